@@ -1,0 +1,44 @@
+"""Classifier-free guidance, within an interval of noise levels."""
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+# velocity(x_t, t) -> u: the field that a solver integrates; t is one number for the whole batch
+Velocity = Callable[[Tensor, float], Tensor]
+
+EDGE = 1e-6  # the interval is closed: a grid point that equals its end up to rounding is guided
+
+
+def in_interval(t: float, interval: tuple[float, float]) -> bool:
+    """Whether noise level t lies in [low, high], both ends included; 0 is the clean end.
+
+    JiT's own interval is open and in clean time, so its [0.1, 1] guides one grid point less than [0, 0.9] here.
+    """
+    low, high = interval
+    return low - EDGE <= t <= high + EDGE
+
+
+def guide(u_conditional: Tensor, u_unconditional: Tensor, scale: float) -> Tensor:
+    """The guided velocity: u = u_c + (scale - 1) (u_c - u_u). Scale 1 is no guidance.        [Ho and Salimans, 2020]"""
+    return u_conditional + (scale - 1) * (u_conditional - u_unconditional)
+
+
+def guided(
+    conditional: Velocity,
+    both: Callable[[Tensor, float], tuple[Tensor, Tensor]],
+    scale: float,
+    interval: tuple[float, float],
+) -> Velocity:
+    """The velocity field that is guided inside the interval and plainly conditional outside.
+
+    `both` gives the conditional and the unconditional velocity of one state, so that a caller can evaluate them in one
+    batch. A solver calls the field at every sub-step, and the interval is tested at each sub-step's own t.
+    """
+
+    def field(x_t: Tensor, t: float) -> Tensor:
+        if scale == 1 or not in_interval(t, interval):
+            return conditional(x_t, t)
+        return guide(*both(x_t, t), scale)
+
+    return field

@@ -1,0 +1,96 @@
+"""What a result was made with: a digest of the code that ran, the versions of the libraries, and the commit.
+
+`digest("asymflow.stages.train")` covers the syntax trees of that module and of everything that it imports from this package,
+comments and docstrings removed. Rules carry it as a parameter, so editing a comment reruns nothing, and editing a formula
+reruns every stage that imports it and no other.
+
+Its limits: imports must be absolute and written as statements (a relative one is refused); installed packages are not part
+of it (their versions are recorded beside each result instead); a new Python version may print syntax trees differently.
+"""
+
+import ast
+import hashlib
+import importlib.metadata
+import platform
+import subprocess
+from functools import cache
+from pathlib import Path
+
+PACKAGE = "asymflow"
+SOURCE = Path(__file__).parent.parent  # the folder that holds the package
+LIBRARIES = ("torch", "torchvision", "numpy", "webdataset", "open-clip-torch", "snakemake")
+
+
+def digest(module: str) -> str:
+    """Twelve hexadecimal digits that change when code that `module` runs changes, and only then."""
+    hasher = hashlib.sha256()
+    for name in sorted(closure(module)):
+        hasher.update(f"{name}\n{_tree(name)}\n".encode())
+    return hasher.hexdigest()[:12]
+
+
+def closure(module: str) -> set[str]:
+    """The module and all modules of this package that it imports, directly or through others, packages included."""
+    found, waiting = set(), [module]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            parents = [name.rsplit(".", depth)[0] for depth in range(1, name.count(".") + 1)]
+            waiting += parents + imports(name)
+    return found
+
+
+@cache
+def imports(module: str) -> list[str]:
+    """The modules of this package that `module` imports itself. Raises on a relative import."""
+    names = []
+    for node in ast.walk(ast.parse(_path(module).read_text())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                raise ValueError(
+                    f"{_path(module)}, line {node.lineno}: relative import; write it as 'from {PACKAGE}. ...'"
+                )
+            # `from package import module` names a module, `from module import thing` does not: the path decides
+            names += [f"{node.module}.{alias.name}" for alias in node.names] + [node.module]
+    return [name for name in names if name.split(".")[0] == PACKAGE and _path(name).exists()]
+
+
+def _path(module: str) -> Path:
+    path = SOURCE / Path(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+@cache
+def _tree(module: str) -> str:
+    tree = ast.parse(_path(module).read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            # docstrings, and the strings under the fields of a configuration section
+            node.body = [statement for statement in node.body if not _is_text(statement)]
+    return ast.dump(tree)
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
+
+
+def record(module: str) -> dict[str, str]:
+    """What to write beside a result of `module`: code digest, commit, Python, libraries and machine."""
+    versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
+    return {"code": digest(module), "commit": _commit(), "python": platform.python_version(), **versions}
+
+
+def _commit() -> str:
+    """The checked-out commit, with `+` when files differ from it; `unknown` outside a checkout."""
+    git = ["git", "-C", str(SOURCE), "describe", "--always", "--abbrev=10", "--dirty=+", "--exclude=*"]
+    try:
+        return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
