@@ -1,0 +1,103 @@
+"""Configuration of the images: where they come from, their size, and how many go into each split."""
+
+import re
+from typing import Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+
+from asymflow.config.section import Section
+
+SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):", re.IGNORECASE)  # two letters at least, so that C:\ is a path
+READABLE_SCHEMES = ("file", "http", "https")
+
+
+class Data(Section):
+    """Where the images come from and how they are dealt to the three splits.
+
+    Which image goes where depends on `seed` and on the image's key alone (its path, its WebDataset key, its position in
+    a torchvision dataset), never on the order of files. The held-out split is filled first, then the evaluator's, then
+    the training split, so another number of training images leaves the other two as they are.
+    """
+
+    source: Literal["portraits", "folder", "torchvision", "webdataset"] = "portraits"
+    """`portraits` are drawn here; `folder` has one subfolder per class; `torchvision` is one of its datasets;
+    `webdataset` is any number of tar files."""
+
+    path: str | None = None
+    """The image folder, the folder of the torchvision dataset, or the tar files: a path or URL (file, http, https),
+    with braces as in shard-{0000..0099}.tar or, for local files, with wildcards."""
+
+    name: str | None = None
+    """The class in torchvision.datasets, for example CIFAR10."""
+
+    split: str | None = None
+    """The torchvision dataset's own split, for example train or test; null takes the dataset's default. The three
+    splits here are dealt from within it."""
+
+    download: bool = False
+    """Whether torchvision may download the dataset when it is missing."""
+
+    image_size: PositiveInt = 64
+    """Height and width in pixels. Larger images are scaled down and cropped at the centre, smaller ones rejected."""
+
+    seed: NonNegativeInt = 0
+    """Decides which image goes into which split; for portraits, which people are drawn."""
+
+    train: PositiveInt | None = 12_000
+    """Training images; null takes all that the other two splits leave."""
+
+    evaluator: NonNegativeInt = 4_000
+    """Images that only the evaluator learns from."""
+
+    heldout: NonNegativeInt = 2_000
+    """Images that nothing learns from."""
+
+    rejects_tolerated: float = Field(default=0.001, ge=0, lt=1)
+    """Share of the images that may be unusable: each is listed in the index with its reason; beyond it, failure."""
+
+    shard_size: PositiveInt = 1_000
+    """Images in one tar file."""
+
+    compression: int = Field(default=0, ge=0, le=9)
+    """zlib level of the PNG files: 0 stores the pixels as they are, which is fastest to write and read and the same
+    bytes with every zlib; 6 makes files of photographs a third to a half smaller."""
+
+    @model_validator(mode="after")
+    def _source_has_what_it_needs(self) -> "Data":
+        needs_path, needs_name = self.source != "portraits", self.source == "torchvision"
+        if needs_path and not self.path:
+            raise ValueError(f"source {self.source!r} reads files, so path must say where they are")
+        if not needs_path and self.path is not None:
+            raise ValueError(
+                f"source {self.source!r} draws its images, so path {self.path!r} would be ignored: leave it out"
+            )
+        if needs_name and not self.name:
+            raise ValueError("source 'torchvision' needs name, a class of torchvision.datasets such as CIFAR10")
+        for key, value in (("name", self.name), ("split", self.split), ("download", self.download or None)):
+            if value is not None and not needs_name:
+                raise ValueError(
+                    f"{key} {value!r} belongs to source 'torchvision', not to {self.source!r}: leave it out"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _portraits_can_be_drawn(self) -> "Data":
+        if self.source == "portraits" and self.train is None:
+            raise ValueError("there is no end to portraits, so train must be a number of images, not null")
+        if self.source == "portraits" and self.image_size % 32:
+            raise ValueError(
+                f"portraits are drawn at multiples of 32 pixels, but image_size is {self.image_size}; try 64"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _path_can_be_read(self) -> "Data":
+        scheme = SCHEME.match(self.path or "")
+        if scheme and self.source != "webdataset":
+            raise ValueError(f"source {self.source!r} reads a local folder, but path is {self.path!r}")
+        if scheme and scheme[1].lower() not in READABLE_SCHEMES:
+            raise ValueError(
+                f"path {self.path!r} has the scheme {scheme[1]!r}; only local paths, file, http and https are read,"
+                " and no command is ever run"
+            )
+        return self

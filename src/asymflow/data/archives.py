@@ -1,0 +1,175 @@
+"""WebDataset tar files: what they offer, found without unpacking and without trusting them.
+
+A sample is all the regular files of one tar with the same key: the path up to the first dot of the file name. It needs
+one image (png, jpg, jpeg or webp). Class and caption come from `json` ("class", else "label"; "caption"), `cls` and
+`txt`; other members are never looked into, pickles among them. Nothing is written under a name that an archive chose.
+"""
+
+import io
+import json
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from PIL import Image
+
+from asymflow.data import fetch
+from asymflow.data.images import load
+from asymflow.data.records import Listing, Record, Reject, class_list, dealt, default_caption, printable, unique
+from asymflow.data.tars import members, read_at
+
+IMAGE_SUFFIXES = ("png", "jpg", "jpeg", "webp")
+TEXT_SUFFIXES = ("json", "cls", "txt")
+NO_CLASS = "scene"  # the one class of a set that has none
+
+
+@dataclass(frozen=True, slots=True)
+class MemberPicture:
+    """An image inside a tar file."""
+
+    tar: str
+    offset: int
+    size: int
+
+    def open(self) -> Image.Image:
+        with open(self.tar, "rb") as file:
+            file.seek(self.offset)
+            return load(io.BytesIO(file.read(self.size)))
+
+
+@dataclass
+class Sample:
+    """The members of one key: the names of all, (name, offset, size) of the image, (offset, size) of each text."""
+
+    members: list[str] = field(default_factory=list)
+    image: tuple[str, int, int] | None = None
+    texts: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+class SampleError(ValueError):
+    """A sample that cannot be used; the message is the reason."""
+
+
+def list_archives(pattern: str, seed: int, scratch: Path) -> Listing:
+    """All samples of the tar files that a pattern names; remote ones are fetched into the folder `scratch` first.
+
+    Raises ValueError when a file is missing, truncated or no tar, and when there is no sample at all.
+    """
+    records, rejects = [], []
+    for number, location in enumerate(fetch.expand(pattern)):
+        shard = fetch.short_name(location)
+        for found in _read_shard(fetch.local(location, scratch, number), shard):
+            (rejects if isinstance(found, Reject) else records).append(found)
+    if not records:
+        raise ValueError(
+            f"data.path {pattern!r} has no usable sample" + "".join(f"; {r.path}: {r.reason}" for r in rejects[:3])
+        )
+    records, duplicates = unique(records)
+    records, classless = _completed(records)
+    return Listing(class_list(r.class_name for r in records), dealt(records, seed), rejects + duplicates + classless)
+
+
+def _read_shard(tar: Path, shard: str) -> Iterator[Record | Reject]:
+    try:
+        found = members(tar)
+    except ValueError as error:
+        raise ValueError(f"{shard}: {error}") from error
+    samples: dict[str, Sample] = {}
+    yield from _collect(found, shard, samples)
+    with open(tar, "rb") as file:
+        for key, sample in samples.items():
+            if sample.image is None:
+                yield Reject(f"{shard}/{key}", f"has no image, only {', '.join(sample.members)}")
+                continue
+            texts = {suffix: read_at(file, *place) for suffix, place in sample.texts.items()}
+            name, offset, size = sample.image
+            try:
+                yield _record(key, texts, MemberPicture(str(tar), offset, size), f"{shard}/{name}")
+            except SampleError as error:
+                yield Reject(f"{shard}/{name}", str(error))
+
+
+def _collect(found: list[tarfile.TarInfo], shard: str, samples: dict[str, Sample]) -> Iterator[Reject]:
+    """Sorts the members of a tar file into samples; yields those that belong to none."""
+    for member in found:
+        path = f"{shard}/{printable(member.name)}"
+        if member.isdir() or PurePosixPath(member.name).name.startswith("."):
+            continue
+        if reason := _unsafe(member):
+            yield Reject(path, reason)
+            continue
+        parent, _, name = member.name.removeprefix("./").rpartition("/")
+        stem, _, suffix = name.partition(".")
+        sample = samples.setdefault(f"{parent}/{stem}" if parent else stem, Sample())
+        sample.members.append(name)
+        suffix = suffix.lower()
+        if suffix in IMAGE_SUFFIXES:
+            if sample.image is None:
+                sample.image = (member.name, member.offset_data, member.size)
+            else:
+                yield Reject(path, f"has the same key as {shard}/{sample.image[0]}, which is kept")
+        elif suffix in TEXT_SUFFIXES:
+            if suffix in sample.texts:
+                yield Reject(path, f"its key has another {suffix} already, which is kept")
+            else:
+                sample.texts[suffix] = (member.offset_data, member.size)
+
+
+def _unsafe(member: tarfile.TarInfo) -> str | None:
+    """Why a member is not to be read, if so."""
+    name = member.name
+    if name.startswith("/") or "\\" in name or ".." in PurePosixPath(name).parts or name[1:2] == ":":
+        return "its name would lead out of the folder it is unpacked into"
+    if not member.isreg() or member.issparse():
+        return "is no regular file but a link, a device or a sparse file"
+    return None if printable(name) == name else "its name is no valid UTF-8"
+
+
+def _record(key: str, texts: dict[str, bytes], picture: MemberPicture, source: str) -> Record:
+    """The sample as a record; class and caption are empty where it has none."""
+    told = _json(texts["json"]) if "json" in texts else {}
+    text = {suffix: _text(content, suffix) for suffix, content in texts.items() if suffix != "json"}
+    caption, attributes = text.get("txt") or told.get("caption") or "", told.get("attributes", {})
+    if not isinstance(caption, str) or not isinstance(attributes, dict):
+        raise SampleError("its json has a caption that is no text, or attributes that are no object")
+    return Record(key, picture, _class_name(told, text), caption, attributes, source)
+
+
+def _json(content: bytes) -> dict[str, Any]:
+    try:
+        told = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise SampleError(f"its json cannot be read: {error}") from error
+    if not isinstance(told, dict):
+        raise SampleError("its json is no object")
+    return told
+
+
+def _text(content: bytes, suffix: str) -> str:
+    try:
+        return content.decode("utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise SampleError(f"its {suffix} is no valid UTF-8") from error
+
+
+def _class_name(told: dict[str, Any], text: dict[str, str]) -> str:
+    """The class, empty when there is none: a name, or a number as text."""
+    named = [value for value in (told.get("class"), text.get("cls"), told.get("label")) if value is not None]
+    if named and not isinstance(named[0], str | int):
+        raise SampleError("its json has a class that is neither a name nor a number")
+    return str(named[0]).strip() if named else ""
+
+
+def _completed(records: list[Record]) -> tuple[list[Record], list[Reject]]:
+    """The records with their class and a caption. Without any class all are in one; else those without are rejects."""
+    if not any(record.class_name for record in records):
+        records = [replace(record, class_name=NO_CLASS) for record in records]
+    rejects = [Reject(record.source, "has no class, as others have") for record in records if not record.class_name]
+    complete = [
+        replace(record, caption=record.caption or default_caption(record.class_name))
+        for record in records
+        if record.class_name
+    ]
+    return complete, rejects

@@ -1,0 +1,62 @@
+"""Turning records into PNG files, in this process or in several, in the order of the records either way."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
+from itertools import islice
+from multiprocessing import get_context
+
+from asymflow.data.images import ImageError, crop, to_png, to_rgb
+from asymflow.data.records import Picture, Record, Reject
+
+CHUNK = 8  # images in one message to a process
+AHEAD = 4  # chunks for each process that may be under way or waiting to be taken
+
+
+def encode(picture: Picture, size: int, compression: int) -> bytes | str:
+    """The image as a PNG file of size x size RGB pixels, or the reason why it cannot be one."""
+    try:
+        return to_png(crop(to_rgb(picture.open()), size), compression)
+    except ImageError as error:
+        return str(error)
+    except (
+        Exception
+    ) as error:  # decoders meet hostile bytes with errors of nearly every type, and each must become a reject
+        return f"cannot be decoded: {type(error).__name__}: {error}"
+
+
+def encode_chunk(pictures: list[Picture], size: int, compression: int) -> list[bytes | str]:
+    """What `encode` gives for each picture."""
+    return [encode(picture, size, compression) for picture in pictures]
+
+
+def encoded(
+    records: Sequence[Record], *, size: int, compression: int, processes: int
+) -> Iterator[tuple[Record, bytes | Reject]]:
+    """Each record with its PNG file or its reject, in the given order.
+
+    Several processes are started afresh ("spawn"), so a script that calls this needs `if __name__ == "__main__":`.
+    """
+    if processes == 1:
+        results = (encode(record.picture, size, compression) for record in records)
+    else:
+        results = _in_processes(records, size, compression, processes)
+    with closing(results):
+        for record, result in zip(records, results, strict=True):
+            yield record, Reject(record.source, result) if isinstance(result, str) else result
+
+
+def _in_processes(records: Sequence[Record], size: int, compression: int, processes: int) -> Iterator[bytes | str]:
+    remaining, waiting = iter(records), deque()
+    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
+    try:
+        while True:
+            while len(waiting) < AHEAD * processes and (chunk := list(islice(remaining, CHUNK))):
+                pictures = [record.picture for record in chunk]
+                waiting.append(pool.submit(encode_chunk, pictures, size, compression))
+            if not waiting:
+                return
+            yield from waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,157 @@
+"""Reading our own shards: any image by its number, through the index of its split.
+
+Only PNG and JSON are decoded, and only files that the index lists below its own folder are opened. A reader holds
+offsets, no open files, so it can be copied into worker processes.
+"""
+
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int, UInt8
+from PIL import Image
+from torch import Tensor
+
+from asymflow.data.tars import members, read_at, sha256
+
+KEYS = ("split", "image_size", "source", "count", "classes", "class_counts", "shards")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one sample lies: (offset, size) of its image and of its description within a shard."""
+
+    shard: Path
+    image: tuple[int, int]
+    description: tuple[int, int]
+
+
+class ShardReader:
+    """The images of one split, by number: `reader[i]` is (image, label).
+
+    Raises ValueError when the index is none, or a shard is missing, cut, or holds another number of samples than it
+    should.
+    """
+
+    def __init__(self, index: Path | str):
+        self.path = Path(index)
+        told = _read_index(self.path)
+        self.split: str = told["split"]
+        self.source: str = told["source"]
+        self.image_size: int = told["image_size"]  # pixels
+        self.classes: list[str] = told["classes"]
+        self.class_counts: list[int] = told["class_counts"]
+        self._checksums = {self.path.parent / shard["file"]: shard["sha256"] for shard in told["shards"]}
+        self._places = [place for shard in told["shards"] for place in _places(self.path, shard)]
+        if len(self._places) != told["count"]:
+            raise ValueError(
+                f"{self.path}: its shards hold {len(self._places)} samples, but its count is {told['count']}"
+            )
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, i: int) -> tuple[UInt8[Tensor, "3 h w"], int]:
+        return self.images([i])[0], int(self.labels[i])
+
+    def record(self, i: int) -> dict[str, Any]:
+        """What is known about an image: label, class, caption, attributes, source."""
+        return self._records([i])[0]
+
+    @cached_property
+    def labels(self) -> Int[Tensor, "n"]:
+        """The class of every image as an index into `classes`, int64. Raises ValueError if the index counts others."""
+        labels = [record["label"] for record in self._records(range(len(self)))]
+        counts = Counter(labels)
+        if [counts[label] for label in range(len(self.classes))] != self.class_counts or len(labels) != sum(
+            self.class_counts
+        ):
+            raise ValueError(f"the classes of {self.path} have other counts than it says; run stage shard again")
+        return torch.tensor(labels, dtype=torch.int64)
+
+    @cached_property
+    def captions(self) -> list[str]:
+        """The caption of every image."""
+        return [record["caption"] for record in self._records(range(len(self)))]
+
+    def images(self, indices: Sequence[int]) -> UInt8[Tensor, "b 3 h w"]:
+        """The images with the given numbers, in this order, 0 to 255."""
+        places = [self._places[i] for i in indices]
+        pixels = np.empty((len(places), 3, self.image_size, self.image_size), dtype=np.uint8)
+        for planes, place, png in zip(pixels, places, _contents((p.shard, *p.image) for p in places), strict=True):
+            image = Image.open(io.BytesIO(png), formats=("PNG",))
+            if image.mode != "RGB" or image.size != (self.image_size, self.image_size):
+                raise ValueError(
+                    f"{place.shard}: the image at byte {place.image[0]} is {image.mode} {image.size}, not as indexed"
+                )
+            planes[:] = np.asarray(image).transpose(2, 0, 1)
+        return torch.from_numpy(pixels)
+
+    def _records(self, indices: Sequence[int]) -> list[dict[str, Any]]:
+        places = [self._places[i] for i in indices]
+        return [json.loads(content) for content in _contents((p.shard, *p.description) for p in places)]
+
+    def verify(self) -> None:
+        """Compares all shards with the checksums in the index. Raises ValueError for the first that differs."""
+        for shard, expected in self._checksums.items():
+            if (found := sha256(shard)) != expected:
+                raise ValueError(
+                    f"{shard} has the SHA-256 {found}, but {self.path} says {expected}; run stage shard again"
+                )
+
+
+def load_all(reader: ShardReader) -> UInt8[Tensor, "n 3 h w"]:
+    """All images of a split at once, for sets that fit into memory: n * 3 * h * w bytes.
+
+    One thread decodes them, about 10 000 images of 64 x 64 pixels per second: PIL holds Python's lock while it decodes,
+    so more threads do not help.
+    """
+    return reader.images(range(len(reader)))
+
+
+def _read_index(path: Path) -> dict[str, Any]:
+    try:
+        told = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ValueError(f"the index {path} cannot be read ({error.strerror}); stage shard writes it") from error
+    except ValueError as error:
+        raise ValueError(f"{path} is no index of shards: {error}") from error
+    missing = [key for key in KEYS if not isinstance(told, dict) or key not in told]
+    if missing:
+        raise ValueError(f"{path} is no index of shards: it lacks {', '.join(missing)}")
+    return told
+
+
+def _places(index: Path, shard: dict[str, Any]) -> list[Place]:
+    """The samples of one shard: each key must have exactly a .json and a .png."""
+    name = PurePosixPath(shard["file"])
+    if name.is_absolute() or ".." in name.parts:
+        raise ValueError(f"{index} lists the shard {shard['file']!r}, which is not below the index's own folder")
+    path = index.parent / name
+    if not path.is_file():
+        raise ValueError(f"{index} lists the shard {path}, which does not exist; run stage shard again")
+    found = {member.name: (member.offset_data, member.size) for member in members(path)}
+    keys = sorted(name.removesuffix(".png") for name in found if name.endswith(".png"))
+    if len(keys) != shard["count"] or set(found) != {f"{key}{suffix}" for key in keys for suffix in (".png", ".json")}:
+        raise ValueError(
+            f"{path} holds {len(keys)} images among {len(found)} members, but {index} says {shard['count']} images with"
+            " one JSON each; run stage shard again"
+        )
+    return [Place(path, found[f"{key}.png"], found[f"{key}.json"]) for key in keys]
+
+
+def _contents(wanted: Iterable[tuple[Path, int, int]]) -> Iterator[bytes]:
+    """The bytes at each (file, offset, size); a file stays open while the next ones are from it too."""
+    for path, places in groupby(wanted, key=itemgetter(0)):
+        with open(path, "rb") as file:
+            for _, offset, size in places:
+                yield read_at(file, offset, size)

@@ -1,0 +1,56 @@
+"""Progress with the time that is left: a moving bar on a terminal, a plain line now and then in a log file."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+QUIET_SECONDS = 5.0  # between two lines of a log file
+
+
+class Progress:
+    """Counts work done; use as a context manager and call `advance`."""
+
+    def __init__(self, what: str, total: int, unit: str, done: int = 0):
+        self._start, self._initial = time.monotonic(), done
+        self._spoken = self._start
+        self.what, self.total, self.unit, self.done = what, total, unit, done
+        terminal = sys.stderr.isatty()
+        self._bar = (
+            tqdm(total=total, initial=done, desc=what, unit=f" {unit}", dynamic_ncols=True) if terminal else None
+        )
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def advance(self, count: int, note: str = "") -> None:
+        """Notes that `count` more are done; `note` is shown behind the figures."""
+        self.done += count
+        if self._bar is not None:
+            self._bar.set_postfix_str(note, refresh=False)
+            self._bar.update(count)
+        elif time.monotonic() - self._spoken > QUIET_SECONDS or self.done >= self.total:
+            self._spoken = time.monotonic()
+            print(f"{self._line()}  {note}".rstrip(), file=sys.stderr, flush=True)
+
+    def _line(self) -> str:
+        rate = (self.done - self._initial) / max(time.monotonic() - self._start, 1e-9)
+        left = int((self.total - self.done) / rate) if rate else 0
+        share = 100 * self.done // max(self.total, 1)
+        ends = f"{left // 3600}:{left // 60 % 60:02d}:{left % 60:02d}"
+        return f"{self.what}: {self.done}/{self.total} {self.unit} ({share} %), {rate:,.1f} {self.unit}/s, {ends} left"
+
+
+def tracked(items: Iterable[T], what: str, total: int, unit: str) -> Iterator[T]:
+    """The items, with progress; each counts as one."""
+    with Progress(what, total, unit) as progress:
+        for item in items:
+            yield item
+            progress.advance(1)

@@ -1,0 +1,49 @@
+"""How all figures look, and how they are written."""
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt  # noqa: E402 - after the backend is chosen
+from matplotlib.figure import Figure  # noqa: E402
+
+from asymflow.files import atomic  # noqa: E402
+
+plt.rcParams.update(
+    {
+        "font.family": "DejaVu Sans",
+        "font.size": 9,
+        "axes.titlesize": 10,
+        "axes.titleweight": "bold",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "grid.color": "0.92",
+        "axes.axisbelow": True,
+        "legend.frameon": False,
+        "legend.fontsize": 8,
+        "svg.hashsalt": "asymflow",  # the same figure gives the same bytes
+        "figure.dpi": 100,
+        "savefig.dpi": 200,
+    }
+)
+
+COLOURS = {"unguided": "#3a6ea5", "guided": "#c8553d"}  # readable in grey and to the colour-blind
+OTHERS = ("#5b8c5a", "#8d6a9f", "#b08900", "#4c4c4c")
+
+
+def colours(names: list[str]) -> dict[str, str]:
+    """A colour for each name: fixed for those that recur, from the rest of the palette for others."""
+    spare = iter(OTHERS * len(names))
+    return {name: COLOURS.get(name) or next(spare) for name in names}
+
+
+def save(figure: Figure, paths: list[Path]) -> None:
+    """Writes the figure in the format of each path's suffix and closes it."""
+    for path in paths:
+        dated = {"Date": None} if path.suffix == ".svg" else {"Software": None}  # no time stamp: same bytes every time
+        with atomic(path) as temporary:
+            figure.savefig(temporary, metadata=dated, bbox_inches="tight")
+    plt.close(figure)

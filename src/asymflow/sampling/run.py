@@ -1,0 +1,50 @@
+"""A finished run, ready to be sampled."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from asymflow.config.arm import Arm
+from asymflow.machine import Machine, choose
+from asymflow.models.jit import build
+from asymflow.models.velocity import VelocityModel
+from asymflow.sampling.sampler import Model
+from asymflow.training.checkpoint import load_model
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained model with what is needed to draw from it."""
+
+    model: Model
+    arm: Arm
+    machine: Machine
+    image_size: int  # pixels
+    classes: tuple[str, ...]
+    seed: int  # of its training
+
+    @property
+    def null_label(self) -> int:
+        """The label that means no class."""
+        return len(self.classes)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of one image."""
+        return 3, self.image_size, self.image_size
+
+
+def load(path: Path | str, ema_images: int, local_rank: int = 0) -> Run:
+    """The model in a file of the train stage, with the averaged weights of the given horizon, on this machine's best device.
+
+    Raises ValueError when the run kept no such average.
+    """
+    weights, A, description = load_model(path, ema_images)
+    arm, classes, size = Arm.model_validate(description["arm"]), description["classes"], description["image_size"]
+    machine = choose(arm.training.precision, arm.training.compile, local_rank)
+    network = build(arm.model, image_size=size, classes=len(classes), generator=None, checkpointing=False)
+    network.load_state_dict(weights)
+    model = VelocityModel(network, A, 1.0, machine.precision).to(machine.device).eval().requires_grad_(False)
+    ready = torch.compile(model) if machine.compiled else model
+    return Run(ready, arm, machine, size, tuple(classes), description["seed"])

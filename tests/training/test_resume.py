@@ -1,0 +1,119 @@
+"""A training that is killed and started again ends with the same bytes as one that is not."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from asymflow.config.arm import Arm
+from asymflow.config.model import Model
+from asymflow.config.subspace import Subspace
+from asymflow.config.target import Target
+from asymflow.config.training import Training
+from asymflow.data.reader import ShardReader
+from asymflow.stages.fit_subspace import fit
+from asymflow.subspace.file import save
+
+ARM = Arm(
+    target=Target(rank=4),
+    model=Model(size="tiny", patch_size=8, embed_pca=4, width=64, dropout=0.1),
+    training=Training(
+        images=640, batch=8, micro_batch=4, warmup_images=16, ema_images=(64, 256), checkpoint_images=24, log_images=8,
+        flip=True, compile="off", precision="float32",
+    ),
+)  # fmt: skip
+
+
+class Stage:
+    """The train stage in processes of their own, which can be killed."""
+
+    def __init__(self, folder, data):
+        self.folder, self.data = folder, data
+        save(fit("pca", ShardReader(data / "train.json"), 8, Subspace()), folder / "pca.safetensors")
+
+    def start(self, name, arm=ARM):
+        out = self.folder / name
+        options = {
+            "--arm": arm.model_dump_json(), "--seed": "3", "--data": self.data / "train.json", "--state": out / "state",
+            "--subspace": self.folder / "pca.safetensors", "--pca": self.folder / "pca.safetensors",
+            "--model": out / "model.safetensors", "--curve": out / "curve.jsonl", "--summary": out / "train.json",
+        }  # fmt: skip
+        command = [sys.executable, "-m", "asymflow.stages.train", *(str(x) for pair in options.items() for x in pair)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def finish(self, name, arm=ARM):
+        process = self.start(name, arm)
+        output, _ = process.communicate(timeout=120)
+        return process.returncode, output
+
+    def interrupt(self, name, number, images, arm=ARM):
+        """Starts the stage and sends it a signal once its curve has reached so many images."""
+        process, curve = self.start(name, arm), self.folder / name / "state" / "curve.jsonl"
+        while process.poll() is None and (not curve.exists() or _reached(curve) < images):
+            time.sleep(0.01)
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=60)
+        return output
+
+    def model(self, name):
+        return (self.folder / name / "model.safetensors").read_bytes()
+
+    def losses(self, name):
+        lines = (self.folder / name / "curve.jsonl").read_text().splitlines()
+        return [(point["images"], point["loss"]) for point in map(json.loads, lines)]
+
+
+def _reached(curve):
+    complete = [line for line in curve.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    return json.loads(complete[-1])["images"] if complete else 0
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory, tiny_data):
+    return Stage(tmp_path_factory.mktemp("resume"), tiny_data)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(stage):
+    code, output = stage.finish("whole")
+    assert code == 0, output
+    return stage.model("whole"), stage.losses("whole")
+
+
+def test_killed_at_random_steps_it_ends_bit_identical(stage, uninterrupted):
+    moments = sorted(random.Random(0).sample(range(40, 600), 3))
+    for images in moments:
+        stage.interrupt("killed", signal.SIGKILL, images)
+    code, output = stage.finish("killed")
+    assert code == 0 and "resuming after" in output, output
+    assert (stage.model("killed"), stage.losses("killed")) == uninterrupted
+    assert not (stage.folder / "killed" / "state").exists(), "a finished run must leave nothing to resume from"
+
+
+def test_a_polite_signal_saves_first(stage, uninterrupted):
+    output = stage.interrupt("asked", signal.SIGTERM, 100)
+    assert "run it again to continue" in output
+    code, output = stage.finish("asked")
+    assert code == 0 and "resuming after" in output, output
+    assert (stage.model("asked"), stage.losses("asked")) == uninterrupted
+
+
+def test_another_configuration_starts_anew_and_says_so(stage):
+    stage.interrupt("changed", signal.SIGKILL, 100)
+    other = ARM.model_copy(update={"training": ARM.training.model_copy(update={"lr": 2e-3, "images": 64})})
+    code, output = stage.finish("changed", other)
+    assert code == 0, output
+    assert "starting from the beginning: the checkpoint was made with another configuration" in output
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoint(stage):
+    wild = ARM.model_copy(update={"training": ARM.training.model_copy(update={"lr": 1e18, "warmup_images": 400})})
+    code, output = stage.finish("wild", wild)
+    assert code != 0
+    assert "FloatingPointError: the loss became nan at update" in output
+    assert "Lower training.lr" in output
+    assert not (stage.folder / "wild" / "model.safetensors").exists()
