@@ -1,5 +1,7 @@
 """Solvers of the sampling equation dx / dt = u(x, t), from noise at t = 1 to data at t = 0."""
 
+from itertools import pairwise
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -15,7 +17,7 @@ def time_grid(steps: int) -> list[float]:
 def euler(velocity: Velocity, noise: Float[Tensor, "b n D"], times: list[float]) -> Float[Tensor, "b n D"]:
     """Data from noise by Euler's method on the given grid; N evaluations of the velocity."""
     x = noise
-    for t, t_next in zip(times[:-1], times[1:], strict=True):
+    for t, t_next in pairwise(times):
         x = x + (t_next - t) * velocity(x, t)
     return x
 
@@ -29,7 +31,7 @@ def heun(velocity: Velocity, noise: Float[Tensor, "b n D"], times: list[float]) 
     The last interval is a plain Euler step, because the velocity is not evaluated at t = 0.
     """
     x = noise
-    for t, t_next in zip(times[:-1], times[1:], strict=True):
+    for t, t_next in pairwise(times):
         slope = velocity(x, t)
         if t_next > 0:
             corrected = velocity(x + (t_next - t) * slope, t_next)

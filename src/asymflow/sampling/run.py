@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from asymflow.config.arm import Arm
+from asymflow.config.sampling import Sampling
 from asymflow.machine import Machine, choose
 from asymflow.models.jit import build
 from asymflow.models.velocity import VelocityModel
@@ -35,14 +36,15 @@ class Run:
         return 3, self.image_size, self.image_size
 
 
-def load(path: Path | str, ema_images: int, local_rank: int = 0) -> Run:
-    """The model in a file of the train stage, with the averaged weights of the given horizon, on this machine's best device.
+def load(path: Path | str, settings: Sampling, local_rank: int = 0) -> Run:
+    """The model in a file of the train stage, with the averaged weights that the settings name, on the best device here.
 
     Raises ValueError when the run kept no such average.
     """
-    weights, A, description = load_model(path, ema_images)
-    arm, classes, size = Arm.model_validate(description["arm"]), description["classes"], description["image_size"]
-    machine = choose(arm.training.precision, arm.training.compile, local_rank)
+    weights, A, description = load_model(path, settings.ema_images)
+    arm = Arm.model_validate(description["arm"])
+    classes, size = description["classes"], description["image_size"]
+    machine = choose(settings.precision, settings.compile, local_rank)
     network = build(arm.model, image_size=size, classes=len(classes), generator=None, checkpointing=False)
     network.load_state_dict(weights)
     model = VelocityModel(network, A, 1.0, machine.precision).to(machine.device).eval().requires_grad_(False)

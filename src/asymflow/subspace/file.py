@@ -5,14 +5,13 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from asymflow.files import atomic
+from asymflow import tensors
 from asymflow.subspace.patches import Order
 
 ORTHONORMAL_TOLERANCE = 1e-6  # of A^T A - I in float64; a float16 copy of a basis misses it by two orders
+DESCRIPTION = ("kind", "patch_size", "order", "colour", "source", "patches")
 
 
 @dataclass(frozen=True)
@@ -38,12 +37,9 @@ class Subspace:
 
 
 def save(subspace: Subspace, path: Path | str) -> None:
-    """Writes a subspace file (safetensors; the description is its metadata)."""
-    names = ("kind", "patch_size", "order", "colour", "source", "patches")
-    metadata = {name: str(getattr(subspace, name)) for name in names}
-    tensors = {"basis": subspace.basis.contiguous(), "spectrum": subspace.spectrum.contiguous()}
-    with atomic(path) as temporary:
-        save_file(tensors, temporary, metadata=metadata)
+    """Writes a subspace file."""
+    description = {name: getattr(subspace, name) for name in DESCRIPTION}
+    tensors.save(path, {"basis": subspace.basis, "spectrum": subspace.spectrum}, description)
 
 
 def load(path: Path | str, *, patch_size: int, order: Order, colour: str) -> Subspace:
@@ -52,18 +48,14 @@ def load(path: Path | str, *, patch_size: int, order: Order, colour: str) -> Sub
     Raises ValueError when patch size, order or colour space differ, or the columns are not orthonormal: each of these
     gives a model that trains without any error and is not the model that was meant.
     """
-    with safe_open(path, framework="pt") as file:
-        metadata, basis, spectrum = file.metadata(), file.get_tensor("basis"), file.get_tensor("spectrum")
+    description, _ = tensors.describe(path)
     for name, expected in (("patch_size", patch_size), ("order", order), ("colour", colour)):
-        if metadata[name] != str(expected):
+        if description[name] != expected:
             raise ValueError(
-                f"{path} was fitted with {name} {metadata[name]!r}, but the model works with {expected!r}; fit it again"
+                f"{path} was fitted with {name} {description[name]!r}, but the model works with {expected!r}; fit it again"
             )
-    deviation = (basis.T @ basis - torch.eye(basis.shape[1], dtype=basis.dtype)).abs().max().item()
+    loaded = Subspace(**tensors.load(path), **description)
+    deviation = (loaded.basis.T @ loaded.basis - torch.eye(loaded.basis.shape[1])).abs().max().item()
     if not deviation < ORTHONORMAL_TOLERANCE:
-        raise ValueError(
-            f"the basis in {path} is not orthonormal: A^T A differs from I by {deviation:.1e}; fit it again"
-        )
-    counts = {"patch_size": patch_size, "patches": int(metadata["patches"])}
-    text = {name: metadata[name] for name in ("kind", "order", "colour", "source")}
-    return Subspace(basis=basis, spectrum=spectrum, **text, **counts)
+        raise ValueError(f"the basis in {path} is not orthonormal: A^T A differs from I by {deviation:.1e}; fit it again")
+    return loaded

@@ -1,0 +1,32 @@
+# The table of contents: what can be made, in the order in which it is made. `snakemake -l` prints it too.
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+
+configfile: "workflow/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/subspace.smk"
+include: "workflow/rules/evaluator.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/sample.smk"
+include: "workflow/rules/score.smk"
+include: "workflow/rules/report.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    "Every table and every figure of every study."
+    default_target: True
+    input:
+        "<results>/figures/data.png",
+        f"<results>/figures/subspace_p{experiment.arms[DEFAULT_ARM].model.patch_size}.png",
+        expand("<results>/{study}.csv", study=experiment.studies),
+        expand("<results>/figures/{study}.png", study=experiment.studies),
+        expand("<results>/figures/{study}_samples.png", study=experiment.studies),

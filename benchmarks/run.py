@@ -1,0 +1,259 @@
+"""Measures what the project claims about speed, each against this machine's own limit, in one run.
+
+    python benchmarks/run.py                       # everything that this machine can do
+    python benchmarks/run.py train sample          # some of it
+    python benchmarks/run.py train --size H --image-size 256 --batch 64 --checkpoint    # the paper's network, on a GPU
+
+Each benchmark prints one table. Shares are of the matrix-product peak measured at the start, in the same precision and on
+the same number of threads; sharding and PCA are compared with reading and decoding the same images.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import scipy.linalg
+import torch
+from PIL import Image
+
+from asymflow.config.data import Data
+from asymflow.config.model import Model
+from asymflow.config.sampling import Sampling
+from asymflow.config.subspace import Subspace
+from asymflow.config.training import Training
+from asymflow.data.reader import ShardReader
+from asymflow.machine import Machine, choose, product_rate
+from asymflow.metrics.frechet import Moments, frechet_distance
+from asymflow.models.cost import gflops, parameters
+from asymflow.models.jit import build
+from asymflow.models.velocity import VelocityModel
+from asymflow.sampling.sampler import balanced_labels, noise, sample
+from asymflow.stages.fit_subspace import fit
+from asymflow.subspace.bases import random_basis
+from asymflow.training.step import draw, loss
+
+CLASSES = 1000
+PEAK_SIDE = {"cpu": 1024, "cuda": 8192}
+
+
+def main() -> None:
+    arguments = _arguments()
+    machine = choose(arguments.precision, arguments.compile)
+    peak = product_rate(machine.precision, PEAK_SIDE[machine.device.type], 1.0, machine.device)
+    print(f"machine: {machine}\nmatrix-product peak: {peak / 1e9:,.0f} GFLOP/s in {machine.precision}\n", flush=True)
+    for name in arguments.what or BENCHMARKS:
+        rows = BENCHMARKS[name](arguments, machine, peak)
+        _print_table(name, rows)
+
+
+def train(arguments: argparse.Namespace, machine: Machine, peak: float) -> list[dict]:
+    """Updates of one network on random images: forward, backward, optimiser."""
+    model, training = _model(arguments, machine), Training()
+    model.train()
+    optimiser = torch.optim.AdamW(model.network.parameters(), lr=1e-4, fused=True)
+    step = torch.compile(model) if machine.compiled else model
+    images = torch.randint(0, 256, (arguments.batch, 3, *(2 * [arguments.image_size])), dtype=torch.uint8)
+    images, labels = images.to(machine.device), torch.zeros(arguments.batch, dtype=torch.long, device=machine.device)
+
+    def update() -> None:
+        loss(step, draw(images, labels, arguments.patch_size, CLASSES, training), training).backward()
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+
+    # three times the forward pass: one forward, and two products of the same size for every one in the backward
+    work = 3 * _forward(arguments, model)
+    return [_throughput("train", arguments, model, _seconds(update, arguments.seconds, machine), work, peak, machine)]
+
+
+def sampling(arguments: argparse.Namespace, machine: Machine, peak: float) -> list[dict]:
+    """Drawing images with guidance everywhere: 2 x (2 N - 1) evaluations of the network for each image."""
+    model, settings = _model(arguments, machine).eval().requires_grad_(False), Sampling(steps=4, guidance=2.0)
+    ready = torch.compile(model) if machine.compiled else model
+    shape = (3, arguments.image_size, arguments.image_size)
+    start = noise(0, range(arguments.batch), shape).to(machine.device)
+    labels = balanced_labels(range(arguments.batch), CLASSES).to(machine.device)
+
+    def draw_batch() -> None:
+        sample(ready, start, labels, patch_size=arguments.patch_size, null_label=CLASSES, settings=settings)
+
+    work = 2 * (2 * settings.steps - 1) * _forward(arguments, model)
+    return [
+        _throughput("sample", arguments, model, _seconds(draw_batch, arguments.seconds, machine), work, peak, machine)
+    ]
+
+
+def data(arguments: argparse.Namespace, machine: Machine, peak: float) -> list[dict]:
+    """Sharding a folder of images, and PCA over the shards, against only reading and decoding the same images."""
+    count, size = 2_000, 64
+    with tempfile.TemporaryDirectory() as folder:
+        source, results = Path(folder, "images"), Path(folder, "results")
+        _write_images(source, count, size)
+        start = time.perf_counter()
+        for path in source.rglob("*.png"):
+            np.asarray(Image.open(path).convert("RGB"))
+        decoding = count / (time.perf_counter() - start)
+        config = Data(source="folder", path=str(source), image_size=size, train=count - 20, evaluator=10, heldout=10)
+        start = time.perf_counter()
+        _run(
+            "shard",
+            "--config",
+            config.model_dump_json(),
+            "--out-dir",
+            str(results),
+            "--processes",
+            str(torch.get_num_threads()),
+        )
+        sharding = count / (time.perf_counter() - start)
+        reader = ShardReader(results / "train.json")
+        start = time.perf_counter()
+        reader.images(list(range(len(reader))))
+        reading = len(reader) / (time.perf_counter() - start)
+        start = time.perf_counter()
+        fit("pca", reader, 16, Subspace(images=len(reader)))
+        fitting = len(reader) / (time.perf_counter() - start)
+    rows = [
+        ("decode the folder, one thread", decoding, decoding),
+        ("shard, start of the process included", sharding, decoding),
+    ]
+    rows += [
+        ("read and decode the shards, one thread", reading, reading),
+        ("PCA of the shards, eigenvectors included", fitting, reading),
+    ]
+    return [
+        {"what": what, "images/s": f"{rate:,.0f}", "share of decoding": f"{rate / limit:.2f}"}
+        for what, rate, limit in rows
+    ]
+
+
+def frechet(arguments: argparse.Namespace, machine: Machine, peak: float) -> list[dict]:
+    """The Frechet distance at 2048 dimensions against scipy's matrix square root."""
+    dimension, generator = 2048, torch.Generator().manual_seed(0)
+    moments = []
+    for shift in (0.0, 0.1):
+        mixing = torch.randn(dimension, dimension, dtype=torch.float64, generator=generator) / dimension**0.5
+        features = torch.randn(5_000, dimension, dtype=torch.float64, generator=generator) @ mixing + shift
+        moments.append(Moments.of(features))
+    start = time.perf_counter()
+    ours = frechet_distance(*moments)
+    our_seconds = time.perf_counter() - start
+    start = time.perf_counter()
+    theirs = _scipy_frechet(*moments)
+    their_seconds = time.perf_counter() - start
+    return [
+        {"what": "asymflow", "seconds": f"{our_seconds:.2f}", "relative error": f"{abs(ours / theirs - 1):.1e}", "times faster": f"{their_seconds / our_seconds:.1f}"},
+        {"what": "scipy.linalg.sqrtm", "seconds": f"{their_seconds:.2f}", "relative error": "", "times faster": "1"},
+    ]  # fmt: skip
+
+
+def workflow(arguments: argparse.Namespace, machine: Machine, peak: float) -> list[dict]:
+    """A dry run of all studies: the time that every call of snakemake pays before it does anything."""
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "snakemake", "-n", "--quiet"], check=True, capture_output=True)
+        seconds.append(time.perf_counter() - start)
+    return [{"what": "snakemake -n, all studies", "median seconds": f"{sorted(seconds)[1]:.2f}"}]
+
+
+BENCHMARKS: dict[str, Callable[..., list[dict]]] = {
+    "train": train,
+    "sample": sampling,
+    "data": data,
+    "frechet": frechet,
+    "workflow": workflow,
+}
+
+
+def _model(arguments: argparse.Namespace, machine: Machine) -> VelocityModel:
+    config = Model(size=arguments.size, patch_size=arguments.patch_size, embed_pca=0)
+    network = build(
+        config, image_size=arguments.image_size, classes=CLASSES, generator=None, checkpointing=arguments.checkpoint
+    )
+    A = random_basis(3 * arguments.patch_size**2, seed=0)[:, :8].float()
+    return VelocityModel(network, A, 1.0, machine.precision).to(machine.device)
+
+
+def _forward(arguments: argparse.Namespace, model: VelocityModel) -> float:
+    """Operations of one forward pass of one image."""
+    patches = (arguments.image_size // arguments.patch_size) ** 2
+    x = torch.zeros(1, patches, 3 * arguments.patch_size**2)
+    return gflops(model.network, x, torch.zeros(1), torch.zeros(1, dtype=torch.long)) * 1e9
+
+
+def _seconds(work: Callable[[], None], seconds: float, machine: Machine) -> float:
+    """The median time of one call, after a warm-up that compiles."""
+    for _ in range(3):
+        work()
+    times, begin = [], time.perf_counter()
+    while time.perf_counter() - begin < seconds or len(times) < 3:
+        start = time.perf_counter()
+        work()
+        if machine.device.type == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return sorted(times)[len(times) // 2]
+
+
+def _throughput(what, arguments, model, seconds, work, peak, machine) -> dict:
+    memory = torch.cuda.max_memory_allocated() >> 20 if machine.device.type == "cuda" else 0
+    return {
+        "what": f"{what} {arguments.size}/{arguments.patch_size}, {arguments.image_size} px, batch {arguments.batch}",
+        "parameters": f"{parameters(model.network) / 1e6:.2f} M",
+        "GFLOP/image": f"{work / 1e9:.3g}",
+        "ms": f"{seconds * 1e3:.1f}",
+        "images/s": f"{arguments.batch / seconds:,.1f}",
+        "share of peak": f"{arguments.batch * work / seconds / peak:.2f}",
+        "GPU memory": f"{memory} MiB" if memory else "",
+    }
+
+
+def _write_images(folder: Path, count: int, size: int) -> None:
+    """Smooth pictures with a little noise, which compress about as photographs of their size do."""
+    folder.mkdir(parents=True)
+    generator = np.random.default_rng(0)
+    for i in range(count):
+        coarse = Image.fromarray(generator.integers(0, 256, (4, 4, 3), dtype=np.uint8)).resize((size, size))
+        Image.fromarray((np.asarray(coarse) // 2 + generator.integers(0, 16, (size, size, 3))).astype(np.uint8)).save(
+            folder / f"{i:05d}.png"
+        )
+
+
+def _run(stage: str, *options: str) -> None:
+    subprocess.run([sys.executable, "-m", f"asymflow.stages.{stage}", *options], check=True, capture_output=True)
+
+
+def _scipy_frechet(a: Moments, b: Moments) -> float:
+    root = scipy.linalg.sqrtm(a.covariance.numpy() @ b.covariance.numpy())
+    trace = a.covariance.trace() + b.covariance.trace() - 2 * np.trace(root).real
+    return float((a.mean - b.mean).square().sum() + trace)
+
+
+def _print_table(name: str, rows: list[dict]) -> None:
+    widths = {key: max(len(key), *(len(row[key]) for row in rows)) for key in rows[0]}
+    print(name)
+    for row in [{key: key for key in widths}, *rows]:
+        print("  " + "  ".join(value.ljust(widths[key]) for key, value in row.items()))
+    print(flush=True)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="*", metavar="WHAT", help=f"{', '.join(BENCHMARKS)}; all if left out")
+    parser.add_argument("--size", choices=("tiny", "B", "L", "H", "G"), default="tiny")
+    parser.add_argument("--patch-size", type=int, default=16)
+    parser.add_argument("--image-size", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--seconds", type=float, default=5.0, help="for each throughput, after the warm-up")
+    parser.add_argument("--precision", choices=("auto", "bfloat16", "float32"), default="auto")
+    parser.add_argument("--compile", choices=("auto", "on", "off"), default="auto")
+    parser.add_argument("--checkpoint", action="store_true", help="recompute activations, for networks that need it")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,216 @@
+"""The whole configuration: read from YAML, arms and sampling settings resolved, every mistake found before any job starts.
+
+An arm is `base` plus its differences, a sampling setting is `sampling` plus its differences, a study is a list of both.
+Only the workflow imports this module; a stage imports the sections that it reads.
+"""
+
+import difflib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import PositiveInt, ValidationError
+from pydantic_core import ErrorDetails
+
+from asymflow.config.arm import Arm
+from asymflow.config.data import Data
+from asymflow.config.evaluator import Evaluator
+from asymflow.config.sampling import Sampling
+from asymflow.config.scoring import Scoring
+from asymflow.config.section import Section
+from asymflow.config.study import Study
+from asymflow.config.subspace import Subspace
+
+CHANNELS = 3  # RGB
+NAME = "a name of lower-case letters, digits and underscores"
+
+
+class ConfigurationError(ValueError):
+    """All mistakes of a configuration, one line each: file, place, what was found, what was expected."""
+
+
+class Experiment(Section):
+    """The configuration with every arm and sampling setting resolved."""
+
+    results: str
+    """The folder that everything is made in: results, or results/<scale>."""
+
+    seeds: PositiveInt
+    """Seeds that each study runs over, unless it says its own number."""
+
+    data: Data
+    evaluators: Literal["local", "pretrained"]
+    """Networks that judge samples: trained here on a split of their own, or published."""
+
+    evaluator: Evaluator
+    scoring: Scoring
+    subspace: Subspace
+    arms: dict[str, Arm]
+    samplings: dict[str, Sampling]
+    studies: dict[str, Study]
+
+    def study_seeds(self, study: str) -> range:
+        """The seeds of one study."""
+        return range(self.studies[study].seeds or self.seeds)
+
+
+SECTIONS = {"data": Data, "evaluator": Evaluator, "scoring": Scoring, "subspace": Subspace}  # plain sections at the top of the file
+MIXTURES = {"arms": ("base", Arm), "samplings": ("sampling", Sampling)}  # named differences from a base
+PLAIN = ("seeds", "evaluators")
+GROUPS = ("pathvars", "studies")
+
+
+def load(config: dict[str, Any], files: list[Path]) -> Experiment:
+    """The experiment that a merged configuration describes.
+
+    `files` are the YAML files it was merged from, in order; an error names the last one that mentions its key. Raises
+    ConfigurationError with all mistakes that could be found.
+    """
+    mistakes = list(_unknown_top_level(config, files))
+    values: dict[str, Any] = {name: config[name] for name in PLAIN if name in config}
+    values["results"] = (config.get("pathvars") or {}).get("results")  # Snakemake's own key for the folder of results
+    for name, section in SECTIONS.items():
+        values[name] = _build(section, config.get(name) or {}, [(name,)], files, mistakes)
+    for name, (base, section) in MIXTURES.items():
+        common = config.get(base) or {}
+        values[name] = {
+            key: _build(section, merge(common, own or {}), [(name, key), (base,)], files, mistakes)
+            for key, own in (config.get(name) or {}).items()
+        }
+    values["studies"] = {
+        key: _build(Study, own or {}, [("studies", key)], files, mistakes)
+        for key, own in (config.get("studies") or {}).items()
+    }
+    if not mistakes:
+        experiment = _build(Experiment, values, [()], files, mistakes)
+    if not mistakes:
+        mistakes += _contradictions(experiment, files)
+    if mistakes:
+        raise ConfigurationError(
+            "the configuration has mistakes; nothing was run\n" + "\n".join(f"  {m}" for m in mistakes)
+        )
+    return experiment
+
+
+def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`base` with `changes` laid over it: dictionaries merge key by key, everything else is replaced."""
+    merged = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged
+
+
+def _build(section: type[Section], values: Any, places: list[tuple[str, ...]], files: list[Path], mistakes: list[str]):
+    """The validated section, or None after its mistakes were added. `places` are the paths its values may come from."""
+    try:
+        return section.model_validate(values)
+    except ValidationError as error:
+        mistakes += [_explain(section, detail, places, files) for detail in error.errors()]
+        return None
+
+
+def _explain(section: type[Section], detail: ErrorDetails, places: list[tuple[str, ...]], files: list[Path]) -> str:
+    """One mistake as one sentence."""
+    keys = tuple(str(key) for key in detail["loc"])
+    file, place = _origin([place + keys for place in places], files)
+    where = f"{file}: {_called(places[0], keys, place)}"
+    if detail["type"] == "extra_forbidden":
+        return f"{where}: unknown key {keys[-1]!r}; {_suggest(keys[-1], list(_section_at(section, keys[:-1]).model_fields))}"
+    if detail["type"] == "missing":
+        return f"{where}: missing; expected {_section_at(section, keys[:-1]).model_fields[keys[-1]].annotation}"
+    message = detail["msg"].removeprefix("Value error, ")
+    if isinstance(detail["input"], dict):  # the section contradicts itself, and its own validator says how
+        return f"{where}: {message}"
+    return f"{where}: found {detail['input']!r}; expected: {message}"
+
+
+def _called(first: tuple[str, ...], keys: tuple[str, ...], place: tuple[str, ...]) -> str:
+    """How an error names the place: the arm (or other named thing) and the dotted key."""
+    singular = {"arms": "arm", "samplings": "sampling setting", "studies": "study"}
+    if first and first[0] in singular:
+        inherited = f" (from {place[0]})" if place and place[0] != first[0] else ""
+        return f"{singular[first[0]]} {first[1]!r}, key {'.'.join(keys) or '(whole)'}{inherited}"
+    return f"key {'.'.join(first + keys) or '(whole)'}"
+
+
+def _section_at(section: type[Section], keys: tuple[str, ...]) -> type[Section]:
+    """The section that a path of keys leads to."""
+    for key in keys:
+        section = section.model_fields[key].annotation
+    return section
+
+
+def _suggest(found: str, valid: list[str]) -> str:
+    nearest = difflib.get_close_matches(found, valid, n=1, cutoff=0.5)
+    return (f"did you mean {nearest[0]!r}? " if nearest else "") + f"valid here: {', '.join(sorted(valid))}"
+
+
+def _origin(paths: list[tuple[str, ...]], files: list[Path]) -> tuple[str, tuple[str, ...]]:
+    """The file that sets one of the paths (the last to do so wins) and that path; else the first path's nearest ancestor."""
+    contents = [(file, yaml.safe_load(Path(file).read_text()) or {}) for file in reversed(files)]
+    for path in paths:
+        for file, content in contents:
+            if _mentions(content, path):
+                return str(file), path
+    return (str(files[-1]) if files else "configuration"), paths[0]
+
+
+def _mentions(content: Any, path: tuple[str, ...]) -> bool:
+    for key in path:
+        if not isinstance(content, dict) or key not in {str(name) for name in content}:
+            return False
+        content = content[key]
+    return True
+
+
+def _unknown_top_level(config: dict[str, Any], files: list[Path]) -> Iterator[str]:
+    valid = [*PLAIN, *GROUPS, *SECTIONS, *MIXTURES, *(base for base, _ in MIXTURES.values())]
+    for key in config:
+        if key not in valid:
+            yield f"{_origin([(key,)], files)[0]}: unknown key {key!r}; {_suggest(key, valid)}"
+    for group in ("arms", "samplings", "studies"):
+        for name in config.get(group) or {}:
+            if not str(name).replace("_", "").isalnum() or str(name) != str(name).lower():
+                yield f"{_origin([(group, name)], files)[0]}: {group} has an entry {name!r}; expected {NAME}"
+
+
+def _contradictions(experiment: Experiment, files: list[Path]) -> Iterator[str]:
+    """Mistakes between sections that are valid each on its own."""
+    for name, arm in experiment.arms.items():
+        yield from (
+            f"{_origin([('arms', name, *key.split('.')), ('base', *key.split('.'))], files)[0]}: arm {name!r}, key {key}: {text}"
+            for key, text in _arm_contradictions(arm, experiment.data.image_size)
+        )
+    for name, study in experiment.studies.items():
+        file, _ = _origin([("studies", name)], files)
+        for kind, listed, known in (
+            ("arm", study.arms, experiment.arms),
+            ("sampling setting", study.samplings, experiment.samplings),
+        ):
+            for item in listed:
+                if item not in known:
+                    yield f"{file}: study {name!r} lists the {kind} {item!r}, which is not defined; {_suggest(item, list(known))}"
+        for arm in set(study.arms) & set(experiment.arms):
+            horizons = experiment.arms[arm].training.ema_images
+            for setting in set(study.samplings) & set(experiment.samplings):
+                wanted = experiment.samplings[setting].ema_images
+                if wanted not in horizons:
+                    yield (
+                        f"{file}: study {name!r} samples arm {arm!r} with setting {setting!r}, whose ema_images is {wanted};"
+                        f" the arm is trained with the horizons {', '.join(map(str, horizons))}: use one of these"
+                    )
+
+
+def _arm_contradictions(arm: Arm, image_size: int) -> Iterator[tuple[str, str]]:
+    patch = arm.model.patch_size
+    if image_size % patch:
+        yield "model.patch_size", f"found {patch}; expected a divisor of the image size, {image_size} (data.image_size)"
+    dimension = patch * patch * CHANNELS
+    rank = arm.target.columns(dimension)
+    if rank > dimension:
+        yield (
+            "target.rank",
+            f"found {rank}; expected at most the patch dimension, {patch} x {patch} x {CHANNELS} = {dimension}, or 'full'",
+        )

@@ -1,0 +1,32 @@
+"""Configuration of the metrics."""
+
+from pydantic import NonNegativeInt, PositiveInt
+
+from asymflow.config.section import Section
+
+
+class Scoring(Section):
+    """How samples are compared with the training images. Stored with the reference, so all runs are scored alike."""
+
+    neighbours: PositiveInt = 3
+    """Precision and recall: a ball reaches to this nearest neighbour."""
+
+    kernel_blocks: PositiveInt = 10
+    """Kernel distance: parts that its standard error is estimated from."""
+
+    splits: PositiveInt = 10
+    """Inception score: parts that are scored apart and averaged."""
+
+    kept: PositiveInt = 10_000
+    """Most reference images whose features are kept for kernel distance, precision and recall; moments are of all."""
+
+    batch: PositiveInt = 250
+    """Images that the evaluator sees at a time; changes no score beyond rounding."""
+
+    seed: NonNegativeInt = 0
+    """Decides crops, kept images and every shuffle."""
+
+    @property
+    def smallest(self) -> int:
+        """Fewest images that all metrics can be computed of."""
+        return max(2 * self.kernel_blocks, self.neighbours + 1, self.splits, 2)

@@ -1,0 +1,164 @@
+"""The networks that look at images for the metrics: one trained here, and the published Inception. One interface.
+
+    evaluator.name                    "local" or "inception"
+    evaluator.names                   what its metrics are called
+    evaluator.digest                  of its weights; numbers with different digests must not be compared
+    evaluator.look(images)            features and class probabilities in one pass
+    evaluator.crops(images, ...)      what its patch distance looks at
+
+Letters in shapes: b images, h and w their sides, d features, c classes, s the side of a crop.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from asymflow import tensors
+from asymflow.config.evaluator import Evaluator as Config
+from asymflow.metrics.patches import centre_crops, half_side, random_crops
+from asymflow.metrics.probe import Probe
+from asymflow.metrics.tower import ImageTower, features, to_pixels
+
+INCEPTION = "inception"  # asks for the published network by name
+# torch-fidelity's release; the name ends in the start of the file's SHA-256
+INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"
+INCEPTION_URL = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{INCEPTION_FILE}"
+INCEPTION_SIDE = 299  # pixels; larger images are shrunk to this, so their patches are central squares of it
+
+
+class Names(NamedTuple):
+    """What an evaluator's metrics are called. Only the published network bears the published names."""
+
+    frechet: str
+    kernel: str
+    score: str
+    precision: str
+    recall: str
+    patch_frechet: str
+
+
+class Look(NamedTuple):
+    """What an evaluator sees in images."""
+
+    features: Float[Tensor, "b d"]
+    probabilities: Float[Tensor, "b c"]
+
+
+@runtime_checkable
+class Evaluator(Protocol):
+    """See the head of this module."""
+
+    name: str
+    names: Names
+    digest: str
+
+    def look(self, images: UInt8[Tensor, "b 3 h w"]) -> Look: ...
+
+    def crops(self, images: UInt8[Tensor, "b 3 h w"], first: int, seed: int) -> UInt8[Tensor, "b 3 s s"]: ...
+
+
+def load(evaluator: str, device: torch.device) -> Evaluator:
+    """The evaluator in a file (.pth: Inception weights; others: the local one), or `inception` from torch's cache."""
+    if evaluator == INCEPTION:
+        return InceptionEvaluator.load(Path(torch.hub.get_dir()) / "checkpoints" / INCEPTION_FILE, device)
+    if Path(evaluator).suffix == ".pth":
+        return InceptionEvaluator.load(Path(evaluator), device)
+    return LocalEvaluator.load(Path(evaluator), device)
+
+
+@dataclass(frozen=True)
+class LocalEvaluator:
+    """The image tower of the small CLIP trained on the evaluator split, with linear classifiers on its features."""
+
+    tower: ImageTower
+    config: Config
+    offset: Float[Tensor, "d"]  # mean and standard deviation of the features on the evaluator split
+    scale: Float[Tensor, "d"]
+    probes: dict[str, Probe]  # of the class, under CLASS, and of each attribute
+    values: dict[str, list[str]]  # what the probes tell apart
+    digest: str = ""
+
+    CLASS = "class"
+    name = "local"
+    names = Names("fid_local", "kid_local", "is_local", "precision_local", "recall_local", "patch_fid_local")
+
+    @classmethod
+    def load(cls, path: Path, device: torch.device) -> "LocalEvaluator":
+        """The evaluator in a file that stage fit_evaluator wrote. Raises ValueError for any other file."""
+        told, _ = tensors.describe(path)
+        if told.get("kind") != "evaluator":
+            raise ValueError(f"{path} holds a {told.get('kind')!r}, not an evaluator; stage fit_evaluator writes one")
+        found = {name: tensor.to(device) for name, tensor in tensors.load(path).items()}
+        config = Config.model_validate(told["config"])
+        tower, prefix = ImageTower(config), "clip.visual."
+        tower.load_state_dict({n.removeprefix(prefix): t for n, t in found.items() if n.startswith(prefix)})
+        probes = {name: Probe(found[f"probe.{name}.weight"], found[f"probe.{name}.bias"]) for name in told["values"]}
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+        return cls(tower.to(device).eval(), config, found["offset"], found["scale"], probes, told["values"], digest)
+
+    @torch.inference_mode()
+    def features(self, images: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
+        """Standardised features: textures and content, each dimension of variance 1 on the evaluator split."""
+        pixels = to_pixels(images.to(self.offset.device), self.config.image_size)
+        return (features(self.tower.view(pixels)) - self.offset) / self.scale
+
+    @torch.inference_mode()
+    def look(self, images: UInt8[Tensor, "b 3 h w"]) -> Look:
+        """Features, and the probe's class probabilities."""
+        features = self.features(images)
+        return Look(features, self.probes[self.CLASS].probabilities(features))
+
+    def crops(self, images: UInt8[Tensor, "b 3 h w"], first: int, seed: int) -> UInt8[Tensor, "b 3 s s"]:
+        """A square of half the image's side at a random place; the network sees it enlarged."""
+        return random_crops(images, first, side=half_side(*images.shape[-2:]), seed=seed)
+
+
+@dataclass(frozen=True)
+class InceptionEvaluator:
+    """The Inception-v3 of the published FID, in torch-fidelity's port of the TensorFlow graph."""
+
+    inception: nn.Module
+    digest: str
+    device: torch.device
+
+    name = INCEPTION
+    names = Names("fid", "kid", "inception_score", "precision", "recall", "patch_fid")
+
+    @classmethod
+    def load(cls, path: Path, device: torch.device) -> "InceptionEvaluator":
+        """The network with the weights in a file. Nothing is ever downloaded.
+
+        Raises ValueError when the file is missing or is not the published one (its name ends in its SHA-256's start).
+        """
+        if not path.is_file():
+            raise ValueError(
+                f"the Inception weights are not at {path}; download {INCEPTION_URL} to that place (or set TORCH_HOME"
+                " to a folder that has it as hub/checkpoints/...), or configure 'evaluators: local'"
+            )
+        expected = Path(INCEPTION_FILE).stem.rsplit("-", 1)[1]
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        if not digest.startswith(expected):
+            raise ValueError(f"{path} has the SHA-256 {digest}, not {expected}...; download {INCEPTION_URL} again")
+        # torch-fidelity loads libraries that the local evaluator has no use for
+        from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+        layers = ["2048", "logits_unbiased"]
+        inception = FeatureExtractorInceptionV3("inception", layers, feature_extractor_weights_path=str(path))
+        return cls(inception.to(device).eval(), digest[:12], device)
+
+    @torch.inference_mode()
+    def look(self, images: UInt8[Tensor, "b 3 h w"]) -> Look:
+        """The 2048 pooled features, and the softmax of the logits without bias, as published scores take it."""
+        features, logits = self.inception(images.to(self.device))
+        return Look(features, logits.softmax(1))
+
+    def crops(self, images: UInt8[Tensor, "b 3 h w"], first: int, seed: int) -> UInt8[Tensor, "b 3 s s"]:
+        """The central 299 x 299 pixels of larger images; of others, a square of half the side at a random place."""
+        if min(images.shape[-2:]) > INCEPTION_SIDE:
+            return centre_crops(images, side=INCEPTION_SIDE)
+        return random_crops(images, first, side=half_side(*images.shape[-2:]), seed=seed)

@@ -1,0 +1,46 @@
+"""All metrics of a set of samples against a reference."""
+
+from typing import Any
+
+import torch
+
+from asymflow.config.scoring import Scoring
+from asymflow.metrics.evaluators import Names
+from asymflow.metrics.frechet import frechet_distance
+from asymflow.metrics.inception_score import inception_score
+from asymflow.metrics.kernel import kernel_distance
+from asymflow.metrics.neighbours import precision_recall
+from asymflow.metrics.statistics import Statistics
+
+
+def report_card(reference: Statistics, samples: Statistics, names: Names, settings: Scoring) -> dict[str, Any]:
+    """The metrics by name, the errors of those that know theirs, and how many images each rests on.
+
+    Frechet distances use the moments of all images on both sides. Kernel distance, precision and recall take as many
+    reference images as samples, a random choice by seed where there are more, in random order: precision and recall
+    mean nothing for unequal sets, and jackknife blocks must not be classes. The score uses all kept samples.
+    """
+    paired = min(len(reference.features), len(samples.features))
+    real, fake = (_shuffled(s.features, settings.seed)[:paired] for s in (reference, samples))
+    kernel = kernel_distance(real, fake, blocks=settings.kernel_blocks)
+    score = inception_score(samples.probabilities, splits=settings.splits, seed=settings.seed)
+    precision, recall = precision_recall(real, fake, neighbours=settings.neighbours)
+    metrics = {
+        names.frechet: frechet_distance(reference.images, samples.images),
+        names.kernel: kernel.value,
+        names.score: score.mean,
+        names.precision: precision,
+        names.recall: recall,
+        names.patch_frechet: frechet_distance(reference.patches, samples.patches),
+    }
+    return {
+        "metrics": metrics,
+        "errors": {names.kernel: kernel.error, names.score: score.deviation},
+        "samples": samples.images.count,
+        "reference_images": reference.images.count,
+        "paired_images": paired,
+    }
+
+
+def _shuffled(features: torch.Tensor, seed: int) -> torch.Tensor:
+    return features[torch.randperm(len(features), generator=torch.Generator().manual_seed(seed))]

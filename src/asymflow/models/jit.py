@@ -1,0 +1,173 @@
+"""JiT: the plain transformer over pixel patches that AsymFlow trains [Li and He 2025; AsymFlow, appendix B.1].
+
+What differs from a textbook DiT: a patch embedding of two matrices with a narrow bottleneck between them, RMSNorm,
+SwiGLU, rotary positions beside the fixed sine ones, normalised queries and keys, and class tokens that join the image
+tokens some blocks in ("in-context") beside the usual modulation by time and class (adaLN-Zero).
+
+Shapes: b images, n = rows * cols tokens in raster order, d = p * p * 3 numbers of a patch flattened as (row, col,
+channel), w channels of a token, m class tokens.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import silu
+from torch.utils.checkpoint import checkpoint
+
+from asymflow.config.model import Model, Size
+from asymflow.models.layers import Attention, RMSNorm, SwiGLU, TimeEmbedding, rotary_table, sine_positions
+
+
+class PatchEmbedding(nn.Module):
+    """Patches to tokens through a bottleneck, plus fixed positions: W_out (W_in x) + b + position.
+
+    W_in is JiT's strided convolution without bias, here the equal matrix on flattened patches. The positions are
+    float32, so that the tokens between blocks stay float32 under autocast too.
+    """
+
+    def __init__(self, *, patch_dim: int, bottleneck: int, width: int, grid: tuple[int, int]):
+        super().__init__()
+        self.reduce = nn.Linear(patch_dim, bottleneck, bias=False)
+        self.expand = nn.Linear(bottleneck, width)
+        positions = sine_positions(rows=grid[0], cols=grid[1], width=width)
+        self.register_buffer("positions", positions, persistent=False)
+
+    def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n w"]:
+        return self.expand(self.reduce(x)) + self.positions
+
+
+class Block(nn.Module):
+    """Attention and MLP, each as x + gate * f(norm(x) * (1 + scale) + shift), shift, scale and gate linear in c.
+
+    c is the condition after SiLU, which all blocks share.
+    """
+
+    def __init__(self, *, width: int, heads: int, dropout: float):
+        super().__init__()
+        self.norm1 = RMSNorm(width)
+        self.attention = Attention(width, heads)
+        self.dropout = nn.Dropout(dropout)
+        self.norm2 = RMSNorm(width)
+        self.mlp = SwiGLU(width, dropout)
+        self.modulation = nn.Linear(width, 6 * width)
+
+    def forward(
+        self, x: Float[Tensor, "b n w"], c: Float[Tensor, "b w"], table: Float[Tensor, "2 n c"]
+    ) -> Float[Tensor, "b n w"]:
+        shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(c)[:, None].chunk(6, dim=-1)
+        x = x + gate1 * self.dropout(self.attention(self.norm1(x) * (1 + scale1) + shift1, table))
+        return x + gate2 * self.mlp(self.norm2(x) * (1 + scale2) + shift2)
+
+
+class FinalLayer(nn.Module):
+    """Tokens to patches: linear(norm(x) * (1 + scale) + shift), shift and scale linear in c."""
+
+    def __init__(self, *, width: int, patch_dim: int):
+        super().__init__()
+        self.norm = RMSNorm(width)
+        self.modulation = nn.Linear(width, 2 * width)
+        self.linear = nn.Linear(width, patch_dim)
+
+    def forward(self, x: Float[Tensor, "b n w"], c: Float[Tensor, "b w"]) -> Float[Tensor, "b n d"]:
+        shift, scale = self.modulation(c)[:, None].chunk(2, dim=-1)
+        return self.linear(self.norm(x) * (1 + scale) + shift)
+
+
+class JiT(nn.Module):
+    """Network output for noisy patches x at noise level t and class label, in the space of patches.
+
+    Labels run from 0 to classes - 1; the label `classes` is the null class of classifier-free guidance, and whoever
+    trains drops labels to it. The dtype of x is the dtype of the result. The output is 0 before training starts.
+    `checkpointing` recomputes each block in the backward pass instead of keeping its activations: a third more work
+    for a fraction of the memory.
+    """
+
+    def __init__(self, size: Size, *, patch_dim: int, grid: tuple[int, int], classes: int, checkpointing: bool):
+        super().__init__()
+        width, heads = size.width, size.heads
+        self.enters, self.checkpointing = size.enters, checkpointing
+        self.embed = PatchEmbedding(patch_dim=patch_dim, bottleneck=size.bottleneck, width=width, grid=grid)
+        self.time = TimeEmbedding(width)
+        self.label = nn.Embedding(classes + 1, width)
+        self.context = nn.Parameter(torch.empty(size.context, width))
+        table = rotary_table(rows=grid[0], cols=grid[1], channels=width // heads, prefix=size.context)
+        self.register_buffer("table", table, persistent=False)
+        quarter = size.depth // 4
+        self.blocks = nn.ModuleList(
+            Block(width=width, heads=heads, dropout=size.dropout if quarter <= index < 3 * quarter else 0.0)
+            for index in range(size.depth)
+        )
+        self.final = FinalLayer(width=width, patch_dim=patch_dim)
+
+    def forward(
+        self, x: Float[Tensor, "b n d"], t: Float[Tensor, " b"], labels: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b n d"]:
+        label = self.label(labels)
+        c = silu(self.time(t) + label)
+        context, tokens = len(self.context), self.embed(x)
+        table = self.table[:, context:]
+        for index, block in enumerate(self.blocks):
+            if index == self.enters:
+                tokens, table = torch.cat([label[:, None] + self.context, tokens], dim=1), self.table
+            tokens = self._through(block, tokens, c, table)
+        return self.final(tokens[:, context:], c).to(x.dtype)
+
+    def _through(self, block: Block, tokens: Tensor, c: Tensor, table: Tensor) -> Tensor:
+        if self.checkpointing and torch.is_grad_enabled():
+            return checkpoint(block, tokens, c, table, use_reentrant=False)
+        return block(tokens, c, table)
+
+    @torch.no_grad()
+    def initialise(self, generator: torch.Generator | None) -> None:
+        """Draws all weights as JiT does.
+
+        Matrices Xavier-uniform and biases 0; the label table, the time MLP and the class tokens from N(0, 0.02^2); all
+        modulations and the last matrix 0, so that every block starts as the identity and the output as 0.
+        """
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight, generator=generator)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        for weight in (self.label.weight, self.time.mlp[0].weight, self.time.mlp[2].weight, self.context):
+            nn.init.normal_(weight, std=0.02, generator=generator)
+        for module in (*(block.modulation for block in self.blocks), self.final.modulation, self.final.linear):
+            nn.init.zeros_(module.weight)
+
+    @torch.no_grad()
+    def initialise_from_pca(self, directions: Float[Tensor, "d k"]) -> None:
+        """Starts the first k bottleneck channels as the k given orthonormal directions of patch space; none are frozen.
+
+        The gain sqrt(2 d / (d + bottleneck)) gives them the mean square of the Xavier-uniform rows that they replace
+        [LakonLab; not in the paper]. Raises ValueError if the bottleneck has fewer than k channels.
+        """
+        bottleneck, patch_dim = self.embed.reduce.weight.shape
+        k = directions.shape[1]
+        if k > bottleneck:
+            raise ValueError(f"Got {k} PCA directions for a bottleneck of {bottleneck} channels; give at most as many.")
+        self.embed.reduce.weight[:k] = directions.T * math.sqrt(2 * patch_dim / (patch_dim + bottleneck))
+
+
+def build(
+    model: Model, *, image_size: int, classes: int, generator: torch.Generator | None, checkpointing: bool
+) -> JiT:
+    """The network of a configuration for square images, with its weights drawn from the generator (None: torch's own).
+
+    Raises ValueError if image_size, in pixels, is not a multiple of the patch size.
+    """
+    side, rest = divmod(image_size, model.patch_size)
+    if rest:
+        raise ValueError(
+            f"Image size {image_size} is not a multiple of patch_size {model.patch_size}; change either one."
+        )
+    network = JiT(
+        model.dimensions,
+        patch_dim=model.patch_size**2 * 3,
+        grid=(side, side),
+        classes=classes,
+        checkpointing=checkpointing,
+    )
+    network.initialise(generator)
+    return network

@@ -1,0 +1,92 @@
+"""Trains the local evaluator on its own split.
+
+python -m asymflow.stages.fit_evaluator --config JSON --data results/data/evaluator.json --out OUT.safetensors
+"""
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from asymflow import machine, provenance, tensors
+from asymflow.config.evaluator import Evaluator as Config
+from asymflow.data.reader import ShardReader
+from asymflow.metrics import clip as network
+from asymflow.metrics import clip_training, probe
+from asymflow.metrics.clip_training import Choice
+from asymflow.metrics.evaluators import LocalEvaluator
+from asymflow.metrics.tower import to_pixels
+
+BATCH = 250  # images read or seen at a time, where there is nothing to learn
+LEAST_SPREAD = 1e-2  # of a feature; one that hardly varies on real images would count too much once it does
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", required=True, help="the evaluator section as JSON")
+    parser.add_argument("--data", type=Path, required=True, help="index of the evaluator split")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    config, reader = Config.model_validate_json(arguments.config), ShardReader(arguments.data)
+    if len(reader) < 2 or len(reader.classes) < 2:
+        found = f"{len(reader)} images in {len(reader.classes)} classes"
+        raise ValueError(f"{arguments.data} has {found}; an evaluator needs two of each or more")
+    chosen = machine.choose(config.precision, "off")
+    print(f"fitting the evaluator on {chosen}: {len(reader)} images of {reader.source}", flush=True)
+
+    start = time.perf_counter()
+    found, description = fit(reader, config, chosen)
+    print(f"{config.images / (time.perf_counter() - start):.0f} images/s, reading and probes included", flush=True)
+    tensors.save(arguments.out, found, description | {"code": provenance.digest("asymflow.stages.fit_evaluator")})
+
+
+def fit(reader: ShardReader, config: Config, chosen: machine.Machine) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The evaluator's tensors and description: network, standardisation of its features, classifiers on these."""
+    torch.manual_seed(config.seed)
+    images = _images(reader, config.image_size)
+    classes = Choice(reader.classes, reader.labels)
+    attributes = clip_training.attribute_choices([reader.record(i) for i in range(len(reader))])
+    tokens = network.tokenize(reader.captions, config.context_length)
+    clip = network.build(config, tokens.shape[1])
+    clip_training.train(clip, images, tokens, classes, attributes, config, chosen)
+
+    none = torch.zeros((), device=chosen.device)
+    raw = LocalEvaluator(clip.visual, config, offset=none, scale=none + 1, probes={}, values={})
+    features = torch.cat([raw.features(batch) for batch in images.split(BATCH)]).clone()
+    offset, scale = features.mean(0), features.std(0).clamp_min(LEAST_SPREAD)
+    features = (features - offset) / scale
+    probes = {}
+    for name, choice in ({LocalEvaluator.CLASS: classes} | attributes).items():
+        labels = choice.labels.to(features.device)
+        probes[name] = probe.fit(features, labels, classes=len(choice.values), penalty=config.probe_penalty)
+        share = probe.accuracy(probes[name], features, labels)
+        print(f"linear probe of {name}: {100 * share:.1f} % of {len(labels)} right, on its own images", flush=True)
+    tensors_found = {f"clip.{name}": tensor for name, tensor in clip.state_dict().items()}
+    tensors_found |= {"offset": offset, "scale": scale}
+    for name, fitted in probes.items():
+        tensors_found |= {f"probe.{name}.weight": fitted.weight, f"probe.{name}.bias": fitted.bias}
+    values = {LocalEvaluator.CLASS: classes.values} | {name: choice.values for name, choice in attributes.items()}
+    about = {
+        "kind": "evaluator",
+        "config": config.model_dump(),
+        "values": values,
+        "context_length": clip.context_length,
+    }
+    return tensors_found, about | {"split": reader.split, "source": reader.source}
+
+
+def _images(reader: ShardReader, size: int) -> Tensor:
+    """All images of the split in the network's own size, uint8."""
+    batches = torch.arange(len(reader)).split(BATCH)
+    return torch.cat([_resized(reader.images(indices.tolist()), size) for indices in batches])
+
+
+def _resized(images: Tensor, size: int) -> Tensor:
+    return ((to_pixels(images, size) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""Shows the first samples of one run, one column for each class.
+
+python -m asymflow.stages.picture --samples RUN/guided/samples.npy --data results/data/train.json --picture OUT.png
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from asymflow.report import pictures
+
+ROWS, COLUMNS = 6, 10  # at most
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--samples", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True, help="index of a split, for the number of classes")
+    parser.add_argument("--picture", type=Path, required=True)
+    arguments = parser.parse_args()
+    images = np.load(arguments.samples, mmap_mode="r", allow_pickle=False)
+    classes = len(json.loads(arguments.data.read_text())["classes"])
+    columns = min(classes, COLUMNS)
+    shown = [i for i in range(len(images)) if i % classes < columns][: ROWS * columns]
+    pictures.save(pictures.enlarge(pictures.grid(images[shown], columns), 2), arguments.picture)
+
+
+if __name__ == "__main__":
+    main()

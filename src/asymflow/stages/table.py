@@ -1,0 +1,31 @@
+"""Gathers the scores of a study into its table and its summary.
+
+python -m asymflow.stages.table --study JSON --published workflow/published/rank_sweep.csv --table OUT.csv --summary OUT.csv
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from asymflow.files import atomic
+from asymflow.report import tables
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--study", required=True, help="the study as JSON")
+    parser.add_argument("--published", type=Path, nargs="*", help="published numbers, joined by arm")
+    parser.add_argument("--table", type=Path, required=True)
+    parser.add_argument("--summary", type=Path, required=True)
+    arguments = parser.parse_args()
+    study = json.loads(arguments.study)
+    table = tables.gather(study, [pd.read_csv(path) for path in arguments.published])
+    for frame, path in ((table, arguments.table), (tables.summarise(table, study["reference"]), arguments.summary)):
+        with atomic(path) as temporary:
+            frame.to_csv(temporary, index=False, float_format="%.6g")
+
+
+if __name__ == "__main__":
+    main()

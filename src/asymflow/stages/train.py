@@ -1,0 +1,155 @@
+"""Trains one arm.
+
+python -m asymflow.stages.train --arm JSON --seed 0 --data results/data/train.json --subspace results/subspace/pca_p16.safetensors
+    --pca results/subspace/pca_p16.safetensors --state DIR --model OUT.safetensors --curve OUT.jsonl --summary OUT.json
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import resource
+import shutil
+from pathlib import Path
+
+import torch
+import torch.distributed as distributed
+
+from asymflow import machine, provenance
+from asymflow.config.arm import Arm
+from asymflow.data.batches import Batches
+from asymflow.data.reader import ShardReader
+from asymflow.files import atomic
+from asymflow.models.cost import gflops, parameters
+from asymflow.models.jit import build
+from asymflow.models.velocity import VelocityModel
+from asymflow.subspace import file as subspace_file
+from asymflow.subspace.patches import CHANNEL_LAST
+from asymflow.training import checkpoint
+from asymflow.training.loop import train
+
+
+def main() -> None:
+    arguments = _arguments()
+    rank, world_size, local_rank = (int(os.environ.get(name, d)) for name, d in _TORCHRUN)
+    arm, reader = Arm.model_validate_json(arguments.arm), ShardReader(arguments.data)
+    here = machine.choose(arm.training.precision, arm.training.compile, local_rank)
+    if world_size > 1:
+        distributed.init_process_group("nccl" if here.device.type == "cuda" else "gloo")
+    print(f"training on {here}, {world_size} process(es), {len(reader)} images", flush=True)
+
+    model = _build(arm, reader, arguments, here)
+    batches = Batches(
+        reader,
+        images=arm.training.images,
+        batch=arm.training.batch,
+        seed=arguments.seed,
+        rank=rank,
+        world_size=world_size,
+    )
+    identity = {
+        "configuration": arm.model_dump_json(),
+        "seed": str(arguments.seed),
+        "code": provenance.digest("asymflow.stages.train"),
+        "data": _sha256(arguments.data),
+        "subspace": _sha256(arguments.subspace) + _sha256(arguments.pca),
+        "precision": str(here.precision),
+    }
+    result = train(
+        model,
+        batches,
+        arm.training,
+        here,
+        patch_size=arm.model.patch_size,
+        null_label=len(reader.classes),
+        seed=arguments.seed,
+        state=arguments.state,
+        identity=identity,
+        say=lambda text: print(text, flush=True),
+    )
+    if rank == 0:
+        _write(arguments, arm, reader, model, result, here)
+    if world_size > 1:
+        distributed.destroy_process_group()
+
+
+# the environment that torchrun gives its processes, and what a single process assumes
+_TORCHRUN = (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--arm", required=True, help="the arm's configuration as JSON")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--data", type=Path, required=True, help="index of the training split")
+    parser.add_argument("--subspace", type=Path, required=True, help="basis of the prediction target")
+    parser.add_argument("--pca", type=Path, required=True, help="basis that the patch embedding starts from")
+    parser.add_argument("--state", type=Path, required=True, help="folder of what an interrupted run resumes from")
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--curve", type=Path, required=True)
+    parser.add_argument("--summary", type=Path, required=True)
+    return parser.parse_args()
+
+
+def _build(arm: Arm, reader: ShardReader, arguments: argparse.Namespace, here: machine.Machine) -> VelocityModel:
+    """The untrained model, the same for every process and for every arm that differs only in its target."""
+    network = build(
+        arm.model,
+        image_size=reader.image_size,
+        classes=len(reader.classes),
+        generator=torch.Generator().manual_seed(arguments.seed),
+        checkpointing=arm.training.activation_checkpointing,
+    )
+    agreed = {"patch_size": arm.model.patch_size, "order": CHANNEL_LAST, "colour": "rgb"}
+    network.initialise_from_pca(subspace_file.load(arguments.pca, **agreed).columns(arm.model.embed_pca))
+    basis = subspace_file.load(arguments.subspace, **agreed)
+    A = basis.columns(arm.target.columns(basis.basis.shape[0]))
+    return VelocityModel(network, A, 1.0, here.precision).to(here.device).train()
+
+
+def _write(arguments, arm, reader, model, result, here) -> None:
+    """The model, then its curve and summary; the resumable state goes last, when nothing needs it any more."""
+    description = {
+        "arm": arm.model_dump(mode="json"),
+        "classes": reader.classes,
+        "image_size": reader.image_size,
+        "seed": arguments.seed,
+        "images": result.images,
+        "code": provenance.digest("asymflow.stages.train"),
+    }
+    checkpoint.save_model(arguments.model, model.network, result.averages, model.A, description)
+    summary = {
+        "images": result.images,
+        "seconds": round(result.seconds, 2),
+        "images_per_second": round(result.images / result.seconds, 2),
+        "parameters": parameters(model.network),
+        "gflops_per_image": round(gflops(model.network, *_one_image(arm, reader)), 4),
+        "peak_memory_mib": _peak_memory(here.device) >> 20,
+        "machine": str(here),
+        **provenance.record("asymflow.stages.train"),
+    }
+    with atomic(arguments.curve) as temporary:
+        shutil.copy(arguments.state / "curve.jsonl", temporary)
+    with atomic(arguments.summary) as temporary:
+        temporary.write_text(json.dumps(summary, indent=1))
+    shutil.rmtree(arguments.state)
+
+
+def _one_image(arm: Arm, reader: ShardReader) -> tuple[torch.Tensor, ...]:
+    """What the network takes for one image; only the shapes matter."""
+    patch = arm.model.patch_size
+    return torch.zeros(1, (reader.image_size // patch) ** 2, 3 * patch**2), torch.zeros(1), torch.zeros(1, dtype=torch.long)
+
+
+def _peak_memory(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+if __name__ == "__main__":
+    main()

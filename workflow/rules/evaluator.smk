@@ -1,0 +1,37 @@
+rule fit_evaluator:
+    "Train the local evaluator, a small CLIP, on the images that are kept for it."
+    input:
+        "<results>/data/evaluator.json",
+    output:
+        "<results>/evaluator/local.safetensors",
+    log:
+        "<results>/evaluator/fit_evaluator.log",
+    benchmark:
+        "<results>/evaluator/fit_evaluator.benchmark.tsv"
+    threads: 2
+    params:
+        config=section("evaluator"),
+        code=code("fit_evaluator"),
+    shell:
+        "python -m asymflow.stages.fit_evaluator --config {params.config:q} --data {input} --out {output} > {log} 2>&1"
+
+
+rule reference:
+    "Features of the training images, which samples are compared with; the held-out images give the floor."
+    input:
+        evaluator=evaluator_file,
+        data="<results>/data/train.json",
+        heldout="<results>/data/heldout.json",
+    output:
+        reference="<results>/evaluator/reference.safetensors",
+        floor="<results>/evaluator/floor.json",
+    log:
+        "<results>/evaluator/reference.log",
+    threads: 2
+    params:
+        config=section("scoring"),
+        evaluator=evaluator_name,
+        code=code("reference"),
+    shell:
+        "python -m asymflow.stages.reference --config {params.config:q} --evaluator {params.evaluator}"
+        " --data {input.data} --heldout {input.heldout} --out {output.reference} --floor {output.floor} > {log} 2>&1"

@@ -1,0 +1,50 @@
+rule table:
+    "Gather the scores of a study into its table and its summary over seeds, published numbers beside."
+    input:
+        summaries=study_summaries,
+        scores=study_scores,
+        published=study_published,
+    output:
+        table=report("<results>/{study}.csv", category="{study}"),
+        summary=report("<results>/{study}_summary.csv", category="{study}"),
+    log:
+        "<results>/{study}.table.log",
+    params:
+        study=study_config,
+        code=code("table"),
+    shell:
+        "python -m asymflow.stages.table --study {params.study:q} --published {input.published}"
+        " --table {output.table} --summary {output.summary} > {log} 2>&1"
+
+
+rule figure:
+    "Draw a study: its metrics with their spread over seeds."
+    input:
+        table="<results>/{study}.csv",
+    output:
+        png=report("<results>/figures/{study}.png", category="{study}"),
+        svg="<results>/figures/{study}.svg",
+    log:
+        "<results>/figures/{study}.figure.log",
+    params:
+        study=study_config,
+        code=code("figure"),
+    shell:
+        "python -m asymflow.stages.figure --study {params.study:q} --table {input.table} --figure {output.png} {output.svg}"
+        " > {log} 2>&1"
+
+
+rule sample_grid:
+    "Show what each arm of a study draws from the same noise and for the same classes."
+    input:
+        samples=study_pictures,
+    output:
+        report("<results>/figures/{study}_samples.png", category="{study}"),
+    log:
+        "<results>/figures/{study}.sample_grid.log",
+    params:
+        study=study_config,
+        code=code("sample_grid"),
+    shell:
+        "python -m asymflow.stages.sample_grid --study {params.study:q} --samples {input.samples} --picture {output}"
+        " > {log} 2>&1"

@@ -1,0 +1,34 @@
+rule sample:
+    "Draw the samples of one run under one sampling setting."
+    input:
+        model="<results>/runs/{arm}/seed{seed}/model.safetensors",
+    output:
+        samples="<results>/runs/{arm}/seed{seed}/{sampling}/samples.npy",
+        summary="<results>/runs/{arm}/seed{seed}/{sampling}/samples.json",
+    log:
+        "<results>/runs/{arm}/seed{seed}/{sampling}/sample.log",
+    benchmark:
+        "<results>/runs/{arm}/seed{seed}/{sampling}/sample.benchmark.tsv"
+    threads: 1
+    params:
+        sampling=sampling_config,
+        launcher=launcher,
+        code=code("sample"),
+    shell:
+        "{params.launcher} -m asymflow.stages.sample --sampling {params.sampling:q} --model {input.model}"
+        " --samples {output.samples} --summary {output.summary} > {log} 2>&1"
+
+
+rule picture:
+    "Show the first samples of one run as a picture, one column for each class."
+    input:
+        samples="<results>/runs/{arm}/seed{seed}/{sampling}/samples.npy",
+        data="<results>/data/train.json",
+    output:
+        "<results>/runs/{arm}/seed{seed}/{sampling}/samples.png",
+    log:
+        "<results>/runs/{arm}/seed{seed}/{sampling}/picture.log",
+    params:
+        code=code("picture"),
+    shell:
+        "python -m asymflow.stages.picture --samples {input.samples} --data {input.data} --picture {output} > {log} 2>&1"
