@@ -8,7 +8,7 @@ rule fit_evaluator:
         "<results>/evaluator/fit_evaluator.log",
     benchmark:
         "<results>/evaluator/fit_evaluator.benchmark.tsv"
-    threads: 2
+    threads: 1  # so that arms can train beside it
     params:
         config=section("evaluator"),
         code=code("fit_evaluator"),

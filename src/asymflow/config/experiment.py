@@ -55,7 +55,7 @@ class Experiment(Section):
         return range(self.studies[study].seeds or self.seeds)
 
 
-SECTIONS = {"data": Data, "evaluator": Evaluator, "scoring": Scoring, "subspace": Subspace}  # plain sections at the top of the file
+SECTIONS = {"data": Data, "evaluator": Evaluator, "scoring": Scoring, "subspace": Subspace}
 MIXTURES = {"arms": ("base", Arm), "samplings": ("sampling", Sampling)}  # named differences from a base
 PLAIN = ("seeds", "evaluators")
 GROUPS = ("pathvars", "studies")

@@ -18,7 +18,8 @@ from asymflow.metrics import clip as network
 from asymflow.metrics import clip_training, probe
 from asymflow.metrics.clip_training import Choice
 from asymflow.metrics.evaluators import LocalEvaluator
-from asymflow.metrics.tower import to_pixels
+from asymflow.metrics.probe import Probe
+from asymflow.metrics.tower import ImageTower, features, to_pixels
 
 BATCH = 250  # images read or seen at a time, where there is nothing to learn
 LEAST_SPREAD = 1e-2  # of a feature; one that hardly varies on real images would count too much once it does
@@ -53,29 +54,33 @@ def fit(reader: ShardReader, config: Config, chosen: machine.Machine) -> tuple[d
     clip = network.build(config, tokens.shape[1])
     clip_training.train(clip, images, tokens, classes, attributes, config, chosen)
 
-    none = torch.zeros((), device=chosen.device)
-    raw = LocalEvaluator(clip.visual, config, offset=none, scale=none + 1, probes={}, values={})
-    features = torch.cat([raw.features(batch) for batch in images.split(BATCH)]).clone()
-    offset, scale = features.mean(0), features.std(0).clamp_min(LEAST_SPREAD)
-    features = (features - offset) / scale
-    probes = {}
-    for name, choice in ({LocalEvaluator.CLASS: classes} | attributes).items():
-        labels = choice.labels.to(features.device)
-        probes[name] = probe.fit(features, labels, classes=len(choice.values), penalty=config.probe_penalty)
-        share = probe.accuracy(probes[name], features, labels)
+    raw = _features(clip.visual, images, chosen.device)
+    offset, scale = raw.mean(0), raw.std(0).clamp_min(LEAST_SPREAD)
+    choices = {LocalEvaluator.CLASS: classes} | attributes
+    found = {f"clip.{name}": tensor for name, tensor in clip.state_dict().items()} | {"offset": offset, "scale": scale}
+    for name, fitted in _probes((raw - offset) / scale, choices, config.probe_penalty).items():
+        found |= {f"probe.{name}.weight": fitted.weight, f"probe.{name}.bias": fitted.bias}
+    description = {"kind": "evaluator", "config": config.model_dump(), "context_length": clip.context_length}
+    description |= {"values": {name: choice.values for name, choice in choices.items()}}
+    return found, description | {"split": reader.split, "source": reader.source}
+
+
+@torch.inference_mode()
+def _features(tower: ImageTower, images: Tensor, device: torch.device) -> Tensor:
+    """The features of all images before they are standardised."""
+    size = images.shape[-1]
+    return torch.cat([features(tower.view(to_pixels(batch.to(device), size))) for batch in images.split(BATCH)])
+
+
+def _probes(standardised: Tensor, choices: dict[str, Choice], penalty: float) -> dict[str, Probe]:
+    """A linear classifier of the class and of each attribute."""
+    probes, x = {}, standardised.clone()  # a copy that is no inference tensor, so that gradients can be taken
+    for name, choice in choices.items():
+        labels = choice.labels.to(x.device)
+        probes[name] = probe.fit(x, labels, classes=len(choice.values), penalty=penalty)
+        share = probe.accuracy(probes[name], x, labels)
         print(f"linear probe of {name}: {100 * share:.1f} % of {len(labels)} right, on its own images", flush=True)
-    tensors_found = {f"clip.{name}": tensor for name, tensor in clip.state_dict().items()}
-    tensors_found |= {"offset": offset, "scale": scale}
-    for name, fitted in probes.items():
-        tensors_found |= {f"probe.{name}.weight": fitted.weight, f"probe.{name}.bias": fitted.bias}
-    values = {LocalEvaluator.CLASS: classes.values} | {name: choice.values for name, choice in attributes.items()}
-    about = {
-        "kind": "evaluator",
-        "config": config.model_dump(),
-        "values": values,
-        "context_length": clip.context_length,
-    }
-    return tensors_found, about | {"split": reader.split, "source": reader.source}
+    return probes
 
 
 def _images(reader: ShardReader, size: int) -> Tensor:

@@ -1,0 +1,133 @@
+"""The stages fit_evaluator, reference and score, one after the other, on a tiny image folder."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from asymflow.config.data import Data
+from asymflow.config.evaluator import Evaluator
+from asymflow.config.scoring import Scoring
+from asymflow.data.reader import ShardReader, load_all
+from asymflow.data.shards import write_splits
+from asymflow.stages import fit_evaluator, reference, score
+
+EVALUATOR = Evaluator(
+    image_size=16, patch_size=4, stem_width=8, width=16, depth=1, heads=2, images=640, batch=16, precision="float32"
+)
+SCORING = Scoring(kernel_blocks=4, splits=2, kept=24, batch=7)
+
+
+def run(stage, monkeypatch, **arguments):
+    words = [word for name, value in arguments.items() for word in (f"--{name}", str(value))]
+    monkeypatch.setattr("sys.argv", [stage.__name__, *words])
+    stage.main()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with the splits of a small image folder (red and blue classes), an evaluator, a reference and samples."""
+    folder = tmp_path_factory.mktemp("evaluation")
+    generator = np.random.default_rng(0)
+    for i in range(96):
+        path = folder / "images" / ("red", "blue")[i % 2] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = generator.integers(0, 100, (20, 20, 3))
+        pixels[..., (0, 2)[i % 2]] += 100
+        Image.fromarray(pixels.astype(np.uint8)).save(path)
+    data = Data(source="folder", path=str(folder / "images"), image_size=20, train=48, evaluator=24, heldout=24)
+    write_splits(data, folder, processes=1)
+    with pytest.MonkeyPatch.context() as patch:
+        run(
+            fit_evaluator,
+            patch,
+            config=EVALUATOR.model_dump_json(),
+            data=folder / "evaluator.json",
+            out=folder / "local.safetensors",
+        )
+        run(
+            reference,
+            patch,
+            config=SCORING.model_dump_json(),
+            evaluator=folder / "local.safetensors",
+            data=folder / "train.json",
+            heldout=folder / "heldout.json",
+            out=folder / "reference.safetensors",
+            floor=folder / "floor.json",
+        )
+    images = load_all(ShardReader(folder / "heldout.json")).permute(0, 2, 3, 1).numpy()
+    np.save(folder / "samples.npy", images)
+    return folder
+
+
+def scored(folder, monkeypatch, samples="samples.npy", evaluator="local.safetensors"):
+    run(
+        score,
+        monkeypatch,
+        samples=folder / samples,
+        reference=folder / "reference.safetensors",
+        evaluator=folder / evaluator,
+        out=folder / "scores.json",
+    )
+    return json.loads((folder / "scores.json").read_text())
+
+
+def test_the_held_out_images_score_as_the_floor_says(folder, monkeypatch):
+    floor, scores = json.loads((folder / "floor.json").read_text()), scored(folder, monkeypatch)
+    for name, value in floor["metrics"].items():
+        assert scores["metrics"][name] == pytest.approx(value, rel=1e-5), name
+    assert scores["evaluator"] == "local"
+    assert (scores["samples"], scores["reference_images"], scores["paired_images"]) == (24, 48, 24)
+    assert floor["class_accuracy"] > 0.9
+
+
+def test_noise_scores_worse(folder, monkeypatch):
+    shape = np.load(folder / "samples.npy").shape
+    np.save(folder / "noise.npy", np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
+    images, noise = (scored(folder, monkeypatch, samples)["metrics"] for samples in ("samples.npy", "noise.npy"))
+    for name in ("fid_local", "kid_local", "patch_fid_local"):
+        assert noise[name] > 2 * images[name], name
+    assert noise["recall_local"] < images["recall_local"]
+
+
+def test_fitting_again_gives_the_same_file(folder, monkeypatch):
+    out = folder / "again.safetensors"
+    run(fit_evaluator, monkeypatch, config=EVALUATOR.model_dump_json(), data=folder / "evaluator.json", out=out)
+    assert out.read_bytes() == (folder / "local.safetensors").read_bytes()
+
+
+def test_samples_of_another_shape_kind_or_number_are_refused(folder, monkeypatch):
+    images = np.load(folder / "samples.npy")
+    for name, wrong, message in (
+        ("large", images.repeat(2, axis=1), r"expected uint8 \(n, 20, 20, 3\)"),
+        ("float", images / 255, "holds float64"),
+        ("few", images[:5], "5 samples; the metrics need 8"),
+    ):
+        np.save(folder / f"{name}.npy", wrong)
+        with pytest.raises(ValueError, match=message):
+            scored(folder, monkeypatch, f"{name}.npy")
+
+
+def test_a_reference_of_another_evaluator_is_refused(folder, monkeypatch):
+    changed = EVALUATOR.model_copy(update={"seed": 1, "images": 32})
+    out = folder / "other.safetensors"
+    run(fit_evaluator, monkeypatch, config=changed.model_dump_json(), data=folder / "evaluator.json", out=out)
+    with pytest.raises(ValueError, match="make the reference again"):
+        scored(folder, monkeypatch, evaluator="other.safetensors")
+
+
+def test_splits_that_are_too_small_are_refused(folder, monkeypatch):
+    settings = SCORING.model_copy(update={"kernel_blocks": 20})
+    with pytest.raises(ValueError, match=r"heldout\.json has 24 images; the metrics need 40"):
+        run(
+            reference,
+            monkeypatch,
+            config=settings.model_dump_json(),
+            evaluator=folder / "local.safetensors",
+            data=folder / "train.json",
+            heldout=folder / "heldout.json",
+            out=folder / "none.safetensors",
+            floor=folder / "none.json",
+        )
+    assert not (folder / "none.json").exists()
