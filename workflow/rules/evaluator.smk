@@ -27,7 +27,7 @@ rule reference:
         floor="<results>/evaluator/floor.json",
     log:
         "<results>/evaluator/reference.log",
-    threads: 2
+    threads: 1
     params:
         config=section("scoring"),
         evaluator=evaluator_name,

@@ -6,7 +6,7 @@ rule fit_subspace:
         "<results>/subspace/{basis}_p{patch_size}.safetensors",
     log:
         "<results>/subspace/{basis}_p{patch_size}.fit_subspace.log",
-    threads: 2
+    threads: 1
     params:
         config=section("subspace"),
         code=code("fit_subspace"),

@@ -7,13 +7,16 @@ from torch.utils.tensorboard import SummaryWriter
 
 
 class Curve:
-    """Appends points to a file that survives interruptions; points after the resumed position are dropped."""
+    """Appends points to a file that survives interruptions; points after the resumed position are dropped.
 
-    def __init__(self, path: Path, images: int):
+    TensorBoard's events lie in the folder `board` and stay after the run.
+    """
+
+    def __init__(self, path: Path, board: Path, images: int):
         self.path = path
         kept = [line for line in self._lines() if json.loads(line)["images"] <= images]
         path.write_text("".join(kept))
-        self._board = SummaryWriter(path.parent / "tensorboard", purge_step=images + 1)
+        self._board = SummaryWriter(board, purge_step=images + 1)
 
     def _lines(self) -> list[str]:
         # a killed writer may leave half a line at the end

@@ -70,7 +70,7 @@ def train(
     # Resume.
     images, why = checkpoint.restore(state / "checkpoint.safetensors", network, averages, optimiser, identity)
     say(f"resuming after {images} images" if images else f"starting from the beginning: {why}")
-    curve = Curve(state / "curve.jsonl", images) if rank == 0 else None
+    curve = Curve(state / "curve.jsonl", state.parent / "tensorboard", images) if rank == 0 else None
 
     wrapped: nn.Module = torch.compile(model) if machine.compiled else model
     if world_size > 1:
