@@ -20,7 +20,12 @@ def against_rank(table: pd.DataFrame, study: dict[str, Any]) -> Figure:
     Whiskers are the standard deviation over seeds. Below it, where there is one, the published choice of guidance.
     """
     metric = metric_names(table)[0]
-    ranks = list(dict.fromkeys(sorted(_rank(r) for r in table["target.rank"])))
+    fields = study["arms"]  # the table only has columns for fields that differ
+    table = table.assign(
+        rank=[_rank(fields[arm]["target.rank"]) for arm in table["arm"]],
+        basis=[fields[arm]["target.basis"] for arm in table["arm"]],
+    )
+    ranks = sorted(set(table["rank"]))
     place = {rank: i for i, rank in enumerate(ranks)}
     published = "published_guidance" in table
     figure, panels = plt.subplots(
@@ -30,8 +35,8 @@ def against_rank(table: pd.DataFrame, study: dict[str, Any]) -> Figure:
     axes = panels[0, 0]
     palette = style.colours(list(study["samplings"]))
     for sampling, colour in palette.items():
-        for basis, block in table[table["sampling"] == sampling].groupby("target.basis", sort=False):
-            spread = block.assign(rank=block["target.rank"].map(_rank)).groupby("rank")[metric].agg(["mean", "std"])
+        for basis, block in table[table["sampling"] == sampling].groupby("basis", sort=False):
+            spread = block.groupby("rank")[metric].agg(["mean", "std"])
             axes.errorbar(
                 [place[r] for r in spread.index], spread["mean"], yerr=spread["std"].fillna(0), color=colour, capsize=3,
                 marker=MARKS[basis], markersize=6, linestyle="-" if basis == "pca" else "none",
@@ -119,9 +124,8 @@ def sample_grid(rows: dict[str, np.ndarray]) -> Figure:
 def _published_guidance(axes: Axes, table: pd.DataFrame, place: dict[float, int]) -> None:
     """The guidance scale that the paper selected for each rank."""
     block = table.dropna(subset="published_guidance").drop_duplicates("arm")
-    for basis, part in block.groupby("target.basis", sort=False):
-        x = [place[_rank(r)] for r in part["target.rank"]]
-        axes.plot(x, part["published_guidance"], MARKS[basis], color="0.35", mfc="0.35" if basis == "pca" else "white")
+    for basis, part in block.groupby("basis", sort=False):
+        axes.plot([place[rank] for rank in part["rank"]], part["published_guidance"], MARKS[basis], color="0.35", mfc="0.35" if basis == "pca" else "white")
     axes.set_ylabel("guidance\nscale", fontsize=8)
     axes.set_title(
         "published choice for each rank (paper, Table 5; interval [0, 0.82])", fontsize=8, fontweight="normal"
