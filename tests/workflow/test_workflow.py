@@ -108,7 +108,7 @@ def test_a_comment_makes_nothing_stale(edited):
 
 
 def test_an_edit_of_a_formula_makes_stale_what_uses_it(edited):
-    edited.edit("src/asymflow/flow/asymmetric.py", "- x_0 / s", "- 1.0 * x_0 / s")
+    edited.edit("src/asymflow/flow/asymmetric.py", "project(eps, A) - x_0 / s", "project(eps, A) - x_0 / (1.0 * s)")
     assert edited.stale(TABLE, FIGURE) == {"train": 2, "sample": 2, "score": 2, "table": 1, "figure": 1}
 
 
@@ -129,7 +129,7 @@ def test_an_edit_of_a_plot_only_draws(edited):
 
 
 def test_a_change_of_one_arm_trains_that_arm(edited):
-    edited.overlay({"arms": {"rank0": {"training": {"lr": 2e-3}}}})
+    edited.overlay({"arms": {"rank0": {"training": {"lr": 3e-3}}}})
     assert edited.stale(TABLE, FIGURE)["train"] == 1
     edited.overlay({})
     assert edited.stale(TABLE, FIGURE) == {}

@@ -43,22 +43,22 @@ class Evaluator(Section):
     embedding: PositiveInt = 128
     """Dimensions of the space that images and captions share."""
 
-    images: PositiveInt = 40_000
+    images: PositiveInt = 24_000
     """Images seen in training, repetitions included."""
 
     batch: PositiveInt = 64
     """Images per update; a caption is told from those of the other images in the batch."""
 
-    lr: PositiveFloat = 2e-3
+    lr: PositiveFloat = 1e-3
     """Highest learning rate; it rises over the first tenth of the training and falls to zero along a cosine."""
 
     weight_decay: NonNegativeFloat = 0.05
     """AdamW's decoupled weight decay of matrices and kernels."""
 
-    class_weight: NonNegativeFloat = 1.0
+    class_weight: NonNegativeFloat = 3.0
     """Weight of the class's cross-entropy beside the contrastive loss, which alone takes long to see a texture."""
 
-    attribute_weight: NonNegativeFloat = 3.0
+    attribute_weight: NonNegativeFloat = 6.0
     """Weight of the mean cross-entropy of the attributes, where the data has them."""
 
     shift: NonNegativeInt = 4
