@@ -54,7 +54,10 @@ def test_arms_of_the_rank_sweep_differ_in_nothing_but_their_target():
         ({"arms": {"rank0": {"target": {"rank": -1}}}}, "arm 'rank0', key target.rank"),
         ({"arms": {"big": {"target": {"rank": 769}}}}, "arm 'big', key target.rank: found 769; expected at most the patch"),
         ({"base": {"model": {"patch_size": 24}}}, "key model.patch_size: found 24; expected a divisor of the image size, 64"),
-        ({"samplings": {"guided": {"interval": [0.8, 0.2]}}}, "sampling setting 'guided', key (whole): interval is [0.8, 0.2]; expected [low, high]"),
+        (
+            {"samplings": {"guided": {"interval": [0.8, 0.2]}}},
+            "sampling setting 'guided', key (whole): interval is [0.8, 0.2]; expected [low, high]",
+        ),
         ({"base": {"training": {"lr": "fast"}}}, "key training.lr (from base): found 'fast'; expected: "),
         ({"base": {"training": {"batch": 10**9}}}, "one batch (1000000000 images) exceeds the whole training"),
         ({"studies": {"rank_sweep": {"arms": ["rank0", "rank9"]}}}, "study 'rank_sweep'"),

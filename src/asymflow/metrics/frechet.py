@@ -81,7 +81,8 @@ def frechet_distance(a: Moments, b: Moments) -> float:
     first, second = a.covariance.numpy(), b.covariance.numpy()
     rest = (a.mean - b.mean).square().sum().item() + np.trace(first).item() + np.trace(second).item()
     factor, order = _factor(first)
-    trace, uncertainty = _root_trace(factor, second[np.ix_(order, order)])
+    scale = np.linalg.norm(first) * np.linalg.norm(second)
+    trace, uncertainty = _root_trace(factor, second[np.ix_(order, order)], scale)
     if 2 * uncertainty > ACCURACY * (rest - 2 * trace):
         other, other_order = _factor(second)
         trace = scipy.linalg.svdvals(factor[np.argsort(order)].T @ other[np.argsort(other_order)]).sum().item()
@@ -97,8 +98,8 @@ def _factor(covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.tril(lower)[:, :rank], pivots - 1
 
 
-def _root_trace(factor: np.ndarray, covariance: np.ndarray) -> tuple[float, float]:
-    """tr (L L^T S)^(1/2) by the eigenvalues of L^T S L, and an estimate of its rounding error.
+def _root_trace(factor: np.ndarray, covariance: np.ndarray, scale: float) -> tuple[float, float]:
+    """tr (L L^T S)^(1/2) by the eigenvalues of L^T S L, and an estimate of its rounding error; `scale` is |L L^T| |S|.
 
     An error e in an eigenvalue v is one of about e / (2 sqrt v) in its root, and of sqrt e at most; errors of different
     eigenvalues are taken as independent.
@@ -109,6 +110,6 @@ def _root_trace(factor: np.ndarray, covariance: np.ndarray) -> tuple[float, floa
     product, _ = lapack.dsygst(covariance, square, itype=2, lower=1)  # half the work of two general matrix products
     values = scipy.linalg.eigvalsh(product[:rank, :rank], lower=True, check_finite=False)
     roots = np.sqrt(values.clip(min=0))
-    error = EPSILON * np.linalg.norm(factor.T @ factor) * np.linalg.norm(covariance)
+    error = EPSILON * scale
     errors = error / np.maximum(2 * roots, np.sqrt(error))
     return roots.sum().item(), np.linalg.norm(errors).item()

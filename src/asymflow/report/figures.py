@@ -125,7 +125,8 @@ def _published_guidance(axes: Axes, table: pd.DataFrame, place: dict[float, int]
     """The guidance scale that the paper selected for each rank."""
     block = table.dropna(subset="published_guidance").drop_duplicates("arm")
     for basis, part in block.groupby("basis", sort=False):
-        axes.plot([place[rank] for rank in part["rank"]], part["published_guidance"], MARKS[basis], color="0.35", mfc="0.35" if basis == "pca" else "white")
+        filled = "0.35" if basis == "pca" else "white"
+        axes.plot([place[r] for r in part["rank"]], part["published_guidance"], MARKS[basis], color="0.35", mfc=filled)
     axes.set_ylabel("guidance\nscale", fontsize=8)
     axes.set_title(
         "published choice for each rank (paper, Table 5; interval [0, 0.82])", fontsize=8, fontweight="normal"

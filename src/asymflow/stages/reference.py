@@ -46,7 +46,7 @@ def main() -> None:
     described = {"evaluator": evaluator.name, "evaluator_digest": evaluator.digest, "scoring": settings.model_dump()}
     described |= {"split": train.split, "source": train.source, "image_size": train.image_size}
     statistics.save(reference, arguments.out, described | {"floor": card})
-    card |= {"split": heldout.split, **described, **provenance.record("asymflow.stages.reference")}
+    card |= {**described, "split": heldout.split, **provenance.record("asymflow.stages.reference")}
     with atomic(arguments.floor) as temporary:
         temporary.write_text(json.dumps(card, indent=1))
 
