@@ -108,3 +108,10 @@ def test_frechet_refuses_what_has_no_covariance_or_other_dimensions():
         frechet_distance(a, Moments.of(features(1, 3, seed=1)))
     with pytest.raises(ValueError, match="3 and of 4 dimensions"):
         frechet_distance(a, Moments.of(features(9, 4, seed=1)))
+
+
+def test_frechet_of_a_collapsed_set_is_the_distance_of_means_plus_the_other_variance():
+    same, x = Moments.of(features(1, 4, seed=0).expand(10, 4)), Moments.of(features(20, 4, seed=1))
+    expected = (same.mean - x.mean).square().sum() + x.covariance.trace()
+    assert frechet_distance(same, x) == pytest.approx(expected.item(), rel=1e-12)
+    assert frechet_distance(same, same) == pytest.approx(0, abs=1e-12)

@@ -36,7 +36,7 @@ def choose(count: int, most: int, seed: int) -> Int[Tensor, "k"]:
 
 def gather(
     evaluator: Evaluator,
-    batches: Iterable[UInt8[Tensor, "b 3 h w"]],
+    batches: Iterable[UInt8[Tensor, "_ 3 h w"]],
     kept: Int[Tensor, "k"],
     *,
     count: int,

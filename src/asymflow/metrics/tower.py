@@ -23,7 +23,7 @@ FAINT = 0.1  # of the usual size: textures are learned sooner (after 4 epochs 73
 class View(NamedTuple):
     """What the image tower sees in images."""
 
-    stages: list[Float[Tensor, "b c _h _w"]]  # maps after each halving of the resolution
+    stages: list[Float[Tensor, "b _c _h _w"]]  # maps after each halving of the resolution
     tokens: Float[Tensor, "b n c"]  # raster order
     embedding: Float[Tensor, "b e"]  # not normalised
 
