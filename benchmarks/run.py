@@ -72,7 +72,7 @@ def train(arguments: argparse.Namespace, machine: Machine, peak: float) -> list[
 
 def sampling(arguments: argparse.Namespace, machine: Machine, peak: float) -> list[dict]:
     """Drawing images with guidance everywhere: 2 x (2 N - 1) evaluations of the network for each image."""
-    model, settings = _model(arguments, machine).eval().requires_grad_(False), Sampling(steps=4, guidance=2.0)
+    model, settings = _model(arguments, machine).eval(), Sampling(steps=4, guidance=2.0)
     ready = torch.compile(model) if machine.compiled else model
     shape = (3, arguments.image_size, arguments.image_size)
     start = noise(0, range(arguments.batch), shape).to(machine.device)
