@@ -2,12 +2,9 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
 
 from tqdm import tqdm
 
-T = TypeVar("T")
 QUIET_SECONDS = 5.0  # between two lines of a log file
 
 
@@ -46,11 +43,3 @@ class Progress:
         share = 100 * self.done // max(self.total, 1)
         ends = f"{left // 3600}:{left // 60 % 60:02d}:{left % 60:02d}"
         return f"{self.what}: {self.done}/{self.total} {self.unit} ({share} %), {rate:,.1f} {self.unit}/s, {ends} left"
-
-
-def tracked(items: Iterable[T], what: str, total: int, unit: str) -> Iterator[T]:
-    """The items, with progress; each counts as one."""
-    with Progress(what, total, unit) as progress:
-        for item in items:
-            yield item
-            progress.advance(1)
