@@ -7,9 +7,13 @@ min_version("9.20")
 configfile: "workflow/config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/subspace.smk"
+include: "workflow/rules/method.smk"
 include: "workflow/rules/evaluator.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/sample.smk"
@@ -26,7 +30,9 @@ rule all:
     default_target: True
     input:
         "<results>/figures/data.png",
-        f"<results>/figures/subspace_p{experiment.arms[DEFAULT_ARM].model.patch_size}.png",
+        "<results>/figures/parameterisation.png",
+        "<results>/figures/components.png",
+        f"<results>/figures/subspace_{patch_space(DEFAULT_ARM)}.png",
         expand("<results>/{study}.csv", study=experiment.studies),
         expand("<results>/figures/{study}.png", study=experiment.studies),
         expand("<results>/figures/{study}_samples.png", study=experiment.studies),

@@ -35,7 +35,7 @@ from asymflow.models.velocity import VelocityModel
 from asymflow.sampling.sampler import balanced_labels, noise, sample
 from asymflow.stages.fit_subspace import fit
 from asymflow.subspace.bases import random_basis
-from asymflow.training.step import draw, loss
+from asymflow.training.step import FlowMatching, draw
 
 CLASSES = 1000
 PEAK_SIDE = {"cpu": 1024, "cuda": 8192}
@@ -56,12 +56,14 @@ def train(arguments: argparse.Namespace, machine: Machine, peak: float) -> list[
     model, training = _model(arguments, machine), Training()
     model.train()
     optimiser = torch.optim.AdamW(model.network.parameters(), lr=1e-4, fused=True)
-    step = torch.compile(model) if machine.compiled else model
+    objective = FlowMatching(model, training)
+    if machine.compiled:
+        model.network.compile()
     images = torch.randint(0, 256, (arguments.batch, 3, *(2 * [arguments.image_size])), dtype=torch.uint8)
     images, labels = images.to(machine.device), torch.zeros(arguments.batch, dtype=torch.long, device=machine.device)
 
     def update() -> None:
-        loss(step, draw(images, labels, arguments.patch_size, CLASSES, training), training).backward()
+        objective(draw(images, labels, arguments.patch_size, "rgb", CLASSES, training))["flow"].backward()
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
 
@@ -73,13 +75,22 @@ def train(arguments: argparse.Namespace, machine: Machine, peak: float) -> list[
 def sampling(arguments: argparse.Namespace, machine: Machine, peak: float) -> list[dict]:
     """Drawing images with guidance everywhere: 2 x (2 N - 1) evaluations of the network for each image."""
     model, settings = _model(arguments, machine).eval(), Sampling(steps=4, guidance=2.0)
-    ready = torch.compile(model) if machine.compiled else model
+    if machine.compiled:
+        model.network.compile()
     shape = (3, arguments.image_size, arguments.image_size)
     start = noise(0, range(arguments.batch), shape).to(machine.device)
     labels = balanced_labels(range(arguments.batch), CLASSES).to(machine.device)
 
     def draw_batch() -> None:
-        sample(ready, start, labels, patch_size=arguments.patch_size, null_label=CLASSES, settings=settings)
+        sample(
+            ready,
+            start,
+            labels,
+            patch_size=arguments.patch_size,
+            colour="rgb",
+            null_label=CLASSES,
+            settings=settings,
+        )
 
     work = 2 * (2 * settings.steps - 1) * _forward(arguments, model)
     return [
@@ -114,7 +125,7 @@ def data(arguments: argparse.Namespace, machine: Machine, peak: float) -> list[d
         reader.images(list(range(len(reader))))
         reading = len(reader) / (time.perf_counter() - start)
         start = time.perf_counter()
-        fit("pca", reader, 16, Subspace(images=len(reader)))
+        fit("pca", reader, 16, "rgb", Subspace(images=len(reader)))
         fitting = len(reader) / (time.perf_counter() - start)
     rows = [
         ("decode the folder, one thread", decoding, decoding),

@@ -21,8 +21,8 @@ MAY_IMPORT = {  # beside itself, and the single modules at the top of the packag
     "models": {"config", "flow", "subspace"},
     "data": {"config"},
     "metrics": {"config"},
-    "training": {"config", "flow", "subspace", "models", "data"},
-    "sampling": {"config", "flow", "subspace", "models", "training"},
+    "training": {"config", "flow", "subspace", "models", "data", "metrics"},
+    "sampling": {"config", "flow", "subspace", "models", "training", "data"},
     "report": set(),
     "stages": set(LAYERS) - {"stages"},
 }

@@ -33,6 +33,7 @@ def main() -> None:
         noise(arguments.seed, range(settings.count), run.shape).to(run.machine.device),
         labels.to(run.machine.device),
         patch_size=run.arm.model.patch_size,
+        colour=run.arm.model.colour,
         null_label=run.null_label,
         settings=settings,
     )

@@ -97,4 +97,6 @@ def test_numbers_in_yaml_s_short_notation_are_numbers(tmp_path):
 def test_an_overlay_changes_what_it_names_and_nothing_else(tmp_path):
     plain, changed = experiment(tmp_path, {}), experiment(tmp_path, {"arms": {"rank0": {"training": {"lr": 0.5}}}})
     assert changed.arms["rank0"].training.lr == 0.5
-    assert {k: v for k, v in changed.arms.items() if k != "rank0"} == {k: v for k, v in plain.arms.items() if k != "rank0"}
+    assert {k: v for k, v in changed.arms.items() if k != "rank0"} == {
+        k: v for k, v in plain.arms.items() if k != "rank0"
+    }

@@ -27,6 +27,7 @@ def test_zero_dropout_overrides_that_of_the_size():
         ({"embed_pca": 129}, "embed_pca is 129; give 0 to 128, the smaller of the bottleneck"),
         ({"embed_pca": 49, "patch_size": 4}, "embed_pca is 49; give 0 to 48"),
         ({"embed_pca": -1}, "embed_pca is -1"),
+        ({"colour": "lab"}, "'rgb' or 'oklab'"),
         ({"size": "XL"}, "'tiny', 'B', 'L', 'H' or 'G'"),
     ],
 )

@@ -30,7 +30,9 @@ def trained(config, images, labels):
 
 def test_training_learns_a_texture_and_gives_the_same_bytes_again(config):
     images, labels = striped(64)
-    config = config.model_copy(update={"images": 2560, "batch": 32, "stem_width": 12, "width": 24, "lr": 5e-3, "shift": 2})
+    config = config.model_copy(
+        update={"images": 2560, "batch": 32, "stem_width": 12, "width": 24, "lr": 5e-3, "shift": 2}
+    )
     first, second = trained(config, images, labels), trained(config, images, labels)
     for name, tensor in first.state_dict().items():
         assert torch.equal(tensor, second.state_dict()[name]), name

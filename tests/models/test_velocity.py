@@ -31,7 +31,11 @@ def test_the_velocity_is_recovered_from_the_network_s_output():
     A = random_basis(D, seed=0)[:, :5].float()
     model = VelocityModel(Recorder(answer), A, 1.0, torch.float32)
     assert torch.equal(model(x, t, labels, sigma_min=0.2), recover(answer, x, t, A, 1.0, 0.2))
-    assert torch.equal(model.network.x, x) and torch.equal(model.network.t, t) and torch.equal(model.network.labels, labels)
+    assert (
+        torch.equal(model.network.x, x)
+        and torch.equal(model.network.t, t)
+        and torch.equal(model.network.labels, labels)
+    )
 
 
 def test_a_lifted_network_gets_calibrated_input_and_time():

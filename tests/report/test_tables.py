@@ -17,7 +17,12 @@ def study(tmp_path):
         trained = {"images": 10, "seconds": 1.0, "parameters": 3, "machine": "m", "code": "t", "commit": "c"}
         (run / "train.json").write_text(json.dumps(trained))
         (run / "guided/samples.json").write_text(json.dumps({"seconds": 2.0, "code": "s"}))
-        scores = {"metrics": {"fid_local": value, "kid_local": value / 2}, "samples": 8, "evaluator": "local", "code": "x"}
+        scores = {
+            "metrics": {"fid_local": value, "kid_local": value / 2},
+            "samples": 8,
+            "evaluator": "local",
+            "code": "x",
+        }
         (run / "guided/scores.json").write_text(json.dumps(scores))
     return {
         "name": "test",
@@ -35,7 +40,9 @@ def test_a_row_for_each_arm_and_seed_with_the_fields_that_differ(study):
     assert list(table["target.rank"]) == [0, 0, 8, 8]
     assert "training.lr" not in table, "a field in which no arm differs is no column"
     assert metric_names(table) == ["fid_local", "kid_local"]
-    assert {"images_seen", "train_seconds", "samples", "evaluator", "code_train", "code_sample", "code_score"} <= set(table)
+    assert {"images_seen", "train_seconds", "samples", "evaluator", "code_train", "code_sample", "code_score"} <= set(
+        table
+    )
 
 
 def test_published_numbers_join_by_arm_in_their_own_columns(study):

@@ -2,8 +2,10 @@ import pytest
 import torch
 
 from asymflow.config.sampling import Sampling
+from asymflow.data.colour import encode
 from asymflow.sampling import parts
 from asymflow.sampling.sampler import balanced_labels, noise, sample, to_bytes
+from asymflow.subspace.patches import patchify
 
 SHAPE = (3, 4, 4)
 
@@ -16,7 +18,8 @@ def field(x, t, labels, *, sigma_min):
 def draw(indices, **changes):
     settings = Sampling(**({"steps": 3, "guidance": 2.0, "interval": (0.2, 0.8)} | changes))
     labels = balanced_labels(indices, 3)
-    return sample(field, noise(5, indices, SHAPE), labels, patch_size=2, null_label=3, settings=settings)
+    start = noise(5, indices, SHAPE)
+    return sample(field, start, labels, patch_size=2, colour="rgb", null_label=3, settings=settings)
 
 
 def test_a_sample_does_not_depend_on_the_batch_it_is_drawn_in():
@@ -39,6 +42,21 @@ def test_guidance_and_interval_change_the_samples():
     plain = draw(range(6), guidance=1.0)
     assert not torch.equal(plain, draw(range(6)))
     assert torch.equal(plain, draw(range(6), interval=(0.0, 0.0))), "no grid point before the end lies at 0"
+
+
+@pytest.mark.parametrize("colour", ["rgb", "oklab"])
+def test_samples_are_rgb_whatever_the_model_works_in(colour):
+    """A model that knows its image, in its own colour space, and goes straight to it."""
+    images = torch.randint(0, 256, (5, *SHAPE), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    images[0], images[1] = 0, 255
+    known = patchify(encode(images.float() / 127.5 - 1, colour), 2)
+
+    def straight(x, t, labels, *, sigma_min):
+        return (x - known) / t[:, None, None]
+
+    start, labels = noise(5, range(5), SHAPE), torch.zeros(5, dtype=torch.long)
+    drawn = sample(straight, start, labels, patch_size=2, colour=colour, null_label=3, settings=Sampling(steps=7))
+    assert torch.equal(drawn, images)
 
 
 def test_bytes_are_rounded_to_the_nearest_and_clamped():

@@ -17,6 +17,7 @@ from asymflow.config.training import Training
 from asymflow.data.reader import ShardReader
 from asymflow.stages.fit_subspace import fit
 from asymflow.subspace.file import save
+from asymflow.tensors import describe
 
 ARM = Arm(
     target=Target(rank=4),
@@ -33,16 +34,23 @@ class Stage:
 
     def __init__(self, folder, data):
         self.folder, self.data = folder, data
-        save(fit("pca", ShardReader(data / "train.json"), 8, Subspace()), folder / "pca.safetensors")
+        save(fit("pca", ShardReader(data / "train.json"), 8, "rgb", Subspace()), folder / "pca.safetensors")
 
     def start(self, name, arm=ARM, launcher=()):
         out = self.folder / name
         options = {
             "--arm": arm.model_dump_json(), "--seed": "3", "--data": self.data / "train.json", "--state": out / "state",
             "--subspace": self.folder / "pca.safetensors", "--pca": self.folder / "pca.safetensors",
-            "--model": out / "model.safetensors", "--curve": out / "curve.jsonl", "--summary": out / "train.json",
+            "--model": out / "model.safetensors", "--snapshots": out / "snapshots",
+            "--curve": out / "curve.jsonl", "--summary": out / "train.json",
         }  # fmt: skip
-        command = [sys.executable, *launcher, "-m", "asymflow.stages.train", *(str(x) for pair in options.items() for x in pair)]
+        command = [
+            sys.executable,
+            *launcher,
+            "-m",
+            "asymflow.stages.train",
+            *(str(x) for pair in options.items() for x in pair),
+        ]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def finish(self, name, arm=ARM):
@@ -129,3 +137,16 @@ def test_two_processes_share_the_work(stage):
     assert "2 process(es)" in output
     assert json.loads((stage.folder / "shared/train.json").read_text())["images"] == 64
     assert [images for images, _ in stage.losses("shared")] == list(range(8, 65, 8))
+
+
+def test_snapshots_are_kept_through_a_kill_and_hold_what_had_been_seen(stage):
+    parts = ARM.model_copy(update={"training": ARM.training.model_copy(update={"snapshots": 4})})
+    stage.finish("parts", parts)
+    stage.interrupt("parts_killed", signal.SIGKILL, 300, parts)
+    stage.finish("parts_killed", parts)
+    folders = [stage.folder / name / "snapshots" for name in ("parts", "parts_killed")]
+    whole, killed = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders)
+    assert whole == killed and len(whole) == 4
+    seen = [describe(folders[0] / f"{number:04d}.safetensors")[0]["images"] for number in (1, 2, 3, 4)]
+    assert seen == [160, 320, 480, 640]
+    assert whole["0004.safetensors"] == stage.model("parts"), "the last snapshot is the finished model"

@@ -5,83 +5,14 @@ Everything happens in a copy of the project, so that files can be edited and res
 
 import os
 import re
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 
-ROOT = Path(__file__).parents[2]
-TINY = {  # the smoke scale, cut down once more
-    "studies": {"rank_sweep": {"arms": ["rank0", "rank8"], "samplings": ["guided"]}},
-}
 TABLE = "results/smoke/rank_sweep.csv"
 FIGURE = "results/smoke/figures/rank_sweep.png"
-
-
-class Project:
-    """A copy of the project in a folder of its own."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        for name in ("src", "workflow", "profiles"):
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(ROOT / "Snakefile", folder)
-        self.overlay({})
-
-    def overlay(self, changes: dict) -> None:
-        """Lays `changes` over the smoke scale."""
-        (self.folder / "changes.yaml").write_text(yaml.safe_dump(_merge(TINY, changes)))
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess:
-        files = ["--configfile", "workflow/scales/smoke.yaml", "changes.yaml"]
-        command = [sys.executable, "-m", "snakemake", *arguments, "--cores", "2", *files]
-        environment = os.environ | {"PYTHONPATH": str(self.folder / "src"), "PATH": _path()}
-        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
-
-    def stale(self, *targets: str) -> dict[str, int]:
-        """How many jobs of each rule a dry run would start."""
-        result = self.run("-n", *targets)
-        assert result.returncode == 0, result.stdout + result.stderr
-        table = re.search(r"-{3,} +-{3,}\n(.*?)\ntotal", result.stdout + result.stderr, re.DOTALL)
-        return {rule: int(count) for rule, count in map(str.split, table[1].splitlines())} if table else {}
-
-    def edit(self, file: str, old: str, new: str) -> None:
-        """Replaces text in a source file, which must contain it."""
-        path = self.folder / file
-        text = path.read_text()
-        assert old in text, f"{file} no longer contains {old!r}; this test has to be told what does"
-        path.write_text(text.replace(old, new, 1))
-
-
-def _merge(base: dict, changes: dict) -> dict:
-    both = {key: _merge(base[key], changes[key]) for key in base.keys() & changes.keys() if isinstance(changes[key], dict)}
-    return base | changes | both
-
-
-def _path() -> str:
-    return f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory):
-    """The project after its smallest study ran from end to end."""
-    project = Project(tmp_path_factory.mktemp("finished"))
-    result = project.run(TABLE, FIGURE)
-    assert result.returncode == 0, result.stdout + result.stderr
-    return project
-
-
-@pytest.fixture
-def edited(finished, tmp_path):
-    """A copy of the finished project, to be edited."""
-    shutil.copytree(finished.folder, tmp_path / "copy", symlinks=True)
-    copy = Project.__new__(Project)
-    copy.folder = tmp_path / "copy"
-    return copy
 
 
 def test_the_smallest_study_gives_its_table_and_figure(finished):
@@ -135,6 +66,12 @@ def test_a_change_of_one_arm_trains_that_arm(edited):
     assert edited.stale(TABLE, FIGURE) == {}
 
 
+def test_an_arm_in_another_colour_space_has_a_subspace_of_its_own(edited):
+    edited.overlay({"arms": {"rank0": {"model": {"colour": "oklab"}}}})
+    jobs = edited.stale(TABLE, FIGURE)
+    assert jobs["fit_subspace"] == 1 and jobs["train"] == 1 and "fit_evaluator" not in jobs
+
+
 def test_a_change_of_a_sampling_field_trains_nothing(edited):
     edited.overlay({"samplings": {"guided": {"guidance": 3.0}}})
     assert edited.stale(TABLE, FIGURE) == {"sample": 2, "score": 2, "table": 1, "figure": 1}
@@ -161,12 +98,11 @@ def test_a_mistake_stops_the_workflow_before_any_job_and_is_one_clear_sentence(e
 
 
 @pytest.mark.parametrize("target", ["results/rank_sweep.csv", "results/init_control.csv", "all"])
-def test_every_target_of_the_default_has_a_complete_graph_without_flags(target, tmp_path):
-    project = Project(tmp_path / "fresh")
+def test_every_target_of_the_default_has_a_complete_graph_without_flags(target, fresh):
     result = subprocess.run(
         [sys.executable, "-m", "snakemake", "-n", target],
-        cwd=project.folder,
-        env=os.environ | {"PYTHONPATH": str(project.folder / "src")},
+        cwd=fresh.folder,
+        env=os.environ | {"PYTHONPATH": str(fresh.folder / "src")},
         capture_output=True,
         text=True,
         check=False,

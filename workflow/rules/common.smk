@@ -4,10 +4,13 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import get_args
 
 from snakemake.exceptions import WorkflowError
 
+from asymflow.config.colour import Colour
 from asymflow.config.experiment import ConfigurationError, load
+from asymflow.config.subspace import Basis
 from asymflow.provenance import digest
 
 try:
@@ -21,6 +24,7 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 
 RESULTS = experiment.results
 DEFAULT_ARM = next(iter(experiment.arms))
+BASES = get_args(Basis)
 
 
 wildcard_constraints:
@@ -28,7 +32,8 @@ wildcard_constraints:
     sampling="|".join(experiment.samplings),
     study="|".join(experiment.studies),
     seed=r"\d+",
-    basis="pca|random|identity",
+    basis="|".join(BASES),
+    colour="|".join(get_args(Colour)),
     patch_size=r"\d+",
     split="train|evaluator|heldout",
 
@@ -53,13 +58,36 @@ def sampling_config(wildcards):
 
 def arm_subspace(wildcards):
     """The basis of an arm's prediction target."""
-    arm = experiment.arms[wildcards.arm]
-    return f"<results>/subspace/{arm.target.basis}_p{arm.model.patch_size}.safetensors"
+    return f"<results>/subspace/{experiment.arms[wildcards.arm].target.basis}_{patch_space(wildcards.arm)}.safetensors"
 
 
 def arm_pca(wildcards):
     """The basis that an arm's patch embedding starts from."""
-    return f"<results>/subspace/pca_p{experiment.arms[wildcards.arm].model.patch_size}.safetensors"
+    return f"<results>/subspace/pca_{patch_space(wildcards.arm)}.safetensors"
+
+
+def patch_space(arm):
+    """The patches that an arm works on, as file names have it."""
+    model = experiment.arms[arm].model
+    return f"{model.colour}_p{model.patch_size}"
+
+
+def arm_teacher(wildcards):
+    """The evaluator whose features an arm's are aligned with, where it is trained here."""
+    repa = experiment.arms[wildcards.arm].repa
+    return ["<results>/evaluator/local.safetensors"] if repa.weight and repa.teacher == "local" else []
+
+
+def sampled_model(wildcards):
+    """What a sampling setting draws from: the finished model, or the folder of the run's snapshots."""
+    name = "snapshots" if experiment.samplings[wildcards.sampling].snapshot else "model.safetensors"
+    return f"<results>/runs/{{arm}}/seed{{seed}}/{name}"
+
+
+def searched_guidance(wildcards):
+    """The result of a run's guidance search, for the sampling settings that take theirs from it."""
+    searched = experiment.samplings[wildcards.sampling].guidance == "searched"
+    return ["<results>/runs/{arm}/seed{seed}/{sampling}/guidance.json"] if searched else []
 
 
 def evaluator_file(wildcards):

@@ -21,7 +21,12 @@ rule data_grid:
     input:
         data="<results>/data/train.json",
     output:
-        report("<results>/figures/data.png", category="Data"),
+        report(
+            "<results>/figures/data.png",
+            caption="../report/data_grid.rst",
+            category="Data",
+            labels={"shows": "training images"},
+        ),
     log:
         "<results>/figures/data_grid.log",
     params:

@@ -5,8 +5,18 @@ rule table:
         scores=study_scores,
         published=study_published,
     output:
-        table=report("<results>/{study}.csv", category="{study}"),
-        summary=report("<results>/{study}_summary.csv", category="{study}"),
+        table=report(
+            "<results>/{study}.csv",
+            caption="../report/table.rst",
+            category="{study}",
+            labels={"shows": "table of all runs"},
+        ),
+        summary=report(
+            "<results>/{study}_summary.csv",
+            caption="../report/summary.rst",
+            category="{study}",
+            labels={"shows": "summary over seeds"},
+        ),
     log:
         "<results>/{study}.table.log",
     params:
@@ -22,7 +32,12 @@ rule figure:
     input:
         table="<results>/{study}.csv",
     output:
-        png=report("<results>/figures/{study}.png", category="{study}"),
+        png=report(
+            "<results>/figures/{study}.png",
+            caption="../report/figure.rst",
+            category="{study}",
+            labels={"shows": "metric of each arm"},
+        ),
         svg="<results>/figures/{study}.svg",
     log:
         "<results>/figures/{study}.figure.log",
@@ -39,7 +54,12 @@ rule sample_grid:
     input:
         samples=study_pictures,
     output:
-        report("<results>/figures/{study}_samples.png", category="{study}"),
+        report(
+            "<results>/figures/{study}_samples.png",
+            caption="../report/sample_grid.rst",
+            category="{study}",
+            labels={"shows": "samples of each arm"},
+        ),
     log:
         "<results>/figures/{study}.sample_grid.log",
     params:

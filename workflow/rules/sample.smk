@@ -1,7 +1,8 @@
 rule sample:
     "Draw the samples of one run under one sampling setting."
     input:
-        model="<results>/runs/{arm}/seed{seed}/model.safetensors",
+        model=sampled_model,
+        guidance=searched_guidance,
     output:
         samples="<results>/runs/{arm}/seed{seed}/{sampling}/samples.npy",
         summary="<results>/runs/{arm}/seed{seed}/{sampling}/samples.json",
@@ -16,7 +17,7 @@ rule sample:
         code=code("sample"),
     shell:
         "{params.launcher} -m asymflow.stages.sample --sampling {params.sampling:q} --model {input.model}"
-        " --samples {output.samples} --summary {output.summary} > {log} 2>&1"
+        " --guidance {input.guidance} --samples {output.samples} --summary {output.summary} > {log} 2>&1"
 
 
 rule picture:

@@ -1,29 +1,34 @@
 rule fit_subspace:
-    "Fit a basis of patch space: principal components, random directions, or single pixels."
+    "Fit a basis of patch space: principal components, cosines, random directions, or single pixels."
     input:
         data="<results>/data/train.json",
     output:
-        "<results>/subspace/{basis}_p{patch_size}.safetensors",
+        "<results>/subspace/{basis}_{colour}_p{patch_size}.safetensors",
     log:
-        "<results>/subspace/{basis}_p{patch_size}.fit_subspace.log",
+        "<results>/subspace/{basis}_{colour}_p{patch_size}.fit_subspace.log",
     threads: 1
     params:
         config=section("subspace"),
         code=code("fit_subspace"),
     shell:
         "python -m asymflow.stages.fit_subspace --config {params.config:q} --basis {wildcards.basis}"
-        " --patch-size {wildcards.patch_size} --data {input.data} --out {output} > {log} 2>&1"
+        " --patch-size {wildcards.patch_size} --colour {wildcards.colour} --data {input.data} --out {output} > {log} 2>&1"
 
 
 rule subspace_figure:
     "Draw the first directions of each basis and their spectrum."
     input:
-        expand("<results>/subspace/{basis}_p{{patch_size}}.safetensors", basis=("pca", "random", "identity")),
+        expand("<results>/subspace/{basis}_{{colour}}_p{{patch_size}}.safetensors", basis=BASES),
     output:
-        report("<results>/figures/subspace_p{patch_size}.png", category="Subspace"),
-        "<results>/figures/subspace_p{patch_size}.svg",
+        report(
+            "<results>/figures/subspace_{colour}_p{patch_size}.png",
+            caption="../report/subspace_figure.rst",
+            category="Subspace",
+            labels={"shows": "bases of {patch_size}-pixel patches, {colour}"},
+        ),
+        "<results>/figures/subspace_{colour}_p{patch_size}.svg",
     log:
-        "<results>/figures/subspace_p{patch_size}.subspace_figure.log",
+        "<results>/figures/subspace_{colour}_p{patch_size}.subspace_figure.log",
     params:
         code=code("subspace_figure"),
     shell:

@@ -4,8 +4,10 @@ rule train:
         data="<results>/data/train.json",
         subspace=arm_subspace,
         pca=arm_pca,
+        teacher=arm_teacher,
     output:
         model="<results>/runs/{arm}/seed{seed}/model.safetensors",
+        snapshots=directory("<results>/runs/{arm}/seed{seed}/snapshots"),
         curve="<results>/runs/{arm}/seed{seed}/curve.jsonl",
         summary="<results>/runs/{arm}/seed{seed}/train.json",
     log:
@@ -20,5 +22,6 @@ rule train:
         code=code("train"),
     shell:
         "{params.launcher} -m asymflow.stages.train --arm {params.arm:q} --seed {wildcards.seed} --data {input.data}"
-        " --subspace {input.subspace} --pca {input.pca} --state {params.state} --model {output.model}"
-        " --curve {output.curve} --summary {output.summary} > {log} 2>&1"
+        " --subspace {input.subspace} --pca {input.pca} --teacher {input.teacher} --state {params.state}"
+        " --model {output.model} --snapshots {output.snapshots} --curve {output.curve} --summary {output.summary}"
+        " > {log} 2>&1"

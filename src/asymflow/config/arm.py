@@ -1,6 +1,7 @@
 """Configuration of one arm: what is trained."""
 
 from asymflow.config.model import Model
+from asymflow.config.repa import Repa
 from asymflow.config.section import Section
 from asymflow.config.target import Target
 from asymflow.config.training import Training
@@ -17,3 +18,6 @@ class Arm(Section):
 
     training: Training = Training()
     """How it is trained."""
+
+    repa: Repa = Repa()
+    """Whether, and how, its features are aligned with a teacher's."""

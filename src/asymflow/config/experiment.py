@@ -185,6 +185,7 @@ def _contradictions(experiment: Experiment, files: list[Path]) -> Iterator[str]:
         )
     for name, study in experiment.studies.items():
         file, _ = _origin([("studies", name)], files)
+        yield from (f"{file}: study {name!r} {text}" for text in _missing_snapshots(experiment, study))
         for kind, listed, known in (
             ("arm", study.arms, experiment.arms),
             ("sampling setting", study.samplings, experiment.samplings),
@@ -201,6 +202,18 @@ def _contradictions(experiment: Experiment, files: list[Path]) -> Iterator[str]:
                         f"{file}: study {name!r} samples arm {arm!r} with setting {setting!r}, whose ema_images is {wanted};"
                         f" the arm is trained with the horizons {', '.join(map(str, horizons))}: use one of these"
                     )
+
+
+def _missing_snapshots(experiment: Experiment, study: Study) -> Iterator[str]:
+    for arm in set(study.arms) & set(experiment.arms):
+        kept = experiment.arms[arm].training.snapshots
+        for setting in set(study.samplings) & set(experiment.samplings):
+            wanted = experiment.samplings[setting].snapshot
+            if wanted and wanted > kept:
+                yield (
+                    f"samples arm {arm!r} with setting {setting!r}, which takes snapshot {wanted}, but the arm keeps {kept};"
+                    " raise its training.snapshots"
+                )
 
 
 def _arm_contradictions(arm: Arm, image_size: int) -> Iterator[tuple[str, str]]:

@@ -4,6 +4,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import model_validator
 
+from asymflow.config.colour import Colour
 from asymflow.config.section import Section
 
 
@@ -38,6 +39,12 @@ class Model(Section):
 
     patch_size: int = 16
     """Side of a square patch in pixels; a token is one patch of patch_size^2 * 3 numbers."""
+
+    colour: Colour = "rgb"
+    """Colour space of the pixels that the network works in: rgb in [-1, 1], or oklab, normalised, as AsymFLUX.2 has it.
+
+    Samples are RGB images whichever it is.
+    """
 
     embed_pca: int = 8
     """Channels of the patch embedding's bottleneck that start as the first PCA directions, the others at random.

@@ -16,11 +16,14 @@ class Sampling(Section):
     steps: PositiveInt = 12
     """Heun steps; each costs two evaluations of the network, the last one."""
 
-    guidance: NonNegativeFloat = 1.0
-    """Scale of classifier-free guidance; 1 is none."""
+    guidance: NonNegativeFloat | Literal["searched"] = 1.0
+    """Scale of classifier-free guidance; 1 is none, `searched` takes scale and interval from each run's own search."""
 
     interval: tuple[float, float] = (0.0, 1.0)
     """Noise levels in which guidance acts, both ends included; 0 is the clean end."""
+
+    snapshot: PositiveInt | None = None
+    """Which of the snapshots that the training kept is sampled: 1, 2, ...; None takes the finished model."""
 
     sigma_min: NonNegativeFloat = 0.04
     """Smallest denominator of the velocity recovery while sampling; the paper's 0.04."""

@@ -13,6 +13,9 @@ class Study(Section):
     title: str
     """What the study asks; heads its figure."""
 
+    source: str | None = None
+    """What it repeats, for instance a figure of the paper; shown in the report."""
+
     arms: tuple[str, ...] = Field(min_length=1)
     """Arms in the order of the table."""
 

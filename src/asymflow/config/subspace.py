@@ -6,14 +6,14 @@ from pydantic import NonNegativeInt, PositiveInt
 
 from asymflow.config.section import Section
 
-Basis = Literal["pca", "random", "identity"]
+Basis = Literal["pca", "pca_centred", "dct", "random", "identity"]
 
 
 class Subspace(Section):
     """How bases are fitted."""
 
     images: PositiveInt = 10_000
-    """Training images whose patches the PCA sees; all of them when the set is smaller."""
+    """Training images whose patches a PCA sees; all of them when the set is smaller."""
 
     flip: bool = False
     """Whether each image is seen mirrored too, as it should be when training mirrors images."""

@@ -15,7 +15,11 @@ class Target(Section):
     """Dimensions of the subspace within each patch: 0 is x_0-prediction, `full` (the patch dimension) is u-prediction."""
 
     basis: Basis = "pca"
-    """What spans the subspace: the patches' principal components, random directions, or single pixel values."""
+    """What spans the subspace.
+
+    pca: the patches' principal components, as published; pca_centred: those of the patches less their mean; dct: the lowest
+    frequencies; random: random directions; identity: single pixel values.
+    """
 
     def columns(self, dimension: int) -> int:
         """The rank as a number, given the patch dimension D."""

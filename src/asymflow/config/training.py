@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from asymflow.config.section import Section
 
@@ -25,8 +25,8 @@ class Training(Section):
     warmup_images: NonNegativeInt = 6_400
     """Images over which the learning rate rises linearly from zero."""
 
-    decay_images: NonNegativeInt = 0
-    """Images at the end over which the learning rate falls linearly to zero; 0 keeps it constant, as the paper does."""
+    decay: float = Field(0.0, ge=0, le=1)
+    """Share of the training, at its end, over which the learning rate falls linearly to zero; 0 keeps it, as the paper does."""
 
     betas: tuple[float, float] = (0.9, 0.95)
     """AdamW's decay rates of the gradient and of its square."""
@@ -55,6 +55,9 @@ class Training(Section):
     ema_images: tuple[PositiveInt, ...] = (2_000, 8_000)
     """Horizons of the averaged weights: an average forgets by 1/e over so many images. One is kept for each."""
 
+    snapshots: NonNegativeInt = 0
+    """Equal parts of the training, at the end of each of which the averaged weights are kept and can be sampled; 0 keeps none."""
+
     checkpoint_images: PositiveInt = 16_000
     """Images between two checkpoints from which an interrupted run resumes."""
 
@@ -74,11 +77,13 @@ class Training(Section):
     def _consistent(self):
         if self.batch > self.images:
             raise ValueError(f"one batch ({self.batch} images) exceeds the whole training ({self.images} images)")
-        if self.warmup_images + self.decay_images > self.images:
+        if self.warmup_images + self.decay * self.images > self.images:
             raise ValueError(
-                f"warm-up ({self.warmup_images} images) and decay ({self.decay_images} images) together exceed the training"
-                f" ({self.images} images)"
+                f"warm-up ({self.warmup_images} images) and decay ({self.decay:g} of {self.images} images) together exceed"
+                " the training"
             )
+        if self.snapshots * self.batch > self.images:
+            raise ValueError(f"{self.snapshots} snapshots do not fit into {self.images // self.batch} updates")
         if self.label_dropout > 1:
             raise ValueError(f"label_dropout is a share of the images, at most 1, but it is {self.label_dropout}")
         if not self.ema_images:

@@ -23,6 +23,7 @@ from asymflow.config.evaluator import Evaluator as Config
 from asymflow.metrics.patches import centre_crops, half_side, random_crops
 from asymflow.metrics.probe import Probe
 from asymflow.metrics.tower import ImageTower, features, to_pixels
+from asymflow.metrics.tower import load as load_tower
 
 INCEPTION = "inception"  # asks for the published network by name
 # torch-fidelity's release; the name ends in the start of the file's SHA-256
@@ -90,13 +91,9 @@ class LocalEvaluator:
     @classmethod
     def load(cls, path: Path, device: torch.device) -> "LocalEvaluator":
         """The evaluator in a file that stage fit_evaluator wrote. Raises ValueError for any other file."""
+        tower, config = load_tower(path)
         told, _ = tensors.describe(path)
-        if told.get("kind") != "evaluator":
-            raise ValueError(f"{path} holds a {told.get('kind')!r}, not an evaluator; stage fit_evaluator writes one")
         found = {name: tensor.to(device) for name, tensor in tensors.load(path).items()}
-        config = Config.model_validate(told["config"])
-        tower, prefix = ImageTower(config), "clip.visual."
-        tower.load_state_dict({n.removeprefix(prefix): t for n, t in found.items() if n.startswith(prefix)})
         probes = {name: Probe(found[f"probe.{name}.weight"], found[f"probe.{name}.bias"]) for name in told["values"]}
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
         return cls(tower.to(device).eval(), config, found["offset"], found["scale"], probes, told["values"], digest)

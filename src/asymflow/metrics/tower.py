@@ -8,6 +8,7 @@ Letters in shapes: b images, h and w their sides, n tokens (one a patch), c chan
 """
 
 from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -15,8 +16,10 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from asymflow import tensors
 from asymflow.config.evaluator import Evaluator
 
+PREFIX = "clip.visual."  # of the tower's weights in an evaluator's file
 FAINT = 0.1  # of the usual size: textures are learned sooner (after 4 epochs 73 % of classes known instead of 64 %)
 
 
@@ -55,6 +58,18 @@ class ImageTower(nn.Module):
     def forward(self, pixels: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b e"]:
         """The embedding, as open_clip expects it."""
         return self.view(pixels).embedding
+
+
+def load(path: Path) -> tuple[ImageTower, Evaluator]:
+    """The tower in a file of stage fit_evaluator, with its configuration. Raises ValueError for any other file."""
+    told, _ = tensors.describe(path)
+    if told.get("kind") != "evaluator":
+        raise ValueError(f"{path} holds a {told.get('kind')!r}, not an evaluator; stage fit_evaluator writes one")
+    config = Evaluator.model_validate(told["config"])
+    tower = ImageTower(config)
+    found = tensors.load(path, lambda name: name.startswith(PREFIX))
+    tower.load_state_dict({name.removeprefix(PREFIX): value for name, value in found.items()})
+    return tower, config
 
 
 def _halving(inputs: int, outputs: int) -> nn.Sequential:

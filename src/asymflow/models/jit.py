@@ -87,7 +87,7 @@ class JiT(nn.Module):
     def __init__(self, size: Size, *, patch_dim: int, grid: tuple[int, int], classes: int, checkpointing: bool):
         super().__init__()
         width, heads = size.width, size.heads
-        self.enters, self.checkpointing = size.enters, checkpointing
+        self.width, self.enters, self.checkpointing = width, size.enters, checkpointing
         self.embed = PatchEmbedding(patch_dim=patch_dim, bottleneck=size.bottleneck, width=width, grid=grid)
         self.time = TimeEmbedding(width)
         self.label = nn.Embedding(classes + 1, width)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from asymflow.report import style
 from asymflow.report.tables import metric_names
 
-MARKS = {"pca": "o", "random": "X", "identity": "s", "dct": "D"}
+MARKS = {"pca": "o", "pca_centred": "^", "dct": "D", "random": "X", "identity": "s"}
 
 
 def against_rank(table: pd.DataFrame, study: dict[str, Any]) -> Figure:
@@ -145,7 +145,8 @@ def _rank_label(rank: float, ranks: list[float]) -> str:
 
 
 def _basis_name(basis: str) -> str:
-    return {"pca": "PCA", "random": "random", "identity": "identity", "dct": "DCT"}[basis]
+    names = {"pca": "PCA", "pca_centred": "PCA, centred", "dct": "DCT", "random": "random", "identity": "identity"}
+    return names[basis]
 
 
 def _footnote(table: pd.DataFrame) -> str:

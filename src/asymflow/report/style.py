@@ -31,7 +31,7 @@ plt.rcParams.update(
 )
 
 COLOURS = {"unguided": "#3a6ea5", "guided": "#c8553d"}  # readable in grey and to the colour-blind
-OTHERS = ("#5b8c5a", "#8d6a9f", "#b08900", "#4c4c4c")
+OTHERS = ("#5b8c5a", "#8d6a9f", "#b08900", "#4c4c4c", "#56b4e9")
 
 
 def colours(names: list[str]) -> dict[str, str]:

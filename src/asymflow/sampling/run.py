@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from asymflow.config.arm import Arm
 from asymflow.config.sampling import Sampling
 from asymflow.machine import Machine, choose
@@ -24,6 +22,7 @@ class Run:
     image_size: int  # pixels
     classes: tuple[str, ...]
     seed: int  # of its training
+    images: int  # that it was trained on
 
     @property
     def null_label(self) -> int:
@@ -48,5 +47,6 @@ def load(path: Path | str, settings: Sampling, local_rank: int = 0) -> Run:
     network = build(arm.model, image_size=size, classes=len(classes), generator=None, checkpointing=False)
     network.load_state_dict(weights)
     model = VelocityModel(network, A, 1.0, machine.precision).to(machine.device).eval().requires_grad_(False)
-    ready = torch.compile(model) if machine.compiled else model
-    return Run(ready, arm, machine, size, tuple(classes), description["seed"])
+    if machine.compiled:
+        network.compile()
+    return Run(model, arm, machine, size, tuple(classes), description["seed"], description["images"])

@@ -7,7 +7,9 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from asymflow.config.colour import Colour
 from asymflow.config.sampling import Sampling
+from asymflow.data.colour import decode
 from asymflow.flow.guidance import Velocity, guided
 from asymflow.flow.solver import constant_time, heun, time_grid
 from asymflow.models.velocity import VelocityModel
@@ -39,17 +41,19 @@ def sample(
     labels: Int[Tensor, "b"],
     *,
     patch_size: int,
+    colour: Colour,
     null_label: int,
     settings: Sampling,
 ) -> UInt8[Tensor, "b c h w"]:
     """Images from noise by Heun's method with guidance, rounded to 8 bits.
 
-    The solver's state is float32 tokens and nothing is clamped on the way; the image is clamped once, at its end.
+    The solver's state is float32 tokens in the model's colour space and nothing is clamped on the way; the image is made RGB and
+    clamped once, at its end.
     """
     grid = (start.shape[2] // patch_size, start.shape[3] // patch_size)
     field = guided_field(model, labels, null_label, settings)
     tokens = heun(field, patchify(start, patch_size), time_grid(settings.steps))
-    return to_bytes(unpatchify(tokens, grid, patch_size))
+    return to_bytes(decode(unpatchify(tokens, grid, patch_size), colour))
 
 
 def guided_field(model: Model, labels: Int[Tensor, "b"], null_label: int, settings: Sampling) -> Velocity:

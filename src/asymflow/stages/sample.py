@@ -21,12 +21,14 @@ from asymflow.progress import Progress
 from asymflow.sampling import parts
 from asymflow.sampling.run import Run, load
 from asymflow.sampling.sampler import balanced_labels, noise, sample
+from asymflow.training.checkpoint import snapshot_path
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sampling", required=True, help="the sampling setting as JSON")
-    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--model", type=Path, required=True, help="a model, or the folder of a run's snapshots")
+    parser.add_argument("--guidance", type=Path, nargs="?", help="what stage search_guidance found, for 'searched'")
     parser.add_argument("--samples", type=Path, required=True)
     parser.add_argument("--summary", type=Path, required=True)
     arguments = parser.parse_args()
@@ -35,14 +37,18 @@ def main() -> None:
     )
 
     settings = Sampling.model_validate_json(arguments.sampling)
-    run = load(arguments.model, settings, local_rank)
+    if settings.guidance == "searched":
+        found = json.loads(arguments.guidance.read_text())["optimum"]
+        settings = settings.model_copy(update={"guidance": found["scale"], "interval": (0.0, found["end"])})
+    path = snapshot_path(arguments.model, settings.snapshot) if settings.snapshot else arguments.model
+    run = load(path, settings, local_rank)
     print(f"sampling on {run.machine}, {world_size} process(es)", flush=True)
     if world_size > 1:
         distributed.init_process_group("gloo")
     folder = arguments.samples.with_suffix(".parts")
     if rank == 0:
         code = provenance.digest("asymflow.stages.sample")
-        model = hashlib.sha256(arguments.model.read_bytes()).hexdigest()
+        model = hashlib.sha256(path.read_bytes()).hexdigest()
         parts.prepare(folder, {"model": model, "sampling": settings.model_dump_json(), "code": code})
     if world_size > 1:
         distributed.barrier()
@@ -57,6 +63,9 @@ def main() -> None:
         images = parts.join(folder, arguments.samples)
         summary = {
             "samples": len(images),
+            "images_seen": run.images,
+            "guidance": settings.guidance,
+            "interval": settings.interval,
             "drawn_now": drawn * world_size,
             "seconds": round(seconds, 2),
             "machine": str(run.machine),
@@ -79,6 +88,7 @@ def _draw(run: Run, settings: Sampling, folder: Path, ranges: list[range]) -> in
                 start,
                 labels,
                 patch_size=run.arm.model.patch_size,
+                colour=run.arm.model.colour,
                 null_label=run.null_label,
                 settings=settings,
             )

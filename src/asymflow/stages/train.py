@@ -1,7 +1,8 @@
 """Trains one arm.
 
-python -m asymflow.stages.train --arm JSON --seed 0 --data results/data/train.json --subspace results/subspace/pca_p16.safetensors
-    --pca results/subspace/pca_p16.safetensors --state DIR --model OUT.safetensors --curve OUT.jsonl --summary OUT.json
+python -m asymflow.stages.train --arm JSON --seed 0 --data results/data/train.json
+    --subspace results/subspace/pca_rgb_p16.safetensors --pca results/subspace/pca_rgb_p16.safetensors
+    --state DIR --model OUT.safetensors --snapshots DIR --curve OUT.jsonl --summary OUT.json
 """
 
 import argparse
@@ -27,6 +28,9 @@ from asymflow.subspace import file as subspace_file
 from asymflow.subspace.patches import CHANNEL_LAST
 from asymflow.training import checkpoint
 from asymflow.training.loop import train
+from asymflow.training.repa import Aligned
+from asymflow.training.step import FlowMatching
+from asymflow.training.teachers import DINOV2, DinoTeacher, LocalTeacher
 
 
 def main() -> None:
@@ -53,18 +57,28 @@ def main() -> None:
         "code": provenance.digest("asymflow.stages.train"),
         "data": _sha256(arguments.data),
         "subspace": _sha256(arguments.subspace) + _sha256(arguments.pca),
+        "teacher": _sha256(arguments.teacher) if arguments.teacher else "",
         "precision": str(here.precision),
     }
+    teacher = _teacher(arm, arguments.teacher, here)
     result = train(
-        model,
+        _objective(arm, model, teacher, arguments.seed).to(here.device),
         batches,
         arm.training,
         here,
         patch_size=arm.model.patch_size,
+        colour=arm.model.colour,
         null_label=len(reader.classes),
         seed=arguments.seed,
         state=arguments.state,
         identity=identity,
+        teacher=teacher,
+        snapshot=lambda averages, number, images: checkpoint.save_model(
+            checkpoint.snapshot_path(_made(arguments.state / "snapshots"), number),
+            averages,
+            model.A,
+            _description(arguments, arm, reader, images),
+        ),
         say=lambda text: print(text, flush=True),
     )
     if rank == 0:
@@ -84,8 +98,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="index of the training split")
     parser.add_argument("--subspace", type=Path, required=True, help="basis of the prediction target")
     parser.add_argument("--pca", type=Path, required=True, help="basis that the patch embedding starts from")
+    parser.add_argument(
+        "--teacher", type=Path, nargs="?", help="the local evaluator, where features are aligned with it"
+    )
     parser.add_argument("--state", type=Path, required=True, help="folder of what an interrupted run resumes from")
     parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument(
+        "--snapshots", type=Path, required=True, help="folder of the snapshots; empty where none are kept"
+    )
     parser.add_argument("--curve", type=Path, required=True)
     parser.add_argument("--summary", type=Path, required=True)
     return parser.parse_args()
@@ -100,24 +120,35 @@ def _build(arm: Arm, reader: ShardReader, arguments: argparse.Namespace, here: m
         generator=torch.Generator().manual_seed(arguments.seed),
         checkpointing=arm.training.activation_checkpointing,
     )
-    agreed = {"patch_size": arm.model.patch_size, "order": CHANNEL_LAST, "colour": "rgb"}
+    agreed = {"patch_size": arm.model.patch_size, "order": CHANNEL_LAST, "colour": arm.model.colour}
     network.initialise_from_pca(subspace_file.load(arguments.pca, **agreed).columns(arm.model.embed_pca))
     basis = subspace_file.load(arguments.subspace, **agreed)
     A = basis.columns(arm.target.columns(basis.basis.shape[0]))
     return VelocityModel(network, A, 1.0, here.precision).to(here.device).train()
 
 
+def _teacher(arm: Arm, path: Path | None, here: machine.Machine) -> LocalTeacher | DinoTeacher | None:
+    """Whoever the features are aligned with; None where alignment is off."""
+    if arm.repa.weight == 0:
+        return None
+    if arm.repa.teacher == "local":
+        return LocalTeacher.load(path, here.device)
+    return DinoTeacher.load(DINOV2, arm.model.patch_size, here.device)
+
+
+def _objective(arm: Arm, model: VelocityModel, teacher: LocalTeacher | DinoTeacher | None, seed: int) -> FlowMatching:
+    """What training minimises."""
+    if teacher is None:
+        return FlowMatching(model, arm.training)
+    return Aligned(model, arm.training, arm.repa, teacher.width, torch.Generator().manual_seed(seed))
+
+
 def _write(arguments, arm, reader, model, result, here) -> None:
-    """The model, then its curve and summary; the resumable state goes last, when nothing needs it any more."""
-    description = {
-        "arm": arm.model_dump(mode="json"),
-        "classes": reader.classes,
-        "image_size": reader.image_size,
-        "seed": arguments.seed,
-        "images": result.images,
-        "code": provenance.digest("asymflow.stages.train"),
-    }
-    checkpoint.save_model(arguments.model, model.network, result.averages, model.A, description)
+    """The model, its snapshots, curve and summary; the resumable state goes last, when nothing needs it any more."""
+    checkpoint.save_model(
+        arguments.model, result.averages, model.A, _description(arguments, arm, reader, result.images)
+    )
+    shutil.copytree(_made(arguments.state / "snapshots"), arguments.snapshots, dirs_exist_ok=True)
     summary = {
         "images": result.images,
         "seconds": round(result.seconds, 2),
@@ -135,10 +166,31 @@ def _write(arguments, arm, reader, model, result, here) -> None:
     shutil.rmtree(arguments.state)
 
 
+def _description(arguments, arm, reader, images: int) -> dict:
+    """What a model file says of itself; `images` is what it has seen."""
+    return {
+        "arm": arm.model_dump(mode="json"),
+        "classes": reader.classes,
+        "image_size": reader.image_size,
+        "seed": arguments.seed,
+        "images": images,
+        "code": provenance.digest("asymflow.stages.train"),
+    }
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def _one_image(arm: Arm, reader: ShardReader) -> tuple[torch.Tensor, ...]:
     """What the network takes for one image; only the shapes matter."""
     patch = arm.model.patch_size
-    return torch.zeros(1, (reader.image_size // patch) ** 2, 3 * patch**2), torch.zeros(1), torch.zeros(1, dtype=torch.long)
+    return (
+        torch.zeros(1, (reader.image_size // patch) ** 2, 3 * patch**2),
+        torch.zeros(1),
+        torch.zeros(1, dtype=torch.long),
+    )
 
 
 def _peak_memory(device: torch.device) -> int:

@@ -1,30 +1,43 @@
-"""Orthonormal bases of patch space: from data (PCA), at random, and the coordinate axes.
+"""Orthonormal bases of patch space: from data (PCA), frequencies (DCT), at random, and the coordinate axes.
 
 Each basis is a full D x D orthogonal matrix whose first r columns span the subspace of rank r, so one basis serves every
 rank of a sweep.
 """
 
+import math
 from collections.abc import Iterable
+from itertools import product
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 
-def gram(batches: Iterable[Float[Tensor, "_ n D"]]) -> tuple[Float[Tensor, "D D"], int]:
-    """The uncentred Gram matrix sum_i x_i x_i^T of all patches, in float64, and their count.
+def gram(batches: Iterable[Float[Tensor, "_ n D"]]) -> tuple[Float[Tensor, "D D"], Float[Tensor, "D"], int]:
+    """The uncentred Gram matrix sum_i x_i x_i^T of all patches and their sum, both in float64, and their count.
 
-    One batch is in memory at a time. Uncentred, because P acts on raw patches: with the mean removed, the strongest
-    direction of image patches, their brightness, could be missing from the subspace.
+    One batch is in memory at a time. Uncentred, as published, because P acts on raw patches: see `centred`.
     """
-    total, count = None, 0
+    squares, total, count = None, None, 0
     for batch in batches:
         patches = batch.flatten(0, 1).double()
-        total = patches.T @ patches if total is None else total.addmm_(patches.T, patches)
+        squares = patches.T @ patches if squares is None else squares.addmm_(patches.T, patches)
+        total = patches.sum(0) if total is None else total.add_(patches.sum(0))
         count += len(patches)
-    if total is None:
+    if squares is None:
         raise ValueError("no patches to fit a subspace to: the data set is empty")
-    return total, count
+    return squares, total, count
+
+
+def centred(gram: Float[Tensor, "D D"], total: Float[Tensor, "D"], count: int) -> Float[Tensor, "D D"]:
+    """The Gram matrix of the patches less their mean m, from what `gram` gives.
+
+        sum_i (x_i - m) (x_i - m)^T = sum_i x_i x_i^T - n m m^T
+
+    Its first r directions hold the most variance, not the most energy. But P acts on raw patches: what the mean patch, the
+    average brightness, has outside the subspace is lost to it, and nobody adds it back.
+    """
+    return gram - torch.outer(total, total) / count
 
 
 def pca(gram: Float[Tensor, "D D"]) -> tuple[Float[Tensor, "D D"], Float[Tensor, "D"]]:
@@ -38,6 +51,32 @@ def pca(gram: Float[Tensor, "D D"]) -> tuple[Float[Tensor, "D D"], Float[Tensor,
     values, vectors = values.flip(0).clamp_min(0), vectors.flip(1)
     largest = vectors.gather(0, vectors.abs().argmax(dim=0, keepdim=True))
     return vectors * largest.sign(), values
+
+
+def dct_basis(patch_size: int) -> Float[Tensor, "D D"]:
+    """The orthonormal three-dimensional cosine transform (DCT-II) of a patch in (row, column, channel) order, in float64.
+
+        f(i, j, k) = c_u(i) c_v(j) c_w(k),  c_u(i) = sqrt((2 - [u = 0]) / n) cos(pi u (2 i + 1) / (2 n))
+
+                                                          [Ahmed, Natarajan and Rao, Discrete Cosine Transform, 1974]
+
+    The lowest frequencies come first: columns ascend by u^2 + v^2 + w^2, equal ones by u + v + w, and then by (u, v, w). So
+    rank 8 has all products of frequencies 0 and 1. Of RGB, w gives brightness, red against blue, and green against both; of
+    Oklab, whose channels are opponent colours already, it gives mixtures of them.
+    """
+    spatial, across = _cosines(patch_size), _cosines(3)
+    columns = torch.kron(torch.kron(spatial, spatial), across)  # in the order of `product`
+    indices = list(product(range(patch_size), range(patch_size), range(3)))
+    ascending = sorted(range(len(indices)), key=lambda i: (sum(u * u for u in indices[i]), sum(indices[i]), indices[i]))
+    return columns[:, ascending]
+
+
+def _cosines(n: int) -> Float[Tensor, "n n"]:
+    """The one-dimensional transform: column u is the cosine of frequency u at n points."""
+    frequency, place = torch.arange(n, dtype=torch.float64), torch.arange(n, dtype=torch.float64)[:, None]
+    columns = torch.cos(math.pi * frequency * (2 * place + 1) / (2 * n)) * math.sqrt(2 / n)
+    columns[:, 0] = math.sqrt(1 / n)
+    return columns
 
 
 def random_basis(dimension: int, seed: int) -> Float[Tensor, "D D"]:

@@ -18,12 +18,12 @@ DESCRIPTION = ("kind", "patch_size", "order", "colour", "source", "patches")
 class Subspace:
     """A basis, ready to be cut to any rank."""
 
-    basis: Float[Tensor, "D K"]  # orthonormal columns, strongest first, float64
+    basis: Float[Tensor, "D K"]  # orthonormal columns, those of the smallest rank first, float64
     spectrum: Float[Tensor, "K"]  # mean squared patch coefficient along each column; zeros where no data was used
-    kind: str  # pca, random, identity
+    kind: str  # pca, pca_centred, dct, random, identity
     patch_size: int  # pixels
     order: Order  # of the values within a patch
-    colour: str  # colour space of the pixels, for instance rgb in [-1, 1]
+    colour: str  # colour space of the pixels: rgb, oklab
     source: str  # what it was fitted on, for people
     patches: int  # how many patches it was fitted on
 
@@ -57,5 +57,7 @@ def load(path: Path | str, *, patch_size: int, order: Order, colour: str) -> Sub
     loaded = Subspace(**tensors.load(path), **description)
     deviation = (loaded.basis.T @ loaded.basis - torch.eye(loaded.basis.shape[1])).abs().max().item()
     if not deviation < ORTHONORMAL_TOLERANCE:
-        raise ValueError(f"the basis in {path} is not orthonormal: A^T A differs from I by {deviation:.1e}; fit it again")
+        raise ValueError(
+            f"the basis in {path} is not orthonormal: A^T A differs from I by {deviation:.1e}; fit it again"
+        )
     return loaded

@@ -11,21 +11,25 @@ from asymflow.training.ema import Averages
 
 
 def save(
-    path: Path, network: nn.Module, averages: Averages, optimiser: torch.optim.Optimizer, images: int, identity: dict[str, str]
+    path: Path,
+    objective: nn.Module,
+    averages: Averages,
+    optimiser: torch.optim.Optimizer,
+    images: int,
+    identity: dict[str, str],
 ) -> None:
     """Writes the state after `images` images. `identity` says what is being trained: configuration, code, data.
 
     The random state needs no place: every step seeds its generators from (seed, images seen).
     """
-    tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
-    tensors |= {f"ema_{h}.{name}": value for h, average in averages.weights.items() for name, value in average.items()}
+    tensors = {f"objective.{name}": value for name, value in objective.state_dict().items()} | _averages(averages)
     for index, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{name}": value for name, value in state.items()}
     tensor_file.save(path, tensors, {"images": images, "identity": identity})
 
 
 def restore(
-    path: Path, network: nn.Module, averages: Averages, optimiser: torch.optim.Optimizer, identity: dict[str, str]
+    path: Path, objective: nn.Module, averages: Averages, optimiser: torch.optim.Optimizer, identity: dict[str, str]
 ) -> tuple[int, str]:
     """Loads a checkpoint in place and returns (images seen, why nothing was loaded).
 
@@ -39,7 +43,7 @@ def restore(
     if changed:
         return 0, f"the checkpoint was made with another {' and '.join(changed)}"
     tensors = tensor_file.load(path)
-    network.load_state_dict(_group(tensors, "network."))
+    objective.load_state_dict(_group(tensors, "objective."))
     for horizon, average in averages.weights.items():
         for name, value in _group(tensors, f"ema_{horizon}.").items():
             average[name].copy_(value)
@@ -50,15 +54,18 @@ def restore(
     return description["images"], ""
 
 
-def save_model(path: Path, network: nn.Module, averages: Averages, A: Tensor, description: dict[str, Any]) -> None:
-    """Writes the finished model: last weights, every average, the subspace, and what they are."""
-    tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
-    tensors |= {f"ema_{h}.{name}": value for h, average in averages.weights.items() for name, value in average.items()}
-    tensor_file.save(path, tensors | {"A": A}, description)
+def save_model(path: Path, averages: Averages, A: Tensor, description: dict[str, Any]) -> None:
+    """Writes a model for sampling: every average, the subspace, and what they are."""
+    tensor_file.save(path, _averages(averages) | {"A": A}, description)
+
+
+def snapshot_path(folder: Path, number: int) -> Path:
+    """Where a snapshot lies in a run's folder of snapshots."""
+    return folder / f"{number:04d}.safetensors"
 
 
 def load_model(path: Path | str, ema_images: int) -> tuple[dict[str, Tensor], Tensor, dict[str, Any]]:
-    """The averaged weights of one horizon, the subspace A, and the description of a finished model.
+    """The averaged weights of one horizon, the subspace A, and the description of a model.
 
     Raises ValueError when the run kept no such average.
     """
@@ -69,6 +76,10 @@ def load_model(path: Path | str, ema_images: int) -> tuple[dict[str, Tensor], Te
         raise ValueError(f"{path} holds no average with a horizon of {ema_images} images, only {', '.join(kept)}")
     tensors = tensor_file.load(path, lambda name: name.startswith(prefix) or name == "A")
     return _group(tensors, prefix), tensors["A"], description
+
+
+def _averages(averages: Averages) -> dict[str, Tensor]:
+    return {f"ema_{h}.{name}": value for h, average in averages.weights.items() for name, value in average.items()}
 
 
 def _group(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

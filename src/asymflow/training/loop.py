@@ -4,7 +4,7 @@ import math
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,16 +13,16 @@ import torch.distributed as distributed
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from asymflow.config.colour import Colour
 from asymflow.config.training import Training
 from asymflow.data.batches import Batches
 from asymflow.machine import Machine
-from asymflow.models.velocity import VelocityModel
 from asymflow.progress import Progress
 from asymflow.training import checkpoint
 from asymflow.training.curve import Curve
 from asymflow.training.ema import Averages
-from asymflow.training.schedule import learning_rate
-from asymflow.training.step import Example, draw, loss, seed_step
+from asymflow.training.schedule import finished_part, learning_rate
+from asymflow.training.step import Example, FlowMatching, Teacher, draw, seed_step
 
 
 class Interrupted(SystemExit):
@@ -39,40 +39,46 @@ class Result:
 
 
 def train(
-    model: VelocityModel,
+    objective: FlowMatching,
     batches: Batches,
     training: Training,
     machine: Machine,
     *,
     patch_size: int,
+    colour: Colour,
     null_label: int,
     seed: int,
     state: Path,
     identity: dict[str, str],
+    teacher: Teacher | None,
+    snapshot: Callable[[Averages, int, int], None],
     say: Callable[[str], None],
 ) -> Result:
-    """Trains `model` in place and returns its averages.
+    """Trains the objective's model in place and returns its averages.
 
-    `state` is the folder of everything that an interrupted run resumes from. Raises FloatingPointError when the loss
+    `state` is the folder of everything that an interrupted run resumes from. `snapshot` is handed the averages after each
+    of the training's `snapshots` equal parts, with its number and the images seen. Raises FloatingPointError when the loss
     stops being finite, naming the update; the last good checkpoint stays.
     """
-    # Prepare. Optimiser and averages see the plain network; compilation and data parallelism wrap the whole model.
+    # Prepare. The averages are of the network alone; the optimiser may have more to train.
     rank, world_size = (
         (distributed.get_rank(), distributed.get_world_size()) if distributed.is_initialized() else (0, 1)
     )
-    network, parameters = model.network, dict(model.network.named_parameters())
+    parameters = list(objective.parameters())
     optimiser = torch.optim.AdamW(
-        parameters.values(), lr=training.lr, betas=training.betas, weight_decay=training.weight_decay, fused=True
+        parameters, lr=training.lr, betas=training.betas, weight_decay=training.weight_decay, fused=True
     )
-    averages = Averages(parameters, training.ema_images)
+    averages = Averages(dict(objective.model.network.named_parameters()), training.ema_images)
     state.mkdir(parents=True, exist_ok=True)
 
     # Resume.
-    images, why = checkpoint.restore(state / "checkpoint.safetensors", network, averages, optimiser, identity)
+    images, why = checkpoint.restore(state / "checkpoint.safetensors", objective, averages, optimiser, identity)
     say(f"resuming after {images} images" if images else f"starting from the beginning: {why}")
     curve = Curve(state / "curve.jsonl", state.parent / "tensorboard", images) if rank == 0 else None
 
-    wrapped: nn.Module = torch.compile(model) if machine.compiled else model
+    wrapped: nn.Module = objective
+    if machine.compiled:  # the network alone: it is the same for all arms, so the compiler's cache serves them all
+        objective.model.network.compile()
     if world_size > 1:
         wrapped = DistributedDataParallel(
             wrapped, device_ids=[machine.device] if machine.device.type == "cuda" else None
@@ -87,11 +93,11 @@ def train(
             # Draw. The generators are seeded from the position, never from what happened before.
             seed_step(seed, images, rank)
             pixels, labels = (x.to(machine.device, non_blocking=True) for x in (pixels, labels))
-            example = draw(pixels, labels, patch_size, null_label, training)
+            example = draw(pixels, labels, patch_size, colour, null_label, training, teacher)
 
             # Loss and gradient, in parts where the memory asks for it.
-            parts = _parts(example, training.micro_batch or len(pixels))
-            losses.append(sum(_backward(wrapped, part, training, len(part.t) / len(pixels)) for part in parts))
+            parts = example.split(training.micro_batch or len(pixels))
+            losses.append(_add(_backward(wrapped, part, len(part.t) / len(pixels)) for part in parts))
 
             # Update.
             images += training.batch
@@ -100,10 +106,10 @@ def train(
                     images,
                     peak=training.lr,
                     warmup=training.warmup_images,
-                    decay=training.decay_images,
+                    decay=training.decay * total,
                     total=total,
                 )
-            norms.append(nn.utils.get_total_norm([p.grad for p in parameters.values()]))
+            norms.append(nn.utils.get_total_norm([p.grad for p in parameters]))
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
             averages.update(training.batch)
@@ -112,23 +118,26 @@ def train(
             last = images >= total or stop.requested
             saves = last or images % training.checkpoint_images < training.batch
             if saves or images % training.log_images < training.batch:
-                mean_loss = _finite_mean(losses, images, training.batch)
+                means = _finite_means(losses, images, training.batch)
                 now = time.perf_counter()
                 if curve:
                     curve.add(
                         images,
-                        loss=mean_loss,
+                        **means,
                         gradient_norm=torch.stack(norms).mean().item(),
                         lr=optimiser.param_groups[0]["lr"],
                         images_per_second=(images - marked) / (now - since),
                         seconds=now - since,
                     )
-                progress.advance(images - marked, f"loss {mean_loss:.4f}")
+                progress.advance(images - marked, f"loss {means['loss']:.4f}")
                 losses, norms, since, marked = [], [], now, images
 
-            # Save. Only after the losses since the last checkpoint were found finite.
+            # Save. A snapshot comes first: a run that resumes from the checkpoint does not come by here again. A checkpoint
+            # is only written after the losses since the last one were found finite.
+            if rank == 0 and (part := finished_part(images, training.batch, total, training.snapshots)):
+                snapshot(averages, part, images)
             if saves and rank == 0 and images < total:
-                checkpoint.save(state / "checkpoint.safetensors", network, averages, optimiser, images, identity)
+                checkpoint.save(state / "checkpoint.safetensors", objective, averages, optimiser, images, identity)
                 since = time.perf_counter()
             if stop.requested and images < total:
                 raise Interrupted(f"interrupted after {images} of {total} images; run it again to continue")
@@ -138,28 +147,28 @@ def train(
     return Result(averages, images, curve.seconds() if curve else 0.0)
 
 
-def _backward(model: nn.Module, part: Example, training: Training, weight: float) -> Tensor:
-    value = loss(model, part, training) * weight
-    value.backward()
-    return value.detach()
+def _backward(objective: nn.Module, part: Example, weight: float) -> dict[str, Tensor]:
+    terms = objective(part)
+    loss = sum(terms.values()) * weight
+    loss.backward()
+    return {"loss": loss.detach()} | {name: weight * term.detach() for name, term in terms.items()}
 
 
-def _parts(example: Example, size: int) -> list[Example]:
-    pieces = (x.split(size) for x in (example.x_0, example.eps, example.t, example.labels))
-    return [Example(*piece) for piece in zip(*pieces, strict=True)]
+def _add(parts: Iterable[dict[str, Tensor]]) -> dict[str, Tensor]:
+    first, *others = parts
+    return {name: sum((part[name] for part in others), value) for name, value in first.items()}
 
 
-def _finite_mean(losses: list[Tensor], images: int, batch: int) -> float:
-    """The mean of the last losses. Raises FloatingPointError at the first that is not finite."""
-    values = torch.stack(losses).tolist()
-    for index, value in enumerate(values):
+def _finite_means(losses: list[dict[str, Tensor]], images: int, batch: int) -> dict[str, float]:
+    """The means of the last losses, term by term. Raises FloatingPointError at the first loss that is not finite."""
+    for index, value in enumerate(torch.stack([terms["loss"] for terms in losses]).tolist()):
         if not math.isfinite(value):
-            update = images // batch - len(values) + index + 1
+            update = images // batch - len(losses) + index + 1
             raise FloatingPointError(
                 f"the loss became {value} at update {update} ({update * batch} images); the last good checkpoint is kept."
                 " Lower training.lr, or lengthen training.warmup_images"
             )
-    return sum(values) / len(values)
+    return {name: torch.stack([terms[name] for terms in losses]).mean().item() for name in losses[0]}
 
 
 class _Stop:

@@ -1,0 +1,38 @@
+"""Configuration of the guidance search."""
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from asymflow.config.section import Section
+
+
+class Search(Section):
+    """The grid of guidance settings that is searched, and how. Interval: [0, end] in noise level, as the paper's are."""
+
+    scale_low: PositiveFloat = 1.0
+    """Smallest scale of the grid."""
+
+    scale_high: PositiveFloat = 4.0
+    """Largest scale of the grid; JiT searches 1 to 4."""
+
+    scale_step: PositiveFloat = 0.1
+    """Spacing of the scales; the paper's."""
+
+    interval_step: PositiveFloat = 0.02
+    """Spacing of the interval's end; the paper's. Ends that guide the same solver steps are one candidate."""
+
+    count: PositiveInt = 500
+    """Samples that each surviving candidate is judged by in the end."""
+
+    rounds: PositiveInt = 3
+    """Times that the number of samples doubles and the spacing halves; the last round has `count` and the full grid."""
+
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+    """How sure a candidate must be worse than the best, on the samples so far, before it is dropped."""
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        if self.scale_low > self.scale_high:
+            raise ValueError(f"scale_low ({self.scale_low}) exceeds scale_high ({self.scale_high})")
+        if self.interval_step > 1:
+            raise ValueError(f"interval_step is {self.interval_step}; noise levels end at 1")
+        return self

@@ -1,0 +1,46 @@
+"""Draws what a network is asked to predict at several ranks, and how the velocity is recovered from it, on one image.
+
+python -m asymflow.stages.parameterisation_figure --data results/data/heldout.json
+    --subspace results/subspace/pca_rgb_p16.safetensors --patch-size 16 --figure OUT.png OUT.svg
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from asymflow import anatomy
+from asymflow.data.reader import ShardReader
+from asymflow.report import method, style
+from asymflow.subspace import file as subspace_file
+from asymflow.subspace.patches import CHANNEL_LAST
+
+RANKS = (0, 8, 128)  # and D
+T = 0.5  # noise level: half image, half noise
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="index of a split")
+    parser.add_argument("--subspace", type=Path, required=True)
+    parser.add_argument("--patch-size", type=int, required=True, help="pixels")
+    parser.add_argument("--figure", type=Path, nargs="+", required=True, help="one file for each format")
+    arguments = parser.parse_args()
+    p = arguments.patch_size
+    subspace = subspace_file.load(arguments.subspace, patch_size=p, order=CHANNEL_LAST, colour="rgb")
+    x_0, eps = anatomy.example(ShardReader(arguments.data), p)
+    t, dimension = torch.tensor([T]), x_0.shape[2]
+    known = {name: anatomy.picture(tokens, p) for name, tokens in anatomy.state(x_0, eps, t).items()}
+    parts = {
+        rank: {
+            name: anatomy.picture(tokens, p)
+            for name, tokens in anatomy.recovery(x_0, eps, t, subspace.columns(rank)).items()
+        }
+        for rank in method.shown_ranks(RANKS, dimension)
+    }
+    energy = float(x_0.square().sum(dim=2).mean())
+    style.save(method.parameterisation(known, parts, T, energy), arguments.figure)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""The stages fit_subspace and subspace_figure, on a tiny image folder."""
+
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from asymflow.config.colour import Colour
+from asymflow.config.data import Data
+from asymflow.config.subspace import Basis, Subspace
+from asymflow.data.colour import decode, encode
+from asymflow.data.reader import ShardReader, load_all
+from asymflow.data.shards import write_splits
+from asymflow.stages import fit_subspace, subspace_figure
+from asymflow.stages.subspace_figure import visible
+from asymflow.subspace.bases import dct_basis, gram, pca, random_basis
+from asymflow.subspace.file import load
+from asymflow.subspace.patches import CHANNEL_LAST, patchify
+
+PATCH = 4
+BASES, COLOURS = get_args(Basis), get_args(Colour)
+
+
+def run(stage, monkeypatch, *words):
+    monkeypatch.setattr("sys.argv", [stage.__name__, *map(str, words)])
+    stage.main()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with the training split of 24 reddish images, and every basis of it in every colour space."""
+    folder = tmp_path_factory.mktemp("subspace")
+    generator = np.random.default_rng(0)
+    for i in range(28):
+        path = folder / "images" / f"class{i % 2}" / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = generator.integers(0, 100, (8, 8, 3)) + np.array([120, 40, 0])
+        Image.fromarray(pixels.astype(np.uint8)).save(path)
+    data = Data(source="folder", path=str(folder / "images"), image_size=8, train=24, evaluator=2, heldout=2)
+    write_splits(data, folder, processes=1)
+    with pytest.MonkeyPatch.context() as patch:
+        for basis in BASES:
+            for colour in COLOURS:
+                words = ("--config", Subspace().model_dump_json(), "--basis", basis, "--patch-size", PATCH)
+                words += ("--colour", colour, "--data", folder / "train.json", "--out", file(folder, basis, colour))
+                run(fit_subspace, patch, *words)
+    return folder
+
+
+def file(folder, basis, colour):
+    return folder / f"{basis}_{colour}_p{PATCH}.safetensors"
+
+
+@pytest.mark.parametrize("basis", BASES)
+@pytest.mark.parametrize("colour", COLOURS)
+def test_a_basis_belongs_to_the_colour_space_it_was_fitted_in(folder, basis, colour):
+    loaded = load(file(folder, basis, colour), patch_size=PATCH, order=CHANNEL_LAST, colour=colour)
+    assert (loaded.kind, loaded.patches) == (basis, 24 * 4)
+    patches = patchify(encode(load_all(ShardReader(folder / "train.json")).double() / 127.5 - 1, colour), PATCH)
+    torch.testing.assert_close(loaded.spectrum, (patches @ loaded.basis).square().mean((0, 1)))
+    (other,) = set(COLOURS) - {colour}
+    with pytest.raises(ValueError, match=f"was fitted with colour '{colour}', but the model works with '{other}'"):
+        load(file(folder, basis, colour), patch_size=PATCH, order=CHANNEL_LAST, colour=other)
+
+
+def test_the_principal_components_are_those_of_the_encoded_pixels(folder):
+    patches = patchify(encode(load_all(ShardReader(folder / "train.json")).double() / 127.5 - 1, "oklab"), PATCH)
+    expected, _ = pca(gram([patches])[0])
+    fitted = load(file(folder, "pca", "oklab"), patch_size=PATCH, order=CHANNEL_LAST, colour="oklab")
+    torch.testing.assert_close(fitted.basis[:, 0], expected[:, 0])
+    in_rgb = load(file(folder, "pca", "rgb"), patch_size=PATCH, order=CHANNEL_LAST, colour="rgb")
+    assert (fitted.basis[:, 0] @ in_rgb.basis[:, 0]).abs() < 0.9
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_the_figure_draws_every_basis(folder, colour, monkeypatch, tmp_path):
+    bases = [file(folder, basis, colour) for basis in BASES]
+    run(subspace_figure, monkeypatch, "--bases", *bases, "--figure", tmp_path / "a.png", tmp_path / "a.svg")
+    assert Image.open(tmp_path / "a.png").size[0] > 500 and "PCA, centred" in (tmp_path / "a.svg").read_text()
+
+
+def test_directions_in_rgb_are_shown_as_they_are():
+    basis = random_basis(3 * PATCH**2, seed=0)
+    torch.testing.assert_close(visible(basis, PATCH, "rgb"), subspace_figure.CONTRAST * basis / basis.abs().amax(0))
+
+
+def test_lightness_in_oklab_is_shown_as_grey_and_no_hue_is_clamped():
+    lightness = torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64).repeat(PATCH**2)[:, None]
+    shown = visible(lightness / PATCH, PATCH, "oklab").reshape(PATCH**2, 3)
+    assert (shown > 0.1).all() and (shown - shown[:, :1]).abs().max() < 1e-5
+    signs = torch.cartesian_prod(*3 * [torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64)]).T
+    hues = subspace_figure.CONTRAST * signs[:, None]  # (3, 1, 27)
+    grey = encode(torch.zeros(3, 1, 1, dtype=torch.float64), "oklab")
+    torch.testing.assert_close(encode(decode(grey + hues, "oklab"), "oklab"), grey + hues)
+    assert visible(dct_basis(PATCH), PATCH, "oklab").shape == (48, 48)

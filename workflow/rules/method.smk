@@ -1,0 +1,47 @@
+PATCH_SIZE = experiment.arms[DEFAULT_ARM].model.patch_size
+
+
+rule parameterisation_figure:
+    "Show on one image what a network predicts at several ranks, and how the velocity is recovered from it."
+    input:
+        data="<results>/data/heldout.json",
+        subspace=f"<results>/subspace/pca_rgb_p{PATCH_SIZE}.safetensors",
+    output:
+        report(
+            "<results>/figures/parameterisation.png",
+            caption="../report/parameterisation_figure.rst",
+            category="Method",
+            labels={"shows": "target and recovery at several ranks"},
+        ),
+        "<results>/figures/parameterisation.svg",
+    log:
+        "<results>/figures/parameterisation_figure.log",
+    params:
+        patch_size=PATCH_SIZE,
+        code=code("parameterisation_figure"),
+    shell:
+        "python -m asymflow.stages.parameterisation_figure --data {input.data} --subspace {input.subspace}"
+        " --patch-size {params.patch_size} --figure {output} > {log} 2>&1"
+
+
+rule component_figure:
+    "Show the family from x_0-prediction to u-prediction: the target's two orthogonal parts, and their energies."
+    input:
+        data="<results>/data/heldout.json",
+        subspace=f"<results>/subspace/pca_rgb_p{PATCH_SIZE}.safetensors",
+    output:
+        report(
+            "<results>/figures/components.png",
+            caption="../report/component_figure.rst",
+            category="Method",
+            labels={"shows": "the family from x_0- to u-prediction"},
+        ),
+        "<results>/figures/components.svg",
+    log:
+        "<results>/figures/component_figure.log",
+    params:
+        patch_size=PATCH_SIZE,
+        code=code("component_figure"),
+    shell:
+        "python -m asymflow.stages.component_figure --data {input.data} --subspace {input.subspace}"
+        " --patch-size {params.patch_size} --figure {output} > {log} 2>&1"
