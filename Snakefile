@@ -34,5 +34,6 @@ rule all:
         "<results>/figures/components.png",
         f"<results>/figures/subspace_{patch_space(DEFAULT_ARM)}.png",
         expand("<results>/{study}.csv", study=experiment.studies),
+        expand("<results>/{study}_speedup.csv", study=CONVERGENCE),
         expand("<results>/figures/{study}.png", study=experiment.studies),
         expand("<results>/figures/{study}_samples.png", study=experiment.studies),

@@ -74,3 +74,52 @@ def test_the_same_figure_has_the_same_bytes(tmp_path):
         style.save(figures.by_arm(table(ARMS), study(ARMS)), [tmp_path / f"{name}.svg", tmp_path / f"{name}.png"])
     for suffix in ("svg", "png"):
         assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_the_convergence_figure_has_every_seed_and_the_speed_up(seeds):
+    rows = [
+        {"arm": arm, "seed": seed, "sampling": f"part{i}", "fid_local": 80.0 / (1 + i * pace), "samples": 8}
+        | {"evaluator": "local", "images_seen": 100 * (i + 1)}
+        for arm, pace in (("slow", 1), ("fast", 3))
+        for seed in range(seeds)
+        for i in range(3)
+    ]
+    figure = figures.against_images(pd.DataFrame(rows), study({"slow": (0, "pca"), "fast": (8, "pca")}))
+    axes = figure.axes[0]
+    assert len(axes.get_lines()) == 2 * (seeds + 1) + 1, "each seed, the means, and the level to reach"
+    assert "fast needs" in axes.texts[0].get_text() and ("95 %" in axes.texts[0].get_text()) == (seeds > 1)
+
+
+def test_the_width_figure_has_a_line_for_each_rank_and_marks_the_patch_dimension():
+    arms = {f"w{width}_{rank}": (width, rank) for width in (64, 256) for rank in (0, 8, "full")}
+    told = study({arm: (rank, "pca") for arm, (_, rank) in arms.items()})
+    for arm, (width, _) in arms.items():
+        told["arms"][arm] |= {"model.width": width, "model.patch_size": 8}
+    figure = figures.against_width(table(arms).query("sampling == 'unguided'"), told)
+    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert labels == ["rank 0: predicts the image", "rank 8", "rank D: predicts the velocity"]
+    assert "D = 192" in [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_a_guidance_surface_shows_all_candidates_the_optimum_and_the_published_choice():
+    candidates = [
+        {"scale": 1 + i, "end": 0.5, "value": 10.0 - i, "samples": 8 * (1 + (i == 2)), "dropped": None}
+        for i in range(3)
+    ]
+    search = {"candidates": candidates, "optimum": {"scale": 3, "end": 0.5, "value": 8.0, "samples": 16}}
+    frame = table(ARMS).assign(published_guidance=[2.7 if arm == "rank0" else None for arm in table(ARMS)["arm"]])
+    figure = figures.guidance_surfaces(
+        frame.assign(published_interval_high=0.82), study(ARMS), dict.fromkeys(ARMS, search)
+    )
+    panels = [axes for axes in figure.axes if axes.get_title()]
+    assert [panel.get_title() for panel in panels] == [f"{arm}: 3, [0, 0.5]" for arm in ARMS]
+    assert all(len(panel.collections[0].get_offsets()) == 3 for panel in panels)
+    assert [len(panel.get_lines()) for panel in panels] == [2, 1, 1, 1], "a cross only where something was published"
+
+
+def test_the_bases_figure_has_each_arm_s_directions_beside_its_mark():
+    arms = {"rank8": (8, "pca"), "random8": (8, "random")}
+    bases = {arm: np.eye(48)[:, :8] for arm in arms}
+    figure = figures.beside_bases(table(arms), study(arms), bases)
+    assert len(figure.axes) == 1 + 2 * 8

@@ -25,6 +25,7 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 RESULTS = experiment.results
 DEFAULT_ARM = next(iter(experiment.arms))
 BASES = get_args(Basis)
+CONVERGENCE = [name for name, study in experiment.studies.items() if study.figure == "convergence"]
 
 
 wildcard_constraints:
@@ -129,6 +130,21 @@ def study_pictures(wildcards):
 def study_published(wildcards):
     name = experiment.studies[wildcards.study].published
     return [f"workflow/published/{name}.csv"] if name else []
+
+
+def study_systems(wildcards):
+    name = experiment.studies[wildcards.study].systems
+    return [f"workflow/published/{name}.csv"] if name else []
+
+
+def study_beside(wildcards):
+    """What a figure shows beside its table: the searches behind a guidance surface, the subspaces of arms."""
+    study = experiment.studies[wildcards.study]
+    if study.figure == "guidance":
+        return study_runs(f"{study.samplings[0]}/guidance.json", wildcards)
+    if study.figure == "bases":
+        return [f"<results>/subspace/{experiment.arms[arm].target.basis}_{patch_space(arm)}.safetensors" for arm in study.arms]
+    return []
 
 
 def study_config(wildcards):

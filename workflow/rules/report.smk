@@ -4,6 +4,7 @@ rule table:
         summaries=study_summaries,
         scores=study_scores,
         published=study_published,
+        systems=study_systems,
     output:
         table=report(
             "<results>/{study}.csv",
@@ -24,13 +25,14 @@ rule table:
         code=code("table"),
     shell:
         "python -m asymflow.stages.table --study {params.study:q} --published {input.published}"
-        " --table {output.table} --summary {output.summary} > {log} 2>&1"
+        " --systems {input.systems} --table {output.table} --summary {output.summary} > {log} 2>&1"
 
 
 rule figure:
     "Draw a study: its metrics with their spread over seeds."
     input:
         table="<results>/{study}.csv",
+        beside=study_beside,
     output:
         png=report(
             "<results>/figures/{study}.png",
@@ -45,8 +47,8 @@ rule figure:
         study=study_config,
         code=code("figure"),
     shell:
-        "python -m asymflow.stages.figure --study {params.study:q} --table {input.table} --figure {output.png} {output.svg}"
-        " > {log} 2>&1"
+        "python -m asymflow.stages.figure --study {params.study:q} --table {input.table} --beside {input.beside}"
+        " --figure {output.png} {output.svg} > {log} 2>&1"
 
 
 rule sample_grid:
@@ -68,3 +70,23 @@ rule sample_grid:
     shell:
         "python -m asymflow.stages.sample_grid --study {params.study:q} --samples {input.samples} --picture {output}"
         " > {log} 2>&1"
+
+
+rule speedup:
+    "Say how much sooner each arm of a study with snapshots is as good as its reference in the end."
+    input:
+        "<results>/{study}.csv",
+    output:
+        report(
+            "<results>/{study}_speedup.csv",
+            caption="../report/speedup.rst",
+            category="{study}",
+            labels={"shows": "speed-up to equal quality"},
+        ),
+    log:
+        "<results>/{study}.speedup.log",
+    params:
+        reference=lambda wildcards: experiment.studies[wildcards.study].reference,
+        code=code("speedup"),
+    shell:
+        "python -m asymflow.stages.speedup --reference {params.reference} --table {input} --out {output} > {log} 2>&1"

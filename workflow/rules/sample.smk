@@ -33,3 +33,26 @@ rule picture:
         code=code("picture"),
     shell:
         "python -m asymflow.stages.picture --samples {input.samples} --data {input.data} --picture {output} > {log} 2>&1"
+
+
+rule search_guidance:
+    "Search the guidance scale and interval that give one run's samples the smallest distance."
+    input:
+        model="<results>/runs/{arm}/seed{seed}/model.safetensors",
+        evaluator=evaluator_file,
+        reference="<results>/evaluator/reference.safetensors",
+    output:
+        "<results>/runs/{arm}/seed{seed}/{sampling}/guidance.json",
+    log:
+        "<results>/runs/{arm}/seed{seed}/{sampling}/search_guidance.log",
+    benchmark:
+        "<results>/runs/{arm}/seed{seed}/{sampling}/search_guidance.benchmark.tsv"
+    threads: 1
+    params:
+        config=section("search"),
+        sampling=sampling_config,
+        evaluator=evaluator_name,
+        code=code("search_guidance"),
+    shell:
+        "python -m asymflow.stages.search_guidance --config {params.config:q} --sampling {params.sampling:q}"
+        " --model {input.model} --reference {input.reference} --evaluator {params.evaluator} --out {output} > {log} 2>&1"

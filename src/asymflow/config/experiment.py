@@ -18,6 +18,7 @@ from asymflow.config.data import Data
 from asymflow.config.evaluator import Evaluator
 from asymflow.config.sampling import Sampling
 from asymflow.config.scoring import Scoring
+from asymflow.config.search import Search
 from asymflow.config.section import Section
 from asymflow.config.study import Study
 from asymflow.config.subspace import Subspace
@@ -45,6 +46,7 @@ class Experiment(Section):
 
     evaluator: Evaluator
     scoring: Scoring
+    search: Search
     subspace: Subspace
     arms: dict[str, Arm]
     samplings: dict[str, Sampling]
@@ -55,7 +57,7 @@ class Experiment(Section):
         return range(self.studies[study].seeds or self.seeds)
 
 
-SECTIONS = {"data": Data, "evaluator": Evaluator, "scoring": Scoring, "subspace": Subspace}
+SECTIONS = {"data": Data, "evaluator": Evaluator, "scoring": Scoring, "search": Search, "subspace": Subspace}
 MIXTURES = {"arms": ("base", Arm), "samplings": ("sampling", Sampling)}  # named differences from a base
 PLAIN = ("seeds", "evaluators")
 GROUPS = ("pathvars", "studies")

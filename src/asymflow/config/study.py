@@ -28,11 +28,15 @@ class Study(Section):
     seeds: PositiveInt | None = None
     """How many seeds are run (0, 1, ...); None takes the workflow's number."""
 
-    figure: Literal["rank", "bars"] = "bars"
-    """How it is drawn: the metric against the target's rank, or one mark for each arm."""
+    figure: Literal["bars", "rank", "convergence", "guidance", "width", "bases"] = "bars"
+    """How it is drawn: one mark for each arm; the metric against the target's rank, the images seen, or the network's width;
+    the surface of a guidance search; or one mark for each arm beside the directions of its subspace."""
 
     published: str | None = None
-    """A table in workflow/published/ whose columns join ours by arm."""
+    """A table in workflow/published/ whose columns join ours by arm, and by sampling setting where it names them."""
+
+    systems: str | None = None
+    """A table in workflow/published/ whose rows are other systems, added below ours."""
 
     @model_validator(mode="after")
     def _consistent(self):

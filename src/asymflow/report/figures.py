@@ -6,10 +6,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from asymflow.report import style
-from asymflow.report.tables import metric_names
+from asymflow.report.tables import metric_names, ours, speedup
 
 MARKS = {"pca": "o", "pca_centred": "^", "dct": "D", "random": "X", "identity": "s"}
 
@@ -33,18 +35,17 @@ def against_rank(table: pd.DataFrame, study: dict[str, Any]) -> Figure:
         gridspec_kw={"height_ratios": [4, 1] if published else [1]},
     )  # fmt: skip
     axes = panels[0, 0]
-    palette = style.colours(list(study["samplings"]))
+    palette, seeds = style.colours(list(study["samplings"])), table["seed"].nunique()
     for sampling, colour in palette.items():
         for basis, block in table[table["sampling"] == sampling].groupby("basis", sort=False):
             spread = block.groupby("rank")[metric].agg(["mean", "std"])
             axes.errorbar(
-                [place[r] for r in spread.index], spread["mean"], yerr=spread["std"].fillna(0), color=colour, capsize=3,
-                marker=MARKS[basis], markersize=6, linestyle="-" if basis == "pca" else "none",
+                [place[r] for r in spread.index], spread["mean"], yerr=spread["std"] if seeds > 1 else None,
+                color=colour, capsize=3, marker=MARKS[basis], markersize=6, linestyle="-" if basis == "pca" else "none",
                 markerfacecolor=colour if basis == "pca" else "white", label=f"{sampling}, {_basis_name(basis)}",
             )  # fmt: skip
-    axes.set(yscale="log", ylabel=f"{metric}  (lower is better)", title=study["title"])
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter("{x:g}")
+    axes.set(ylabel=f"{metric}  (lower is better)", title=study["title"])
+    _logarithmic(axes.yaxis)
     axes.legend(ncols=len(palette), loc="upper left")
     if published:
         _published_guidance(panels[1, 0], table, place)
@@ -58,21 +59,146 @@ def against_rank(table: pd.DataFrame, study: dict[str, Any]) -> Figure:
 
 def by_arm(table: pd.DataFrame, study: dict[str, Any]) -> Figure:
     """The first metric of each arm under each sampling setting, one row for an arm; small marks are single seeds."""
+    figure, axes = plt.subplots(figsize=(6.4, 0.8 + 0.42 * len(study["arms"])))
+    _marks_by_arm(axes, ours(table), study)
+    axes.set(title=study["title"])
+    return figure
+
+
+def _marks_by_arm(axes: Axes, table: pd.DataFrame, study: dict[str, Any]) -> None:
     metric, arms = metric_names(table)[0], list(study["arms"])
-    figure, axes = plt.subplots(figsize=(6.4, 0.8 + 0.42 * len(arms)))
     for shift, (sampling, colour) in enumerate(style.colours(list(study["samplings"])).items()):
         block = table[table["sampling"] == sampling]
         spread = block.groupby("arm")[metric].agg(["mean", "std"]).loc[arms]
         height = np.arange(len(arms)) + 0.18 * (shift - (len(study["samplings"]) - 1) / 2)
         axes.errorbar(
-            spread["mean"], height, xerr=spread["std"].fillna(0), fmt="o", color=colour, capsize=3, label=sampling
+            spread["mean"],
+            height,
+            xerr=spread["std"] if table["seed"].nunique() > 1 else None,
+            fmt="o",
+            color=colour,
+            capsize=3,
+            label=sampling,
         )
         axes.scatter(block[metric], [height[arms.index(a)] for a in block["arm"]], s=6, color=colour, alpha=0.5)
     axes.set_yticks(range(len(arms)), [f"{arm} *" if arm == study["reference"] else arm for arm in arms])
     axes.invert_yaxis()
-    axes.set(xlabel=f"{metric}  (lower is better)", title=study["title"])
+    axes.set_xlabel(f"{metric}  (lower is better)")
     axes.legend()
-    figure.text(0.99, -0.01, f"* reference. {_footnote(table)}", ha="right", va="top", fontsize=7, color="0.4")
+    axes.figure.text(0.99, -0.01, f"* reference. {_footnote(table)}", ha="right", va="top", fontsize=7, color="0.4")
+
+
+def against_images(table: pd.DataFrame, study: dict[str, Any]) -> Figure:
+    """The first metric of each arm against the images that it had seen; thin lines are single seeds, bands their spread.
+
+    The dashed level is what the reference reaches in the end; the note says how soon the other arms are there.
+    """
+    metric, reference = metric_names(table)[0], study["reference"]
+    figure, axes = plt.subplots(figsize=(6.4, 4.0))
+    for arm, colour in style.colours(list(study["arms"])).items():
+        curves = table[table["arm"] == arm].pivot(index="images_seen", columns="seed", values=metric)
+        mean, spread = curves.mean(axis=1), curves.std(axis=1).fillna(0)
+        axes.plot(curves.index, curves, color=colour, linewidth=0.6, alpha=0.5)
+        axes.plot(curves.index, mean, color=colour, marker="o", markersize=4, label=arm)
+        axes.fill_between(curves.index, mean - spread, mean + spread, color=colour, alpha=0.15, linewidth=0)
+        if arm == reference:
+            axes.axhline(mean.iloc[-1], color=colour, linestyle="--", linewidth=0.8)
+    notes = [_speedup_note(row) for _, row in speedup(table, reference).query("seed == 'all'").iterrows()]
+    axes.text(0.03, 0.05, "\n".join(notes), transform=axes.transAxes, fontsize=8)
+    axes.set(xlabel="training images seen", ylabel=f"{metric}  (lower is better)", title=study["title"])
+    _logarithmic(axes.yaxis)
+    axes.legend()
+    figure.text(0.99, -0.01, _footnote(table), ha="right", va="top", fontsize=7, color="0.4")
+    return figure
+
+
+def _speedup_note(row: pd.Series) -> str:
+    if row["share"] == float("inf"):
+        return f"{row['arm']} does not reach the last value of {row['reference']} in every seed"
+    known = f" (95 %: {100 * row['share_low']:.0f} to {100 * row['share_high']:.0f} %)"
+    return (
+        f"{row['arm']} needs {100 * row['share']:.0f} % of the images for the last value of {row['reference']}"
+        f"{known if row['share_low'] == row['share_low'] else ''}"
+    )
+
+
+def against_width(table: pd.DataFrame, study: dict[str, Any]) -> Figure:
+    """The first metric against the network's width, a line for each rank; the dotted line is the patch dimension D."""
+    metric, fields = metric_names(table)[0], study["arms"]
+    table = table.assign(
+        width=[fields[arm]["model.width"] for arm in table["arm"]],
+        rank=[_rank(fields[arm]["target.rank"]) for arm in table["arm"]],
+    )
+    figure, axes = plt.subplots(figsize=(6.4, 4.0))
+    for (rank, block), colour in zip(table.groupby("rank"), style.OTHERS, strict=False):
+        spread = block.groupby("width")[metric].agg(["mean", "std"])
+        name = {0: "rank 0: predicts the image", float("inf"): "rank D: predicts the velocity"}.get(
+            rank, f"rank {rank:g}"
+        )
+        axes.errorbar(spread.index, spread["mean"], yerr=spread["std"], color=colour, capsize=3, marker="o", label=name)
+    D = 3 * next(iter(fields.values()))["model.patch_size"] ** 2
+    axes.axvline(D, color="0.4", linestyle=":")
+    axes.annotate(f"D = {D}", (D, 1), xycoords=("data", "axes fraction"), xytext=(4, -10), textcoords="offset points")
+    axes.set(xlabel="width of the network", ylabel=f"{metric}  (lower is better)", title=study["title"])
+    axes.set_xticks(sorted(set(table["width"])))
+    _logarithmic(axes.yaxis)
+    axes.legend()
+    figure.text(0.99, -0.01, _footnote(table), ha="right", va="top", fontsize=7, color="0.4")
+    return figure
+
+
+def guidance_surfaces(table: pd.DataFrame, study: dict[str, Any], searches: dict[str, dict[str, Any]]) -> Figure:
+    """Every candidate that each arm's search looked at, by scale and interval; large marks were judged by all samples.
+
+    The star is the optimum, the cross the published choice.
+    """
+    columns = min(4, len(searches))
+    rows = -(-len(searches) // columns)
+    figure, panels = plt.subplots(
+        rows, columns, figsize=(2.3 * columns, 2.3 * rows + 0.5), sharex=True, sharey=True, squeeze=False
+    )
+    for panel in panels.flat[len(searches) :]:
+        panel.set_visible(False)
+    for panel, (arm, search) in zip(panels.flat, searches.items(), strict=False):
+        points, best = pd.DataFrame(search["candidates"]), search["optimum"]
+        final = points["samples"] == best["samples"]
+        marks = panel.scatter(
+            points["scale"], points["end"], c=points["value"] / best["value"], s=np.where(final, 34, 10),
+            cmap="viridis_r", norm="log", vmin=1, vmax=2, linewidths=0,
+        )  # fmt: skip
+        panel.plot(best["scale"], best["end"], "*", color="#c8553d", markersize=12)
+        published = table[table["arm"] == arm].iloc[0]
+        if "published_guidance" in table and published["published_guidance"] == published["published_guidance"]:
+            panel.plot(published["published_guidance"], published["published_interval_high"], "x", color="0.2")
+        panel.set_title(f"{arm}: {best['scale']:g}, [0, {best['end']:g}]", fontsize=8)
+    figure.suptitle(study["title"], fontweight="bold", fontsize=10)
+    figure.supxlabel("guidance scale", fontsize=9)
+    figure.supylabel("end of the guidance interval", fontsize=9)
+    bar = figure.colorbar(marks, ax=panels, shrink=0.8, label=f"{metric_names(table)[0]}, by the best")
+    bar.set_ticks([1, 1.2, 1.5, 2], labels=["1", "1.2", "1.5", "2 or more"])
+    bar.minorticks_off()
+    note = "star: found; cross: published for JiT-H/16 on ImageNet; large marks: judged by all samples"
+    figure.text(0.99, -0.03, f"{note}; first seed", ha="right", va="top", fontsize=7, color="0.4")
+    return figure
+
+
+def beside_bases(table: pd.DataFrame, study: dict[str, Any], bases: dict[str, np.ndarray]) -> Figure:
+    """The first metric of each arm, and beside it the directions (D, r) that span its subspace, as patches."""
+    arms, shown = list(study["arms"]), max(basis.shape[1] for basis in bases.values())
+    figure = plt.figure(figsize=(9.0, 1.0 + 0.62 * len(arms)))
+    grid = figure.add_gridspec(len(arms), shown + 8, wspace=0.08, hspace=0.25)
+    axes = figure.add_subplot(grid[:, :7])
+    _marks_by_arm(axes, table, study)
+    axes.set_ylim(len(arms) - 0.5, -0.5)
+    for row, arm in enumerate(arms):
+        for column, direction in enumerate(bases[arm].T):
+            side = round((len(direction) / 3) ** 0.5)
+            panel = figure.add_subplot(grid[row, 8 + column])
+            panel.imshow(
+                0.5 + direction.reshape(side, side, 3) / (2 * np.abs(direction).max()), interpolation="nearest"
+            )
+            panel.set_axis_off()
+    figure.suptitle(study["title"], fontweight="bold", fontsize=10, y=0.98)
     return figure
 
 
@@ -132,6 +258,15 @@ def _published_guidance(axes: Axes, table: pd.DataFrame, place: dict[float, int]
         "published choice for each rank (paper, Table 5; interval [0, 0.82])", fontsize=8, fontweight="normal"
     )
     axes.margins(y=0.3)
+
+
+def _logarithmic(axis: Axis) -> None:
+    """A logarithmic scale whose labels stay few: 1, 2, 5 of each decade, fewer over many decades."""
+    axis.axes.set_yscale("log")
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 300 else (1,)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _rank(value: Any) -> float:

@@ -1,40 +1,47 @@
 """Tables: one row for each arm, seed and sampling setting, and a summary over seeds."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from scipy import stats
 
 CONFIDENCE = 0.95
 
 
-def gather(study: dict[str, Any], published: list[pd.DataFrame]) -> pd.DataFrame:
+def gather(study: dict[str, Any], published: list[pd.DataFrame], systems: list[pd.DataFrame]) -> pd.DataFrame:
     """The table of a study: what was varied, what was measured, what it cost, what made it, and what was published.
 
-    Raises KeyError when a score lacks a metric that another has: a missing number is an error, not a blank.
+    `published` has numbers for our arms, joined by the keys that it shares with them; `systems` has rows of its own, which
+    have no seed. Raises KeyError when a score lacks a metric that another has: a missing number is an error, not a blank.
     """
-    rows = []
+    rows, measured = [], set()
     for arm, fields in _varying(study["arms"]).items():
         for seed in study["seeds"]:
             run = Path(study["results"], "runs", arm, f"seed{seed}")
             trained = json.loads((run / "train.json").read_text())
             for sampling, settings in _varying(study["samplings"]).items():
-                scores = json.loads((run / sampling / "scores.json").read_text())
+                scores, sampled = (
+                    json.loads((run / sampling / name).read_text()) for name in ("scores.json", "samples.json")
+                )
                 rows.append(
                     {"arm": arm, "seed": seed, "sampling": sampling}
                     | fields
                     | {f"sampling.{key}": value for key, value in settings.items()}
                     | scores["metrics"]
-                    | _costs(trained, scores, json.loads((run / sampling / "samples.json").read_text()))
+                    | _costs(trained, scores, sampled)
+                    | _search(run / sampling / "guidance.json")
                 )
-    if len({tuple(row) for row in rows}) > 1:
+                measured.add(tuple(scores["metrics"]))
+    if len(measured) > 1:
         raise KeyError(f"the runs of study {study['name']} were scored with different metrics; score them again")
     table = pd.DataFrame(rows)
     for frame in published:
-        table = table.merge(frame, on="arm", how="left")
-    return table
+        table = table.merge(frame, on=[key for key in ("arm", "sampling") if key in frame], how="left")
+    return pd.concat([table.astype({"seed": "Int64"}), *systems], ignore_index=True)
 
 
 def _varying(entries: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -49,15 +56,34 @@ def _costs(trained: dict[str, Any], scores: dict[str, Any], sampled: dict[str, A
     return {
         "samples": scores["samples"],
         "evaluator": scores["evaluator"],
-        "images_seen": trained["images"],
+        "guidance": sampled["guidance"],
+        "interval_end": sampled["interval"][1],
+        "images_seen": sampled["images_seen"],
         "train_seconds": trained["seconds"],
         "sample_seconds": sampled["seconds"],
         "parameters": trained["parameters"],
+        "gflops_per_image": trained["gflops_per_image"],
         "machine": trained["machine"],
         "code_train": trained["code"],
         "code_sample": sampled["code"],
         "code_score": scores["code"],
         "commit": trained["commit"],
+    }
+
+
+def _search(path: Path) -> dict[str, Any]:
+    """What a guidance search cost, in evaluations of the network, and what its grid would have."""
+    if not path.exists():
+        return {}
+    found = json.loads(path.read_text())
+    return {
+        "search_points": len(found["candidates"]),
+        "grid_points": found["grid_points"],
+        "distinct_points": found["distinct_points"],
+        "search_evaluations": found["evaluations"],
+        "share_of_grid": found["evaluations"] / found["grid_evaluations"],
+        "share_of_distinct": found["evaluations"] / found["distinct_evaluations"],
+        "search_seconds": found["seconds"],
     }
 
 
@@ -76,7 +102,7 @@ def summarise(table: pd.DataFrame, reference: str) -> pd.DataFrame:
     has neither.
     """
     rows = []
-    for sampling, block in table.groupby("sampling", sort=False):
+    for sampling, block in ours(table).groupby("sampling", sort=False):
         for metric in metric_names(table):
             values = block.pivot(index="seed", columns="arm", values=metric)
             for arm in block["arm"].unique():
@@ -98,6 +124,48 @@ def summarise(table: pd.DataFrame, reference: str) -> pd.DataFrame:
                     }
                 )
     return pd.DataFrame(rows)
+
+
+def ours(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows that were measured here."""
+    return table[table["seed"].notna()]
+
+
+def speedup(table: pd.DataFrame, reference: str) -> pd.DataFrame:
+    """How soon each arm is as good as the reference in the end, by the first metric, for each seed and over seeds.
+
+    `images_to_equal` is where its curve first comes down to the reference's last value (straight lines between snapshots,
+    in the logarithm of the metric), `share` that number by the reference's images, `speedup` its inverse. The rows of all
+    seeds have their mean and the ends of the 95 % t-interval of the share. An arm that never gets there has infinity.
+    """
+    metric, rows = metric_names(table)[0], []
+    curves = {key: block.sort_values("images_seen") for key, block in ours(table).groupby(["arm", "seed"], sort=False)}
+    for arm in dict.fromkeys(arm for arm, _ in curves if arm != reference):
+        for seed in [seed for name, seed in curves if name == arm]:
+            last = curves[reference, seed].iloc[-1]
+            reached = _crossing(curves[arm, seed]["images_seen"], curves[arm, seed][metric], float(last[metric]))
+            share = reached / last["images_seen"]
+            rows.append(
+                {"arm": arm, "seed": str(seed), "images_to_equal": reached, "share": share, "speedup": 1 / share}
+            )
+        shares = pd.Series([row["share"] for row in rows if row["arm"] == arm])
+        low, high = _interval(shares)
+        rows.append(
+            {"arm": arm, "seed": "all", "share": shares.mean(), "share_std": shares.std(), "share_low": low}
+            | {"share_high": high, "speedup": 1 / shares.mean()}
+        )
+    return pd.DataFrame(rows).assign(metric=metric, reference=reference)
+
+
+def _crossing(images: pd.Series, values: pd.Series, level: float) -> float:
+    """Where the curve first comes down to the level."""
+    points = list(zip(images, np.log(values), strict=True))
+    if points[0][1] <= np.log(level):
+        return float(points[0][0])
+    for (x, y), (x_next, y_next) in pairwise(points):
+        if y_next <= np.log(level):
+            return float(x + (x_next - x) * (y - np.log(level)) / (y - y_next))
+    return float("inf")
 
 
 def _interval(values: pd.Series) -> tuple[float, float]:

@@ -1,0 +1,151 @@
+"""The search for the guidance scale and interval that give the smallest distance, at a small part of the full grid's cost.
+
+Four things make it cheap, and none changes what is compared: all candidates start from the same noise, so their differences
+are far less noisy than their values; the unguided beginning of a trajectory is shared (`prefix.sample_each`); candidates
+that are worse beyond doubt on few samples are dropped before more are drawn; and the grid is refined around the best.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from scipy import stats
+
+from asymflow.config.search import Search
+from asymflow.flow.guidance import in_interval
+from asymflow.flow.solver import time_grid
+
+
+class Candidate(NamedTuple):
+    """A guidance setting: its scale, and the interval [0, end] of noise levels that it acts in."""
+
+    scale: float
+    end: float
+
+
+UNGUIDED = Candidate(1.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A candidate's distance on the samples so far, and the same with one block of them left out at a time."""
+
+    value: float
+    left_out: Float[np.ndarray, "blocks"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """The best candidate, every candidate's last distance, the samples it rests on, and who was dropped in which round."""
+
+    optimum: Candidate
+    measured: dict[Candidate, Measured]
+    samples: dict[Candidate, int]
+    dropped: dict[Candidate, int]
+
+
+# measure(candidates, count) -> their distances on the first `count` samples
+Measure = Callable[[list[Candidate], int], dict[Candidate, Measured]]
+
+
+class Grid:
+    """All candidates of a configuration that give different samples.
+
+    Two intervals that hold the same noise levels of the solver are one candidate, named by its smallest end; scale 1 is no
+    guidance in any interval.
+    """
+
+    def __init__(self, search: Search, steps: int):
+        count = round((search.scale_high - search.scale_low) / search.scale_step) + 1
+        self.scales = [round(search.scale_low + i * search.scale_step, 10) for i in range(count)]
+        every_end = [round(i * search.interval_step, 10) for i in range(1, round(1 / search.interval_step) + 1)]
+        self.nominal = [
+            Candidate(scale, end) for scale in self.scales for end in every_end
+        ]  # the grid as it is published
+        ends: dict[int, float] = {}
+        for end in every_end:
+            ends.setdefault(guided_levels(end, steps), end)
+        self.ends = [end for levels, end in ends.items() if levels]
+
+    def at(self, i: int, j: int) -> Candidate:
+        """The candidate of the i-th scale and the j-th end."""
+        return UNGUIDED if self.scales[i] == 1 else Candidate(self.scales[i], self.ends[j])
+
+    def coarse(self, stride: int) -> list[Candidate]:
+        """Every `stride`-th scale and end, the largest of each included."""
+        scales, ends = (range(len(axis) - 1, -1, -stride) for axis in (self.scales, self.ends))
+        return _unique(self.at(i, j) for i in scales for j in ends)
+
+    def around(self, candidate: Candidate, stride: int) -> list[Candidate]:
+        """The candidate and the up to eight that lie one stride away from it in scale, in end, or in both."""
+        if candidate == UNGUIDED:  # it borders on the weakest guidance everywhere
+            near = [self.at(min(stride, len(self.scales) - 1), j) for j in range(0, len(self.ends), stride)]
+            return _unique([UNGUIDED, *near])
+        i, j = self.scales.index(candidate.scale), self.ends.index(candidate.end)
+        return _unique(
+            self.at(min(max(i + di, 0), len(self.scales) - 1), min(max(j + dj, 0), len(self.ends) - 1))
+            for di in (0, -stride, stride)
+            for dj in (0, -stride, stride)
+        )
+
+    def all(self) -> list[Candidate]:
+        """Every candidate."""
+        return self.coarse(1)
+
+
+def guided_levels(end: float, steps: int) -> int:
+    """How many of the solver's noise levels the interval [0, end] guides."""
+    return sum(in_interval(t, (0.0, end)) for t in time_grid(steps)[:-1])
+
+
+def evaluations(candidate: Candidate, steps: int) -> int:
+    """Evaluations of the network that one sample costs by itself: 2 N - 1 of Heun, and one more for each that is guided.
+
+    A level is visited twice, as the end of one step and the start of the next, but for the first, pure noise.
+    """
+    guided = 0 if candidate.scale == 1 else guided_levels(candidate.end, steps)
+    return 2 * steps - 1 + 2 * guided - (guided == steps)
+
+
+def worse(a: Measured, b: Measured, confidence: float) -> bool:
+    """Whether a is worse than b, with so much confidence: a one-sided t-test on the jackknife error of their difference.
+
+    Both were measured on the same noise, so what they share cancels.
+    """
+    difference, parts = a.value - b.value, a.left_out - b.left_out
+    blocks = len(parts)
+    error = np.sqrt((blocks - 1) / blocks * np.square(parts - parts.mean()).sum())
+    return bool(difference > stats.t.ppf(confidence, blocks - 1) * error)
+
+
+def search_guidance(grid: Grid, measure: Measure, search: Search, say: Callable[[str], None]) -> Found:
+    """The best candidate of the grid: coarse and on few samples first, then ever finer and on more.
+
+    Each round halves the spacing and doubles the samples. Candidates that are worse than the best beyond doubt are dropped;
+    around all others the grid is filled in, until nobody who is left has a neighbour that was not looked at.
+    """
+    measured: dict[Candidate, Measured] = {}
+    samples: dict[Candidate, int] = {}
+    dropped: dict[Candidate, int] = {}
+    alive: list[Candidate] = []
+    best = UNGUIDED
+
+    for number in range(1, search.rounds + 1):
+        stride, count = 2 ** (search.rounds - number), search.count >> (search.rounds - number)
+        fresh = grid.coarse(stride) if number == 1 else []
+        while fresh := [c for c in _unique([*alive, *fresh]) if samples.get(c) != count]:
+            say(f"round {number} of {search.rounds}: {len(fresh)} candidates, {count} samples")
+            measured |= measure(fresh, count)
+            samples |= dict.fromkeys(fresh, count)
+            judged = [c for c in measured if samples[c] == count]
+            best = min(judged, key=lambda c: measured[c].value)
+            dropped |= {c: number for c in judged if worse(measured[c], measured[best], search.confidence)}
+            alive = [c for c in judged if c not in dropped]
+            fresh = [near for c in alive for near in grid.around(c, stride) if near not in dropped]
+    return Found(best, measured, samples, dropped)
+
+
+def _unique(candidates) -> list[Candidate]:
+    return list(dict.fromkeys(candidates))

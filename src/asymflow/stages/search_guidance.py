@@ -1,0 +1,139 @@
+"""Searches the guidance scale and interval that give one run's samples the smallest Frechet distance.
+
+python -m asymflow.stages.search_guidance --config JSON --sampling JSON --model results/runs/rank8/seed0/model.safetensors
+    --reference results/evaluator/reference.safetensors --evaluator results/evaluator/local.safetensors --out OUT.json
+"""
+
+import argparse
+import json
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from asymflow import provenance
+from asymflow.config.sampling import Sampling
+from asymflow.config.search import Search
+from asymflow.files import atomic
+from asymflow.metrics import evaluators, statistics
+from asymflow.metrics.evaluators import Evaluator
+from asymflow.metrics.frechet import Moments, frechet_distance
+from asymflow.progress import Progress
+from asymflow.sampling.prefix import sample_each
+from asymflow.sampling.run import Run, load
+from asymflow.sampling.sampler import balanced_labels, noise
+from asymflow.sampling.search import Candidate, Found, Grid, Measured, evaluations, search_guidance
+
+BLOCKS = 10  # of the jackknife: parts of the samples that are left out in turn
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", required=True, help="the search section as JSON")
+    parser.add_argument("--sampling", required=True, help="the sampling setting whose guidance is searched, as JSON")
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--reference", type=Path, required=True)
+    parser.add_argument("--evaluator", required=True, help="an evaluator's file, or 'inception'")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+
+    start = time.perf_counter()
+    search = Search.model_validate_json(arguments.config)
+    settings = Sampling.model_validate_json(arguments.sampling)
+    run = load(arguments.model, settings)
+    reference, told = statistics.load(arguments.reference)
+    evaluator = evaluators.load(arguments.evaluator, run.machine.device)
+    if evaluator.digest != told["evaluator_digest"]:
+        raise ValueError(f"{arguments.reference} was made with another evaluator; make the reference again")
+    print(f"searching on {run.machine}", flush=True)
+
+    grid, judge = Grid(search, settings.steps), Judge(run, settings, evaluator, reference.images)
+    found = search_guidance(grid, judge.measure, search, lambda text: print(text, flush=True))
+    result = _describe(found, grid, search, settings.steps) | {
+        "metric": evaluator.names.frechet,
+        "evaluations": judge.evaluations,
+        "seconds": round(time.perf_counter() - start, 2),
+        **provenance.record("asymflow.stages.search_guidance"),
+    }
+    with atomic(arguments.out) as temporary:
+        temporary.write_text(json.dumps(result, indent=1))
+
+
+class Judge:
+    """Draws what each candidate still lacks, keeps the features, and takes distances of them."""
+
+    def __init__(self, run: Run, settings: Sampling, evaluator: Evaluator, reference: Moments):
+        self.run, self.settings, self.evaluator, self.reference = run, settings, evaluator, reference
+        self.features: dict[Candidate, list[Tensor]] = {}
+        self.evaluations = 0  # of the network, for one image each
+
+    def measure(self, candidates: list[Candidate], count: int) -> dict[Candidate, Measured]:
+        """The distances on the first `count` samples."""
+        have = {c: sum(map(len, self.features.setdefault(c, []))) for c in candidates}
+        points = sorted({count, *(n for n in have.values() if n < count)})
+        with Progress("search_guidance", sum(count - n for n in have.values()), "images") as progress:
+            for first, last in pairwise(points):
+                for begin in range(first, last, self.settings.batch):
+                    indices = range(begin, min(begin + self.settings.batch, last))
+                    lacking = [c for c in candidates if have[c] <= first]
+                    self._draw(lacking, indices)
+                    progress.advance(len(indices) * len(lacking))
+        return {c: self._measured(torch.cat(self.features[c])[:count]) for c in candidates}
+
+    def _draw(self, candidates: list[Candidate], indices: range) -> None:
+        device, n = self.run.machine.device, len(indices)
+        images = sample_each(
+            self._counted,
+            noise(self.run.seed, indices, self.run.shape).to(device),
+            balanced_labels(indices, len(self.run.classes)).to(device),
+            [self.settings.model_copy(update={"guidance": c.scale, "interval": (0.0, c.end)}) for c in candidates],
+            patch_size=self.run.arm.model.patch_size,
+            colour=self.run.arm.model.colour,
+            null_label=self.run.null_label,
+        )
+        for candidate, drawn in zip(candidates, images, strict=True):
+            assert len(drawn) == n
+            self.features[candidate].append(self.evaluator.look(drawn).features.cpu())
+
+    def _counted(self, x: Tensor, *rest: Tensor, **options: float) -> Tensor:
+        self.evaluations += len(x)
+        return self.run.model(x, *rest, **options)
+
+    def _measured(self, features: Tensor) -> Measured:
+        blocks = [Moments.of(block) for block in features.tensor_split(BLOCKS)]
+        everything = [_merged(blocks)] + [_merged(blocks[:i] + blocks[i + 1 :]) for i in range(BLOCKS)]
+        value, *left_out = (frechet_distance(self.reference, moments) for moments in everything)
+        return Measured(value, np.array(left_out))
+
+
+def _merged(blocks: list[Moments]) -> Moments:
+    first, *others = blocks
+    for block in others:
+        first = first.merge(block)
+    return first
+
+
+def _describe(found: Found, grid: Grid, search: Search, steps: int) -> dict:
+    """The result as it is written down. The grids' costs are what their points would take, each with all samples."""
+    full, distinct = (
+        search.count * sum(evaluations(c, steps) for c in points) for points in (grid.nominal, grid.all())
+    )
+    return {
+        "optimum": {**found.optimum._asdict(), "value": found.measured[found.optimum].value, "samples": search.count},
+        "candidates": [
+            {**c._asdict(), "value": m.value, "samples": found.samples[c], "dropped": found.dropped.get(c)}
+            for c, m in found.measured.items()
+        ],
+        "confidence": search.confidence,
+        "grid_points": len(grid.nominal),
+        "distinct_points": len(grid.all()),
+        "grid_evaluations": full,
+        "distinct_evaluations": distinct,
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""The studies of the paper's from-scratch results, at the smallest scale: what their tables hold, and what a change costs."""
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+
+RESULTS = "results/smoke/"
+STUDIES = {
+    "guidance": {"arms": ["rank8"], "reference": "rank8"},
+    "convergence": {"samplings": ["part4", "part8"]},
+    "pixel_comparison": {"arms": ["rank8", "rank8_repa"], "samplings": ["guided"]},
+}
+TARGETS = [f"{RESULTS}{name}.csv" for name in STUDIES] + [f"{RESULTS}convergence_speedup.csv"]
+FIGURES = [f"{RESULTS}figures/{name}.png" for name in STUDIES]
+
+
+@pytest.fixture(scope="module")
+def studied(finished, tmp_path_factory):
+    """The finished project with these studies done too."""
+    folder = tmp_path_factory.mktemp("studied") / "copy"
+    shutil.copytree(finished.folder, folder, symlinks=True)
+    project = type(finished).__new__(type(finished))
+    project.folder = folder
+    project.overlay({"studies": STUDIES})
+    result = project.run(*TARGETS, *FIGURES)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return project
+
+
+def read(project, name):
+    return pd.read_csv(project.folder / RESULTS / f"{name}.csv")
+
+
+def test_the_searched_guidance_is_what_was_sampled_with_and_its_cost_is_told(studied):
+    row = read(studied, "guidance").iloc[0]
+    run = studied.folder / RESULTS / "runs/rank8/seed0/searched"
+    optimum = json.loads((run / "guidance.json").read_text())["optimum"]
+    assert (row["guidance"], row["interval_end"]) == (optimum["scale"], optimum["end"])
+    assert row["published_guidance"] == 2.5 and row["search_evaluations"] > 0 and row["share_of_grid"] > 0
+
+
+def test_snapshots_are_measured_at_the_images_they_had_seen(studied):
+    table = read(studied, "convergence")
+    assert sorted(set(table["images_seen"])) == [64, 128] and len(table) == 4
+    speedup = read(studied, "convergence_speedup")
+    assert list(speedup["seed"]) == ["0", "all"] and (speedup["share"] > 0).all()
+
+
+def test_published_systems_stand_below_ours_with_costs_in_columns_apart(studied):
+    table = read(studied, "pixel_comparison")
+    measured, published = table[table["seed"].notna()], table[table["seed"].isna()]
+    assert list(measured["arm"]) == ["rank8", "rank8_repa"] and len(published) == 17
+    assert measured["parameters"].nunique() == 1, "the projector is no part of the model"
+    assert published["fid_local"].isna().all() and measured["published_fid"].isna().all()
+    assert (measured["gflops_per_image"] > 0).all()
+
+
+def test_nothing_is_left_to_do_and_another_guidance_trains_nothing(studied):
+    assert studied.stale(*TARGETS, *FIGURES) == {}
+    try:
+        studied.overlay({"studies": STUDIES, "samplings": {"guided": {"guidance": 3.0}}})
+        stale = studied.stale(*TARGETS)
+    finally:
+        studied.overlay({"studies": STUDIES})
+    assert stale["sample"] == 2 and not {"train", "search_guidance", "fit_evaluator", "shard"} & stale.keys()
