@@ -147,3 +147,20 @@ def test_the_speed_up_over_seeds_has_an_interval_and_one_seed_has_none():
     assert (over_seeds["share_low"], over_seeds["share_high"]) == pytest.approx((low, high))
     single = speedup(curves({key: value for key, value in values.items() if key[1] == 0}), "slow").iloc[-1]
     assert single["seed"] == "all" and pd.isna(single["share_low"])
+
+
+def test_the_settings_of_one_arm_are_compared_with_the_first(study, tmp_path):
+    for run in tmp_path.glob("runs/*/seed*"):
+        (run / "clamped").mkdir()
+        for name in ("scores.json", "samples.json"):
+            (run / "clamped" / name).write_text((run / "guided" / name).read_text())
+        path = run / "clamped/scores.json"
+        scores = json.loads(path.read_text())
+        scores["metrics"]["fid_local"] += 1 if run.name == "seed0" else 3
+        path.write_text(json.dumps(scores))
+    table = gather(study | {"samplings": {"guided": {}, "clamped": {}}}, [], [])
+    summary = summarise(table, "a").set_index(["arm", "sampling", "metric"])
+    row = summary.loc[("b", "clamped", "fid_local")]
+    assert (row["change"], row["first_sampling"]) == (2.0, "guided") and row["change_std"] == pytest.approx(2**0.5)
+    assert row["difference"] == -1.75, "the arms differ as before: both changed alike"
+    assert summary.loc[("b", "guided", "fid_local"), "change"] == 0

@@ -95,35 +95,31 @@ def metric_names(table: pd.DataFrame) -> list[str]:
 
 
 def summarise(table: pd.DataFrame, reference: str) -> pd.DataFrame:
-    """Mean and spread of each metric over seeds, and its paired difference from the reference arm.
+    """Mean and spread of each metric over seeds, and two paired differences: from the reference arm, and from the first setting.
 
-    One row for each arm, sampling setting and metric. The difference is taken seed by seed (the same seed means the same
-    data order, start and sampling noise), with its standard deviation and the ends of its 95 % t-interval; a single seed
-    has neither.
+    One row for each arm, sampling setting and metric. `difference` compares arms under one setting, `change` the settings of
+    one arm. Both are taken seed by seed (the same seed means the same data order, start and sampling noise), with their
+    standard deviation and the ends of their 95 % t-interval; a single seed has neither.
     """
+    table = ours(table)
     rows = []
-    for sampling, block in ours(table).groupby("sampling", sort=False):
-        for metric in metric_names(table):
-            values = block.pivot(index="seed", columns="arm", values=metric)
-            for arm in block["arm"].unique():
-                difference = values[arm] - values[reference]
-                low, high = _interval(difference)
-                rows.append(
-                    {
-                        "arm": arm,
-                        "sampling": sampling,
-                        "metric": metric,
-                        "seeds": len(values),
-                        "mean": values[arm].mean(),
-                        "std": values[arm].std(),
-                        "reference": reference,
-                        "difference": difference.mean(),
-                        "difference_std": difference.std(),
-                        "difference_low": low,
-                        "difference_high": high,
-                    }
-                )
+    for metric in metric_names(table):
+        values = table.pivot(index="seed", columns=["arm", "sampling"], values=metric)
+        for arm, sampling in table[["arm", "sampling"]].drop_duplicates().itertuples(index=False):
+            own, first = values[arm, sampling], table["sampling"].iloc[0]
+            rows.append(
+                {"arm": arm, "sampling": sampling, "metric": metric, "seeds": len(own)}
+                | {"mean": own.mean(), "std": own.std(), "reference": reference}
+                | _spread("difference", own - values[reference, sampling])
+                | {"first_sampling": first}
+                | _spread("change", own - values[arm, first])
+            )
     return pd.DataFrame(rows)
+
+
+def _spread(name: str, values: pd.Series) -> dict[str, float]:
+    low, high = _interval(values)
+    return {name: values.mean(), f"{name}_std": values.std(), f"{name}_low": low, f"{name}_high": high}
 
 
 def ours(table: pd.DataFrame) -> pd.DataFrame:
@@ -154,7 +150,9 @@ def speedup(table: pd.DataFrame, reference: str) -> pd.DataFrame:
             {"arm": arm, "seed": "all", "share": shares.mean(), "share_std": shares.std(), "share_low": low}
             | {"share_high": high, "speedup": 1 / shares.mean()}
         )
-    return pd.DataFrame(rows).assign(metric=metric, reference=reference)
+    published = [column for column in table if column.startswith("published")]
+    found = pd.DataFrame(rows).assign(metric=metric, reference=reference)
+    return found.merge(table[["arm", *published]].drop_duplicates(), on="arm", how="left")
 
 
 def _crossing(images: pd.Series, values: pd.Series, level: float) -> float:
