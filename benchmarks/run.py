@@ -83,7 +83,7 @@ def sampling(arguments: argparse.Namespace, machine: Machine, peak: float) -> li
 
     def draw_batch() -> None:
         sample(
-            ready,
+            model,
             start,
             labels,
             patch_size=arguments.patch_size,
