@@ -123,3 +123,20 @@ def test_the_bases_figure_has_each_arm_s_directions_beside_its_mark():
     bases = {arm: np.eye(48)[:, :8] for arm in arms}
     figure = figures.beside_bases(table(arms), study(arms), bases)
     assert len(figure.axes) == 1 + 2 * 8
+
+
+def test_published_systems_stand_in_a_panel_of_their_own():
+    systems = pd.DataFrame(
+        {
+            "arm": ["ADM-G", "JiT-H/16", "DiP-XL/16"],
+            "published_gflops": [2240, 363, None],
+            "published_fid": [4.59, 1.86, 1.79],
+        }
+    ).assign(
+        published_kind=["hierarchical CNN", "plain transformer", "other"], published_protocol=["ADM", "JiT", "ADM"]
+    )
+    figure = figures.beside_systems(pd.concat([table(ARMS), systems], ignore_index=True), study(ARMS))
+    left, right = figure.axes
+    assert [label.get_text() for label in right.get_yticklabels()] == ["DiP-XL/16", "JiT-H/16*", "ADM-G"], "best first"
+    assert [text.get_text() for text in right.texts] == ["cost unknown", "363 GFLOPs", "2240 GFLOPs"]
+    assert "ADM-G" not in [label.get_text() for label in left.get_yticklabels()]

@@ -247,6 +247,36 @@ def sample_grid(rows: dict[str, np.ndarray]) -> Figure:
     return figure
 
 
+def beside_systems(table: pd.DataFrame, study: dict[str, Any]) -> Figure:
+    """The first metric of each arm, and apart from it the published FID of other systems, best first, with what they cost.
+
+    The two have neither metric nor data in common: they are two panels, and no line leads from one to the other.
+    """
+    systems = table[table["seed"].isna()].sort_values("published_fid").reset_index(drop=True)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11.0, 1.2 + 0.22 * len(systems)))
+    _marks_by_arm(left, ours(table), study)
+    left.set_title("measured here", fontsize=9)
+    for kind, colour in style.colours(list(systems["published_kind"].unique())).items():
+        block = systems[systems["published_kind"] == kind]
+        right.plot(block["published_fid"], block.index, "o", color=colour, markersize=5, label=kind)
+    for row, system in systems.iterrows():
+        cost = system["published_gflops"]
+        right.annotate(
+            "cost unknown" if cost != cost else f"{cost:g} GFLOPs", (1, row), xycoords=("axes fraction", "data"),
+            ha="right", va="center", fontsize=7, color="0.4",
+        )  # fmt: skip
+    stars = systems["published_protocol"].map({"JiT": "*"}).fillna("")
+    right.set_yticks(systems.index, systems["arm"] + stars, fontsize=7)
+    right.invert_yaxis()
+    right.set_xlim(1, 5.6)
+    right.set_xlabel("published FID, ImageNet 256  (lower is better)")
+    right.set_title("published (* JiT's evaluation, which may read up to 0.08 lower)", fontsize=9)
+    right.legend(loc="upper center", bbox_to_anchor=(0.6, 0.98), fontsize=7)
+    figure.suptitle(study["title"], fontweight="bold", fontsize=10)
+    figure.tight_layout()
+    return figure
+
+
 def _published_guidance(axes: Axes, table: pd.DataFrame, place: dict[float, int]) -> None:
     """The guidance scale that the paper selected for each rank."""
     block = table.dropna(subset="published_guidance").drop_duplicates("arm")
@@ -285,7 +315,7 @@ def _basis_name(basis: str) -> str:
 
 
 def _footnote(table: pd.DataFrame) -> str:
-    evaluator, samples = table["evaluator"].iloc[0], table["samples"].iloc[0]
+    evaluator, samples = table["evaluator"].iloc[0], int(table["samples"].iloc[0])
     seeds = table["seed"].nunique()
     return (
         f"{evaluator} evaluator, {samples} samples, {seeds} seed{'s: mean and standard deviation' if seeds > 1 else ''}"

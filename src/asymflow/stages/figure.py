@@ -42,6 +42,7 @@ def _draw(study: dict, table: pd.DataFrame, beside: list[Path]) -> Figure:
         "bars": figures.by_arm,
         "convergence": figures.against_images,
         "width": figures.against_width,
+        "systems": figures.beside_systems,
     }
     return draw[study["figure"]](table, study)
 
