@@ -104,7 +104,7 @@ def against_images(table: pd.DataFrame, study: dict[str, Any]) -> Figure:
         if arm == reference:
             axes.axhline(mean.iloc[-1], color=colour, linestyle="--", linewidth=0.8)
     notes = [_speedup_note(row) for _, row in speedup(table, reference).query("seed == 'all'").iterrows()]
-    axes.text(0.03, 0.05, "\n".join(notes), transform=axes.transAxes, fontsize=8)
+    axes.text(0.98, 0.72, "\n".join(notes), transform=axes.transAxes, fontsize=8, ha="right")  # below the legend
     axes.set(xlabel="training images seen", ylabel=f"{metric}  (lower is better)", title=study["title"])
     _logarithmic(axes.yaxis)
     axes.legend()
