@@ -61,7 +61,7 @@ def by_arm(table: pd.DataFrame, study: dict[str, Any]) -> Figure:
     """The first metric of each arm under each sampling setting, one row for an arm; small marks are single seeds."""
     figure, axes = plt.subplots(figsize=(6.4, 0.8 + 0.42 * len(study["arms"])))
     _marks_by_arm(axes, ours(table), study)
-    axes.set(title=study["title"])
+    axes.set_title(study["title"], pad=20)
     return figure
 
 
@@ -82,10 +82,13 @@ def _marks_by_arm(axes: Axes, table: pd.DataFrame, study: dict[str, Any]) -> Non
         )
         axes.scatter(block[metric], [height[arms.index(a)] for a in block["arm"]], s=6, color=colour, alpha=0.5)
     axes.set_yticks(range(len(arms)), [f"{arm} *" if arm == study["reference"] else arm for arm in arms])
-    axes.invert_yaxis()
+    axes.set_ylim(len(arms) - 0.5, -0.5)
     axes.set_xlabel(f"{metric}  (lower is better)")
-    axes.legend()
-    axes.figure.text(0.99, -0.01, f"* reference. {_footnote(table)}", ha="right", va="top", fontsize=7, color="0.4")
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(study["samplings"]), borderaxespad=0)
+    axes.annotate(
+        f"* reference. {_footnote(table)}", (1, 0), xycoords="axes fraction", xytext=(0, -40), textcoords="offset points",
+        ha="right", fontsize=7, color="0.4",
+    )  # fmt: skip
 
 
 def against_images(table: pd.DataFrame, study: dict[str, Any]) -> Figure:
@@ -189,7 +192,6 @@ def beside_bases(table: pd.DataFrame, study: dict[str, Any], bases: dict[str, np
     grid = figure.add_gridspec(len(arms), shown + 8, wspace=0.08, hspace=0.25)
     axes = figure.add_subplot(grid[:, :7])
     _marks_by_arm(axes, table, study)
-    axes.set_ylim(len(arms) - 0.5, -0.5)
     for row, arm in enumerate(arms):
         for column, direction in enumerate(bases[arm].T):
             side = round((len(direction) / 3) ** 0.5)
@@ -198,7 +200,7 @@ def beside_bases(table: pd.DataFrame, study: dict[str, Any], bases: dict[str, np
                 0.5 + direction.reshape(side, side, 3) / (2 * np.abs(direction).max()), interpolation="nearest"
             )
             panel.set_axis_off()
-    figure.suptitle(study["title"], fontweight="bold", fontsize=10, y=0.98)
+    figure.suptitle(study["title"], fontweight="bold", fontsize=10, y=1.05)
     return figure
 
 
@@ -255,7 +257,7 @@ def beside_systems(table: pd.DataFrame, study: dict[str, Any]) -> Figure:
     systems = table[table["seed"].isna()].sort_values("published_fid").reset_index(drop=True)
     figure, (left, right) = plt.subplots(1, 2, figsize=(11.0, 1.2 + 0.22 * len(systems)))
     _marks_by_arm(left, ours(table), study)
-    left.set_title("measured here", fontsize=9)
+    left.set_title("measured here", fontsize=9, loc="left")
     for kind, colour in style.colours(list(systems["published_kind"].unique())).items():
         block = systems[systems["published_kind"] == kind]
         right.plot(block["published_fid"], block.index, "o", color=colour, markersize=5, label=kind)
