@@ -55,6 +55,18 @@ def test_arms_of_the_rank_sweep_differ_in_nothing_but_their_target():
         ({"arms": {"big": {"target": {"rank": 769}}}}, "arm 'big', key target.rank: found 769; expected at most the patch"),
         ({"base": {"model": {"patch_size": 24}}}, "key model.patch_size: found 24; expected a divisor of the image size, 64"),
         (
+            {"arms": {"deep": {"repa": {"weight": 0.5, "block": 9}}}},
+            "arm 'deep', key repa.block: found 9; expected at most the network's blocks, 4 at size tiny",
+        ),
+        (
+            {
+                "samplings": {"late": {"snapshot": 3}},
+                "studies": {"convergence": {"samplings": ["late"], "arms": ["rank8"], "reference": "rank8"}},
+            },
+            "samples arm 'rank8' with setting 'late', which takes snapshot 3, but the arm keeps 0; raise its training.snapshots",
+        ),
+        ({"search": {"scale_low": 5.0}}, "key search: scale_low (5.0) exceeds scale_high (4.0)"),
+        (
             {"samplings": {"guided": {"interval": [0.8, 0.2]}}},
             "sampling setting 'guided', key (whole): interval is [0.8, 0.2]; expected [low, high]",
         ),

@@ -222,6 +222,12 @@ def _arm_contradictions(arm: Arm, image_size: int) -> Iterator[tuple[str, str]]:
     patch = arm.model.patch_size
     if image_size % patch:
         yield "model.patch_size", f"found {patch}; expected a divisor of the image size, {image_size} (data.image_size)"
+    depth = arm.model.dimensions.depth
+    if arm.repa.weight and arm.repa.block > depth:
+        yield (
+            "repa.block",
+            f"found {arm.repa.block}; expected at most the network's blocks, {depth} at size {arm.model.size}",
+        )
     dimension = patch * patch * CHANNELS
     rank = arm.target.columns(dimension)
     if rank > dimension:
