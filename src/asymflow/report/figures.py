@@ -180,8 +180,11 @@ def guidance_surfaces(table: pd.DataFrame, study: dict[str, Any], searches: dict
     bar = figure.colorbar(marks, ax=panels, shrink=0.8, label=f"{metric_names(table)[0]}, by the best")
     bar.set_ticks([1, 1.2, 1.5, 2], labels=["1", "1.2", "1.5", "2 or more"])
     bar.minorticks_off()
-    note = "star: found; cross: published for JiT-H/16 on ImageNet; large marks: judged by all samples"
-    figure.text(0.99, -0.03, f"{note}; first seed", ha="right", va="top", fontsize=7, color="0.4")
+    note = (
+        "star: found; cross: published for JiT-H/16 on ImageNet; first seed\n"
+        "large marks: judged by all samples; small ones: dropped on fewer, with which every distance reads higher"
+    )
+    figure.text(0.99, -0.03, note, ha="right", va="top", fontsize=7, color="0.4")
     return figure
 
 
