@@ -202,7 +202,7 @@ def beside_bases(table: pd.DataFrame, study: dict[str, Any], bases: dict[str, np
             panel.imshow(
                 0.5 + direction.reshape(side, side, 3) / (2 * np.abs(direction).max()), interpolation="nearest"
             )
-            panel.set_axis_off()
+            _framed(panel)
     figure.suptitle(study["title"], fontweight="bold", fontsize=10, y=1.05)
     return figure
 
@@ -219,7 +219,7 @@ def subspaces(bases: dict[str, tuple[np.ndarray, np.ndarray]], shown: int = 16) 
         side = round((len(basis) / 3) ** 0.5)
         for panel, column in zip(row, basis.T, strict=False):
             panel.imshow(0.5 + column.reshape(side, side, 3) / (2 * np.abs(column).max()), interpolation="nearest")
-            panel.set_axis_off()
+            _framed(panel)
         row[0].text(-0.2, 0.5, _basis_name(name), transform=row[0].transAxes, ha="right", va="center", fontsize=8)
     top.suptitle(f"The first {shown} directions of each basis", fontweight="bold", fontsize=10)
     axes = bottom.subplots()
@@ -293,6 +293,12 @@ def _published_guidance(axes: Axes, table: pd.DataFrame, place: dict[float, int]
         "published choice for each rank (paper, Table 5; interval [0, 0.82])", fontsize=8, fontweight="normal"
     )
     axes.margins(y=0.3)
+
+
+def _framed(panel: Axes) -> None:
+    """A picture without axes but with a thin frame, so that white ones have an edge."""
+    panel.set(xticks=[], yticks=[])
+    panel.spines[:].set(visible=True, color="0.8", linewidth=0.5)
 
 
 def _logarithmic(axis: Axis) -> None:
