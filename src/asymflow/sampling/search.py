@@ -61,9 +61,8 @@ class Grid:
         count = round((search.scale_high - search.scale_low) / search.scale_step) + 1
         self.scales = [round(search.scale_low + i * search.scale_step, 10) for i in range(count)]
         every_end = [round(i * search.interval_step, 10) for i in range(1, round(1 / search.interval_step) + 1)]
-        self.nominal = [
-            Candidate(scale, end) for scale in self.scales for end in every_end
-        ]  # the grid as it is published
+        # the grid as it is published, repetitions included
+        self.nominal = [Candidate(scale, end) for scale in self.scales for end in every_end]
         ends: dict[int, float] = {}
         for end in every_end:
             ends.setdefault(guided_levels(end, steps), end)

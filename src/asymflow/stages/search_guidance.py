@@ -84,7 +84,7 @@ class Judge:
         return {c: self._measured(torch.cat(self.features[c])[:count]) for c in candidates}
 
     def _draw(self, candidates: list[Candidate], indices: range) -> None:
-        device, n = self.run.machine.device, len(indices)
+        device = self.run.machine.device
         images = sample_each(
             self._counted,
             noise(self.run.seed, indices, self.run.shape).to(device),
@@ -95,7 +95,6 @@ class Judge:
             null_label=self.run.null_label,
         )
         for candidate, drawn in zip(candidates, images, strict=True):
-            assert len(drawn) == n
             self.features[candidate].append(self.evaluator.look(drawn).features.cpu())
 
     def _counted(self, x: Tensor, *rest: Tensor, **options: float) -> Tensor:
