@@ -156,3 +156,18 @@ def test_a_flat_surface_ends_too():
 
     found = search_guidance(GRID, flat, SEARCH, lambda text: None)
     assert found.measured[found.optimum].value == 1.0
+
+
+def test_a_surface_that_is_all_noise_costs_no_full_grid():
+    random = np.random.default_rng(0)
+
+    def noisy(candidates, count):
+        return {c: Measured(100 + random.normal(0, 60 / np.sqrt(count)), 100 + random.normal(size=10)) for c in candidates}
+
+    def cost(search):
+        found = search_guidance(GRID, noisy, search, lambda text: None)
+        return sum(evaluations(c, STEPS) * samples for c, samples in found.samples.items())
+
+    distinct = SEARCH.count * sum(evaluations(c, STEPS) for c in GRID.all())
+    assert cost(SEARCH) < 0.35 * distinct
+    assert cost(SEARCH) < 0.6 * cost(SEARCH.model_copy(update={"keep": 1000})), "that many keep everything"

@@ -29,6 +29,9 @@ class Search(Section):
     confidence: float = Field(0.95, gt=0.5, lt=1)
     """How sure a candidate must be worse than the best, on the samples so far, before it is dropped."""
 
+    keep: PositiveInt = 24
+    """Candidates that the grid is filled in around, and that go on to the next round: a flat surface drops hardly any."""
+
     @model_validator(mode="after")
     def _consistent(self):
         if self.scale_low > self.scale_high:

@@ -123,7 +123,7 @@ def search_guidance(grid: Grid, measure: Measure, search: Search, say: Callable[
     """The best candidate of the grid: coarse and on few samples first, then ever finer and on more.
 
     Each round halves the spacing and doubles the samples. Candidates that are worse than the best beyond doubt are dropped;
-    around all others the grid is filled in, until nobody who is left has a neighbour that was not looked at.
+    around the best `keep` of the others the grid is filled in, until none of them has a neighbour that was not looked at.
     """
     measured: dict[Candidate, Measured] = {}
     samples: dict[Candidate, int] = {}
@@ -141,7 +141,7 @@ def search_guidance(grid: Grid, measure: Measure, search: Search, say: Callable[
             judged = [c for c in measured if samples[c] == count]
             best = min(judged, key=lambda c: measured[c].value)
             dropped |= {c: number for c in judged if worse(measured[c], measured[best], search.confidence)}
-            alive = [c for c in judged if c not in dropped]
+            alive = sorted((c for c in judged if c not in dropped), key=lambda c: measured[c].value)[: search.keep]
             fresh = [near for c in alive for near in grid.around(c, stride) if near not in dropped]
     return Found(best, measured, samples, dropped)
 
