@@ -162,7 +162,9 @@ def test_a_surface_that_is_all_noise_costs_no_full_grid():
     random = np.random.default_rng(0)
 
     def noisy(candidates, count):
-        return {c: Measured(100 + random.normal(0, 60 / np.sqrt(count)), 100 + random.normal(size=10)) for c in candidates}
+        return {
+            c: Measured(100 + random.normal(0, 60 / np.sqrt(count)), 100 + random.normal(size=10)) for c in candidates
+        }
 
     def cost(search):
         found = search_guidance(GRID, noisy, search, lambda text: None)
