@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from asymflow.flow.guidance import guide, guided, in_interval
+from asymflow.flow.guidance import guide, guide_orthogonally, guided, in_interval
 from asymflow.flow.solver import time_grid
 
 U_C, U_U = torch.tensor([[1.0, 4.0]]), torch.tensor([[3.0, 1.0]])
@@ -40,3 +40,28 @@ def test_guidance_acts_inside_the_interval():
     assert torch.equal(field(U_C, 0.1), guide(U_C, U_U, 2.0))
     assert torch.equal(field(U_C, 0.5), guide(U_C, U_U, 2.0))
     assert torch.equal(field(U_C, 0.51), U_C)
+
+
+def images(seed):
+    return torch.randn(2, 3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def test_orthogonal_guidance_pushes_across_the_conditional_image_alone():
+    u_c, u_u, x_t, t = images(0), images(1), images(2), 0.6
+    x_0, push = x_t - t * u_c, guide_orthogonally(u_c, u_u, 4.0, x_t, t) - u_c
+    assert (push * x_0).sum((1, 2)).abs().max() < 1e-12
+    removed = guide(u_c, u_u, 4.0) - u_c - push
+    for one, image in zip(removed, x_0, strict=True):  # a multiple of each image, of another one for each
+        ratio = one / image
+        assert torch.allclose(ratio, ratio[0, 0].expand_as(ratio))
+
+
+def test_orthogonal_guidance_of_scale_1_is_none_and_of_orthogonal_differences_is_the_plain_one():
+    u_c, x_t, t = images(0), images(2), 0.6
+    assert torch.equal(guide_orthogonally(u_c, images(1), 1.0, x_t, t), u_c)
+    x_0 = x_t - t * u_c
+    across = images(3)
+    across -= x_0 * (across * x_0).sum((1, 2), keepdim=True) / x_0.square().sum((1, 2), keepdim=True)
+    assert torch.allclose(guide_orthogonally(u_c, u_c - across, 4.0, x_t, t), guide(u_c, u_c - across, 4.0))
+    black = guide_orthogonally(u_c, images(1), 4.0, t * u_c, t)  # an image that is exactly zero has no direction
+    assert torch.allclose(black, guide(u_c, images(1), 4.0))

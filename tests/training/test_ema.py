@@ -1,8 +1,9 @@
 import math
 
+import pytest
 import torch
 
-from asymflow.training.ema import Averages
+from asymflow.training.ema import Averages, PowerAverage
 
 
 def test_an_average_forgets_its_start_by_1_over_e_in_one_horizon_at_any_batch_size():
@@ -22,3 +23,28 @@ def test_averages_of_several_horizons_are_kept_apart_and_follow_the_weights():
     averages.update(100)
     assert averages.weights[10]["w"].item() > 0.999
     assert averages.weights[10_000]["w"].item() < 0.011
+
+
+def test_a_power_average_copies_first_and_then_weighs_updates_by_their_power():
+    """Karras et al.: weights that move by one per update are averaged to a fixed share of the way."""
+    weight = {"w": torch.nn.Parameter(torch.full((1,), 5.0, dtype=torch.float64))}
+    average = PowerAverage(weight, gamma=7.0)
+    average.weights["w"].fill_(-100.0)
+    average.update()
+    assert average.weights["w"].item() == 5.0, "nothing of the start is left"
+    average.update()
+    assert average.updates == 2
+    for n in range(3, 4_001):
+        weight["w"].data.fill_(n)
+        average.update()
+    # the continuous profile (gamma + 1) n^gamma / N^(gamma + 1) has its mean at N (gamma + 1) / (gamma + 2)
+    assert average.weights["w"].item() / 4_000 == pytest.approx(8 / 9, rel=2e-3)
+
+
+def test_the_second_update_of_a_power_average_keeps_one_part_in_256():
+    weight = {"w": torch.nn.Parameter(torch.zeros(1, dtype=torch.float64))}
+    average = PowerAverage(weight, gamma=7.0)
+    average.update()
+    weight["w"].data.fill_(1.0)
+    average.update()
+    assert average.weights["w"].item() == 1 - 2**-8

@@ -10,9 +10,13 @@ Conventions, stated here once:
   the recovery of the velocity divides by t, and bfloat16 has three digits.
 """
 
+from typing import TypeVar
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+Number = TypeVar("Number", float, Tensor)
 
 T_MIN = 1e-4  # smallest noise level that is ever trained at; the official training clamps there too
 
@@ -58,3 +62,13 @@ def logit_normal_time(z: Float[Tensor, "b"], mean: float, std: float) -> Float[T
     noise levels without any error.                          [JiT, table 9]
     """
     return torch.sigmoid(mean + std * z).clamp(T_MIN, 1.0)
+
+
+def shift_time(t: Number, shift: float) -> Number:
+    """A noise level moved towards noise, as high resolutions want it; a shift of 1 leaves it as it is.
+
+        t' = m t / (1 + (m - 1) t)                               [Esser et al. 2024, eq. 23; AsymFlow, table 6]
+
+    0 and 1 stay where they are. The signal-to-noise ratio (1 - t) / t is divided by m.
+    """
+    return shift * t / (1 + (shift - 1) * t)

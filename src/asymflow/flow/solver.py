@@ -7,11 +7,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from asymflow.flow.guidance import Velocity
+from asymflow.flow.path import shift_time
 
 
-def time_grid(steps: int) -> list[float]:
-    """The uniform noise levels 1, 1 - 1/N, ..., 1/N, 0 of an N-step solver."""
-    return [1 - i / steps for i in range(steps)] + [0.0]
+def time_grid(steps: int, shift: float = 1.0) -> list[float]:
+    """The noise levels of an N-step solver: the uniform 1, 1 - 1/N, ..., 1/N, 0, each shifted (`path.shift_time`)."""
+    return [shift_time(1 - i / steps, shift) for i in range(steps)] + [0.0]
 
 
 def euler(velocity: Velocity, noise: Float[Tensor, "b n D"], times: list[float]) -> Float[Tensor, "b n D"]:

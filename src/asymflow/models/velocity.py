@@ -23,9 +23,9 @@ class VelocityModel(nn.Module):
         self.precision = precision
 
     def forward(self, x_t: Float[Tensor, "b n D"], t: Float[Tensor, "b"], *condition: Tensor, sigma_min: float):
-        """The velocity at x_t, float32 (b, n, D).                               [AsymFlow, eq. 17]"""
+        """The velocity at x_t, in its dtype.                                    [AsymFlow, eq. 17]"""
         k = calibration(t, self.s)
         with torch.autocast(x_t.device.type, self.precision, enabled=self.precision != torch.float32):
             u_A = self.network(per_sample(k) * x_t, k * t, *condition)
         with torch.autocast(x_t.device.type, enabled=False):
-            return recover(u_A.float(), x_t, t, self.A, self.s, sigma_min)
+            return recover(u_A.to(x_t.dtype), x_t, t, self.A, self.s, sigma_min)

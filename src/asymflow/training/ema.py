@@ -25,3 +25,23 @@ class Averages:
         current = [p.detach() for p in self._parameters.values()]
         for horizon, average in self.weights.items():
             torch._foreach_lerp_(list(average.values()), current, -math.expm1(-batch / horizon))
+
+
+class PowerAverage:
+    """An average of the given parameters that always remembers the same share of the training so far, updated in place.
+
+        average <- average + (1 - (1 - 1/n)^(gamma + 1)) (weights - average),  n = 1, 2, ...    [Karras et al. 2024, eq. 123-127]
+
+    The first update copies the weights, so it has no random start to forget. gamma = 7 weighs update n by n^7.
+    """
+
+    def __init__(self, parameters: dict[str, Tensor], gamma: float):
+        self._parameters, self.gamma, self.updates = parameters, gamma, 0
+        self.weights = {name: p.detach().clone() for name, p in parameters.items()}
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Moves the average towards the current weights, after an update."""
+        self.updates += 1
+        step = 1 - (1 - 1 / self.updates) ** (self.gamma + 1)
+        torch._foreach_lerp_(list(self.weights.values()), [p.detach() for p in self._parameters.values()], step)
