@@ -14,6 +14,7 @@ from pydantic import PositiveInt, ValidationError
 from pydantic_core import ErrorDetails
 
 from asymflow.config.arm import Arm
+from asymflow.config.autoencoder import Autoencoder
 from asymflow.config.data import Data
 from asymflow.config.evaluator import Evaluator
 from asymflow.config.sampling import Sampling
@@ -48,6 +49,7 @@ class Experiment(Section):
     scoring: Scoring
     search: Search
     subspace: Subspace
+    autoencoder: Autoencoder
     arms: dict[str, Arm]
     samplings: dict[str, Sampling]
     studies: dict[str, Study]
@@ -57,7 +59,14 @@ class Experiment(Section):
         return range(self.studies[study].seeds or self.seeds)
 
 
-SECTIONS = {"data": Data, "evaluator": Evaluator, "scoring": Scoring, "search": Search, "subspace": Subspace}
+SECTIONS = {
+    "data": Data,
+    "evaluator": Evaluator,
+    "scoring": Scoring,
+    "search": Search,
+    "subspace": Subspace,
+    "autoencoder": Autoencoder,
+}
 MIXTURES = {"arms": ("base", Arm), "samplings": ("sampling", Sampling)}  # named differences from a base
 PLAIN = ("seeds", "evaluators")
 GROUPS = ("pathvars", "studies")

@@ -11,7 +11,7 @@ from asymflow import tensors
 from asymflow.subspace.patches import Order
 
 ORTHONORMAL_TOLERANCE = 1e-6  # of A^T A - I in float64; a float16 copy of a basis misses it by two orders
-DESCRIPTION = ("kind", "patch_size", "order", "colour", "source", "patches")
+DESCRIPTION = ("kind", "patch_size", "order", "colour", "source", "patches", "scale")
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,13 @@ class Subspace:
 
     basis: Float[Tensor, "D K"]  # orthonormal columns, those of the smallest rank first, float64
     spectrum: Float[Tensor, "K"]  # mean squared patch coefficient along each column; zeros where no data was used
-    kind: str  # pca, pca_centred, dct, random, identity
+    kind: str  # pca, pca_centred, dct, random, identity; or procrustes, the lift from a latent space
     patch_size: int  # pixels
     order: Order  # of the values within a patch
     colour: str  # colour space of the pixels: rgb, oklab
     source: str  # what it was fitted on, for people
     patches: int  # how many patches it was fitted on
+    scale: float = 1.0  # s of a lift from latent tokens (eq. 12); 1 where there are no latents
 
     def columns(self, rank: int) -> Float[Tensor, "D r"]:
         """A: the first `rank` columns in float32. Raises when the basis has fewer."""
