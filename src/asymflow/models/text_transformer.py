@@ -1,0 +1,111 @@
+"""FLUX.2's transformer as a network of image tokens, a time and text tokens; made, lifted into pixels, and adapted.
+
+One class serves every scale: the small one that is trained here, and the published one.
+
+Letters in shapes: b images, n image tokens in raster order, d numbers of each, l text tokens, e channels of each.
+"""
+
+import torch
+from diffusers import Flux2Transformer2DModel
+from jaxtyping import Float
+from peft import LoraConfig, PeftModel, get_peft_model
+from torch import Tensor, nn
+
+from asymflow.config.transformer import AXES, Adapter, Transformer
+from asymflow.models.lift import fuse_input, fuse_output
+
+
+class TextTransformer(nn.Module):
+    """Takes noisy tokens, their noise level and the text; gives tokens of the same size."""
+
+    def __init__(self, flux: Flux2Transformer2DModel | PeftModel):
+        super().__init__()
+        self.flux = flux
+
+    def forward(
+        self,
+        x: Float[Tensor, "b n d"],
+        t: Float[Tensor, "b"],
+        text: Float[Tensor, "b l e"],
+        positions: Float[Tensor, "n 4"],
+    ) -> Float[Tensor, "b n d"]:
+        words = torch.zeros(text.shape[1], AXES, device=x.device)
+        words[:, 3] = torch.arange(text.shape[1], device=x.device)
+        return self.flux(
+            hidden_states=x, encoder_hidden_states=text, timestep=t, img_ids=positions, txt_ids=words, return_dict=False
+        )[0]
+
+
+def grid_positions(rows: int, columns: int) -> Float[Tensor, "{rows*columns} 4"]:
+    """The rotary positions of image tokens in raster order: (0, row, column, 0)."""
+    row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    positions = torch.zeros(rows * columns, AXES)
+    positions[:, 1], positions[:, 2] = row.flatten(), column.flatten()
+    return positions
+
+
+def build(config: Transformer, *, token: int, text: int) -> TextTransformer:
+    """A network with random weights for image tokens of `token` numbers and text tokens of `text` channels.
+
+    The last layer and all modulations start at zero, so that every block starts as the identity and the output as zero. Takes
+    its random numbers from torch's global generator, as diffusers does.
+    """
+    flux = Flux2Transformer2DModel(
+        in_channels=token,
+        num_layers=config.double_blocks,
+        num_single_layers=config.single_blocks,
+        attention_head_dim=config.head_width,
+        num_attention_heads=config.heads,
+        joint_attention_dim=text,
+        mlp_ratio=config.mlp_ratio,
+        axes_dims_rope=(config.head_width // AXES,) * AXES,
+        guidance_embeds=False,
+    )
+    for layer in (
+        flux.double_stream_modulation_img.linear,
+        flux.double_stream_modulation_txt.linear,
+        flux.single_stream_modulation.linear,
+        flux.norm_out.linear,
+        flux.proj_out,
+    ):
+        nn.init.zeros_(layer.weight)
+    return TextTransformer(flux)
+
+
+def lift(network: TextTransformer, A: Float[Tensor, "D d"]) -> None:
+    """Makes a network of latent tokens one of pixel patches, in place: A and its transpose join the outer layers."""
+    flux = network.flux
+    flux.x_embedder, flux.proj_out = fuse_input(flux.x_embedder, A), fuse_output(flux.proj_out, A)
+    flux.register_to_config(in_channels=A.shape[0], out_channels=A.shape[0])
+
+
+def adapt(network: TextTransformer, adapter: Adapter) -> None:
+    """Freezes the network, in place, but for low-rank adapters and the outer layers; it still gives what it gave.
+
+    The frozen network stays within: `frozen` gives it back, and both share all that is not trained. Raises ValueError when no
+    layer has one of the names.
+    """
+    blocks = range(len(network.flux.single_transformer_blocks))
+    single = [f"single_transformer_blocks.{i}.{name}" for i in blocks for name in adapter.single_targets]
+    names = [name for name, _ in network.flux.named_modules()]
+    for wanted in (*adapter.targets, *adapter.full):
+        if not any(name == wanted or name.endswith(f".{wanted}") for name in names):
+            raise ValueError(
+                f"no layer of the network is called {wanted!r}; see the names in diffusers' Flux2Transformer2DModel"
+            )
+    network.flux = get_peft_model(
+        network.flux,
+        LoraConfig(
+            r=adapter.rank,
+            lora_alpha=adapter.alpha,
+            lora_dropout=adapter.dropout,
+            init_lora_weights="gaussian",
+            target_modules=[*adapter.targets, *single],
+            modules_to_save=list(adapter.full),
+        ),
+    )
+
+
+def frozen(network: TextTransformer):
+    """Within this context an adapted network is the one that it was before: neither adapters nor trained layers."""
+    return network.flux.disable_adapter()
