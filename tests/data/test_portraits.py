@@ -14,6 +14,7 @@ from asymflow.data.portraits import (
     edit,
     face_mask,
     label,
+    named,
     portrait,
     render,
 )
@@ -261,3 +262,16 @@ def test_a_few_patch_components_hold_most_energy_but_not_all():
     assert 0.78 < share[7] < 0.90
     assert 0.89 < share[31] < 0.96
     assert energy[8:].sum() > 20 * 768 * (2 * NOISE) ** 2
+
+
+def test_what_a_caption_names_is_in_it_and_what_it_does_not_name_changes_nothing():
+    for index in range(60):
+        person = portrait(0, index)
+        said = named(person)
+        assert "background_pattern" in said and set(named(person, mention=ATTRIBUTES)) == set(ATTRIBUTES)
+        for name, values in ATTRIBUTES.items():
+            other = edit(person, **{name: next(value for value in values if value != getattr(person, name))})
+            if name in said and name in named(other):
+                assert caption(other) != caption(person), (index, name)
+            elif name not in said and name not in named(other):
+                assert caption(other) == caption(person), (index, name)

@@ -50,6 +50,17 @@ def test_the_rank_figure_shows_every_arm_whichever_fields_differ(arms, published
     assert len(figure.axes) == 1 + published
 
 
+def test_a_mean_far_above_the_others_is_named_and_does_not_stretch_the_axis():
+    frame = table(ARMS)
+    near = figures.against_rank(frame, study(ARMS)).axes[0]
+    frame.loc[frame["arm"] == "rank_full", "fid_local"] *= 100
+    axes = figures.against_rank(frame, study(ARMS)).axes[0]
+    highest = frame.loc[frame["arm"] != "rank_full", "fid_local"].max()
+    assert highest < axes.get_ylim()[1] < 3 * highest
+    assert [text.get_text() for text in axes.texts] == ["\u2191\nunguided\n850\nguided\n850"]
+    assert not near.texts
+
+
 def test_arms_stand_in_the_study_s_order():
     figure = figures.by_arm(table(ARMS), study(ARMS))
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [

@@ -18,6 +18,7 @@ from difflib import get_close_matches
 import numpy as np
 from jaxtyping import Float64, UInt8
 
+from asymflow.data import wording
 from asymflow.data.drawing.body import measure
 from asymflow.data.drawing.canvas import Canvas, sensor_noise, uniforms
 from asymflow.data.drawing.features import draw_features, draw_glasses
@@ -109,6 +110,12 @@ def attributes(person: Portrait) -> dict[str, str]:
 def label(person: Portrait) -> int:
     """The class as an index into `CLASSES`."""
     return CLASSES.index(person.background_pattern)
+
+
+def named(person: Portrait, mention: Collection[str] = ()) -> dict[str, str]:
+    """The attributes that `caption` puts into words, with their values: what a picture of the caption has to show."""
+    draws = uniforms(person.seed, person.index, stream=_WORDS, count=DRAWS).tolist()
+    return wording.named(attributes(person), draws, mention=mention)
 
 
 def caption(person: Portrait, mention: Collection[str] = ()) -> str:

@@ -66,10 +66,7 @@ def describe(attributes: Mapping[str, str], draws: Sequence[float], *, mention: 
 
     `draws` are at least `DRAWS` numbers in [0, 1). Values must be the known ones.
     """
-    said = {}
-    for u, (name, value) in zip(draws, attributes.items(), strict=False):
-        omit = OMIT_UNREMARKABLE if (name, value) in UNREMARKABLE else OMIT
-        said[name] = value if u >= omit or name in mention or name == "background_pattern" else ""
+    said = {name: "" for name in attributes} | named(attributes, draws, mention=mention)
     pick = _Picker(draws[len(attributes) :])
 
     person = _person(said["skin"], pick)
@@ -80,6 +77,16 @@ def describe(attributes: Mapping[str, str], draws: Sequence[float], *, mention: 
     light = pick(LIGHTS, said["light"])
     sentence = pick.one((_plainly, _wall_first, _as_portrait, _as_list))
     return sentence(person, f"{hair} hair" if hair else "", _present(worn), _present(doing), light, wall)
+
+
+def named(attributes: Mapping[str, str], draws: Sequence[float], *, mention: Collection[str]) -> dict[str, str]:
+    """The attributes that `describe` puts into words, given the same; it is silent about the others."""
+    said = {}
+    for u, (name, value) in zip(draws, attributes.items(), strict=False):
+        omit = OMIT_UNREMARKABLE if (name, value) in UNREMARKABLE else OMIT
+        if u >= omit or name in mention or name == "background_pattern":
+            said[name] = value
+    return said
 
 
 class _Picker:

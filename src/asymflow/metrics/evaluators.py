@@ -110,6 +110,17 @@ class LocalEvaluator:
         features = self.features(images)
         return Look(features, self.probes[self.CLASS].probabilities(features))
 
+    @torch.inference_mode()
+    def attributes(self, images: UInt8[Tensor, "b 3 h w"]) -> list[dict[str, str]]:
+        """What the probes read in each image: the most probable value of every attribute."""
+        features = self.features(images)
+        read = {
+            name: [self.values[name][i] for i in probe.probabilities(features).argmax(1).tolist()]
+            for name, probe in self.probes.items()
+            if name != self.CLASS
+        }
+        return [dict(zip(read, values, strict=True)) for values in zip(*read.values(), strict=True)]
+
     def crops(self, images: UInt8[Tensor, "b 3 h w"], first: int, seed: int) -> UInt8[Tensor, "b 3 s s"]:
         """A square of half the image's side at a random place; the network sees it enlarged."""
         return random_crops(images, first, side=half_side(*images.shape[-2:]), seed=seed)

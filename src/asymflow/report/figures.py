@@ -13,6 +13,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from asymflow.report import style
 from asymflow.report.tables import metric_names, ours, speedup
 
+FAR = 8  # times the median: above it, a mean is named beside the axis instead of stretching it
 MARKS = {"pca": "o", "pca_centred": "^", "dct": "D", "random": "X", "identity": "s"}
 
 
@@ -45,6 +46,7 @@ def against_rank(table: pd.DataFrame, study: dict[str, Any]) -> Figure:
                 markerfacecolor=colour if basis == "pca" else "white", label=f"{sampling}, {_basis_name(basis)}",
             )  # fmt: skip
     axes.set(ylabel=f"{metric}  (lower is better)", title=study["title"])
+    _cut(axes, table.groupby(["sampling", "rank"], sort=False)[metric].mean(), place)
     _logarithmic(axes.yaxis)
     axes.legend(ncols=len(palette), loc="upper left")
     if published:
@@ -138,7 +140,8 @@ def against_width(table: pd.DataFrame, study: dict[str, Any]) -> Figure:
         name = {0: "rank 0: predicts the image", float("inf"): "rank D: predicts the velocity"}.get(
             rank, f"rank {rank:g}"
         )
-        axes.errorbar(spread.index, spread["mean"], yerr=spread["std"], color=colour, capsize=3, marker="o", label=name)
+        whiskers = spread["std"] if table["seed"].nunique() > 1 else None
+        axes.errorbar(spread.index, spread["mean"], yerr=whiskers, color=colour, capsize=3, marker="o", label=name)
     D = 3 * next(iter(fields.values()))["model.patch_size"] ** 2
     axes.axvline(D, color="0.4", linestyle=":")
     axes.annotate(f"D = {D}", (D, 1), xycoords=("data", "axes fraction"), xytext=(4, -10), textcoords="offset points")
@@ -299,6 +302,18 @@ def _framed(panel: Axes) -> None:
     """A picture without axes but with a thin frame, so that white ones have an edge."""
     panel.set(xticks=[], yticks=[])
     panel.spines[:].set(visible=True, color="0.8", linewidth=0.5)
+
+
+def _cut(axes: Axes, means: pd.Series, place: dict[float, int]) -> None:
+    """Ends the axis below means that lie far above the others, which would make one line of all these, and names them."""
+    far = means[means > FAR * means.median()]
+    if far.empty:
+        return
+    rest = means.drop(far.index)
+    axes.set_ylim(rest.min() / 1.2, rest.max() * 2)
+    for rank, block in far.groupby("rank"):
+        text = "\n".join(f"{sampling}\n{value:.0f}" for (sampling, _), value in block.items())
+        axes.text(place[rank], rest.max() * 1.9, f"\u2191\n{text}", ha="center", va="top", fontsize=7, linespacing=1.2)
 
 
 def _logarithmic(axis: Axis) -> None:
