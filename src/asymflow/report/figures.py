@@ -120,9 +120,9 @@ def against_images(table: pd.DataFrame, study: dict[str, Any]) -> Figure:
 def _speedup_note(row: pd.Series) -> str:
     if row["share"] == float("inf"):
         return f"{row['arm']} does not reach the last value of {row['reference']} in every seed"
-    known = f" (95 %: {100 * row['share_low']:.0f} to {100 * row['share_high']:.0f} %)"
+    known = f"\n(95 %: {100 * row['share_low']:.0f} to {100 * row['share_high']:.0f} %)"
     return (
-        f"{row['arm']} needs {100 * row['share']:.0f} % of the images for the last value of {row['reference']}"
+        f"{row['arm']} needs {100 * row['share']:.0f} % of the images\nfor the last value of {row['reference']}"
         f"{known if row['share_low'] == row['share_low'] else ''}"
     )
 
