@@ -38,3 +38,5 @@ rule all:
         expand("<results>/{study}_speedup.csv", study=CONVERGENCE),
         expand("<results>/figures/{study}.png", study=experiment.studies),
         expand("<results>/figures/{study}_samples.png", study=experiment.studies),
+        expand("<results>/{study}_pairs.csv", study=TEXT),
+        expand("<results>/figures/{study}_crops.png", study=TEXT),

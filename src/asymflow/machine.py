@@ -1,5 +1,7 @@
 """What this machine is good at, decided once for each process and logged: device, precision, compilation."""
 
+import os
+import resource
 import shutil
 import time
 from dataclasses import dataclass
@@ -43,6 +45,18 @@ def choose(
         precision = "bfloat16" if _bfloat16_is_faster(device) else "float32"
     use_compiler = compiled == "on" or (compiled == "auto" and _has_compiler(device))
     return Machine(device, getattr(torch, precision), use_compiler)
+
+
+def torchrun() -> tuple[int, int, int]:
+    """This process's rank, the number of processes, and its rank on this node, as torchrun says; a single process is 0 of 1."""
+    return tuple(int(os.environ.get(name, d)) for name, d in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0)))
+
+
+def peak_memory(device: torch.device) -> int:
+    """Most memory that was taken so far, in bytes: of the GPU, or of this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
 
 
 def _bfloat16_is_faster(device: torch.device) -> bool:

@@ -1,8 +1,9 @@
 import torch
 
 from asymflow.models.ddt import DecoderHead
+from asymflow.models.text_transformer import grid_positions
 
-B, GRID, PATCH, NETWORK = 2, (2, 3), 12, 10
+B, GRID, PATCH, NETWORK = 2, grid_positions(2, 3), 12, 10
 
 
 def head(trained=True):
@@ -44,7 +45,7 @@ def test_each_token_s_condition_is_its_own():
 
 def test_places_matter():
     made, (x, tokens) = head(), inputs()
-    assert (made(x, tokens, (3, 2)) - made(x, tokens, GRID)).abs().max() > 1e-5
+    assert (made(x, tokens, grid_positions(3, 2)) - made(x, tokens, GRID)).abs().max() > 1e-5
 
 
 def test_noise_passes_the_network_by():

@@ -10,6 +10,7 @@ from asymflow.config.subspace import Subspace
 from asymflow.data.colour import encode
 from asymflow.data.reader import ShardReader, load_all
 from asymflow.data.shards import write_splits
+from asymflow.models import latents
 from asymflow.stages import fit_autoencoder, fit_lift
 from asymflow.subspace.file import load
 from asymflow.subspace.patches import CHANNEL_FIRST, CHANNEL_LAST, patchify
@@ -40,7 +41,7 @@ def fit_lift_words(folder, **changes):
     given = {
         "patch-size": 16,
         "colour": "oklab",
-        "autoencoder": folder / "autoencoder.safetensors",
+        "latents": folder / "autoencoder.safetensors",
         "out": folder / "lift.safetensors",
     }
     words = [word for name, value in (given | changes).items() for word in (f"--{name}", value)]
@@ -72,11 +73,12 @@ def test_the_same_seed_gives_the_same_bytes(folder, monkeypatch, tmp_path):
 
 
 def test_the_lift_brings_latents_near_their_pixels(folder):
-    lift, autoencoder = load(folder / "lift.safetensors", **AGREED), fit_lift.load(folder / "autoencoder.safetensors")
+    lift = load(folder / "lift.safetensors", **AGREED)
+    space = latents.load(folder / "autoencoder.safetensors", 16, torch.device("cpu"))
     assert (lift.kind, lift.basis.shape, lift.patches) == ("procrustes", (768, 32), 60 * 4)
     pixels = load_all(ShardReader(folder / "heldout.json")).double() / 127.5 - 1
     x = patchify(encode(pixels, "oklab"), 16, CHANNEL_FIRST).flatten(0, 1)
-    z = patchify(autoencoder.encode(pixels.float()), 2, CHANNEL_FIRST).flatten(0, 1).double()
+    z = space.encode(pixels.float()).flatten(0, 1).double()
     lifted = lift.scale * z @ lift.basis.T
     assert (x - lifted).square().sum() < 0.4 * x.square().sum()
     shuffled = lifted[torch.randperm(len(lifted), generator=torch.Generator().manual_seed(0))]
@@ -100,4 +102,4 @@ def test_patches_that_no_latent_token_stands_for_are_an_error(folder, monkeypatc
 
 def test_another_file_is_no_autoencoder(folder, monkeypatch):
     with pytest.raises(ValueError, match="not an autoencoder; stage fit_autoencoder writes one"):
-        run(fit_lift, monkeypatch, *fit_lift_words(folder, autoencoder=folder / "lift.safetensors"))
+        run(fit_lift, monkeypatch, *fit_lift_words(folder, latents=folder / "lift.safetensors"))

@@ -30,13 +30,13 @@ def test_a_power_average_copies_first_and_then_weighs_updates_by_their_power():
     weight = {"w": torch.nn.Parameter(torch.full((1,), 5.0, dtype=torch.float64))}
     average = PowerAverage(weight, gamma=7.0)
     average.weights["w"].fill_(-100.0)
-    average.update()
+    average.update(1)
     assert average.weights["w"].item() == 5.0, "nothing of the start is left"
-    average.update()
+    average.update(1)
     assert average.updates == 2
     for n in range(3, 4_001):
         weight["w"].data.fill_(n)
-        average.update()
+        average.update(1)
     # the continuous profile (gamma + 1) n^gamma / N^(gamma + 1) has its mean at N (gamma + 1) / (gamma + 2)
     assert average.weights["w"].item() / 4_000 == pytest.approx(8 / 9, rel=2e-3)
 
@@ -44,7 +44,7 @@ def test_a_power_average_copies_first_and_then_weighs_updates_by_their_power():
 def test_the_second_update_of_a_power_average_keeps_one_part_in_256():
     weight = {"w": torch.nn.Parameter(torch.zeros(1, dtype=torch.float64))}
     average = PowerAverage(weight, gamma=7.0)
-    average.update()
+    average.update(1)
     weight["w"].data.fill_(1.0)
-    average.update()
+    average.update(1)
     assert average.weights["w"].item() == 1 - 2**-8

@@ -25,12 +25,18 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 RESULTS = experiment.results
 DEFAULT_ARM = next(iter(experiment.arms))
 BASES = get_args(Basis)
+TEXT = [name for name, study in experiment.studies.items() if study.arms[0] in experiment.text_arms]
 CONVERGENCE = [name for name, study in experiment.studies.items() if study.figure == "convergence"]
 
 
+def named(*groups):
+    """A pattern that matches the names in the groups, and nothing where there are none."""
+    return "|".join(name for group in groups for name in group) or "(?!)"
+
+
 wildcard_constraints:
-    arm="|".join(experiment.arms),
-    sampling="|".join(experiment.samplings),
+    arm=named(experiment.arms, experiment.text_arms),
+    sampling=named(experiment.samplings, experiment.text_samplings),
     study="|".join(experiment.studies),
     seed=r"\d+",
     basis="|".join(BASES),
@@ -49,12 +55,63 @@ def section(name):
     return getattr(experiment, name).model_dump_json()
 
 
+def arm(name):
+    """One arm, whichever group it is in."""
+    return experiment.arms.get(name) or experiment.text_arms[name]
+
+
+def sampling(name):
+    """One sampling setting, whichever group it is in."""
+    return experiment.samplings.get(name) or experiment.text_samplings[name]
+
+
 def arm_config(wildcards):
-    return experiment.arms[wildcards.arm].model_dump_json()
+    return arm(wildcards.arm).model_dump_json()
 
 
 def sampling_config(wildcards):
-    return experiment.samplings[wildcards.sampling].model_dump_json()
+    return sampling(wildcards.sampling).model_dump_json()
+
+
+def latent_folder(wildcards):
+    """The folder of the FLUX.2 that text-to-image arms begin with; none where the latent model is trained here."""
+    return experiment.latent.model or ""
+
+
+def latent_space(wildcards):
+    """What encodes images as latents: the autoencoder that is trained here, or a folder."""
+    return experiment.latent.model or "<results>/latent/autoencoder.safetensors"
+
+
+def text_reader(wildcards):
+    """What reads captions for text-to-image arms: the evaluator's text tower, or the encoder in a folder."""
+    return experiment.latent.model or "<results>/evaluator/local.safetensors"
+
+
+def made_captions(wildcards):
+    """The captions that stage caption writes, where the set has none of its own."""
+    return ["<results>/data/train.captions.txt"] if experiment.captions.model else []
+
+
+def arm_encoded(wildcards):
+    return f"<results>/latent/p{arm(wildcards.arm).patch_size}/train.json"
+
+
+def arm_lift(wildcards):
+    """How latent tokens lie in an arm's patches."""
+    wanted = arm(wildcards.arm)
+    return f"<results>/latent/lift_{wanted.colour}_p{wanted.patch_size}.safetensors"
+
+
+def arm_start(wildcards):
+    """The run whose weights a text-to-image arm starts from, of the same seed."""
+    start = arm(wildcards.arm).start
+    return [f"<results>/runs/{start}/seed{{seed}}/model.safetensors"] if start else []
+
+
+def arm_perceptual(wildcards):
+    """The network of an arm's perceptual loss, where it is trained here."""
+    return perceptual_file(wildcards) if arm(wildcards.arm).loss.perceptual else []
 
 
 def arm_subspace(wildcards):
@@ -91,6 +148,11 @@ def searched_guidance(wildcards):
     return ["<results>/runs/{arm}/seed{seed}/{sampling}/guidance.json"] if searched else []
 
 
+def perceptual_file(wildcards):
+    """The perceptual network that is trained here; the published one has its weights elsewhere."""
+    return ["<results>/evaluator/perceptual.safetensors"] if experiment.evaluators == "local" else []
+
+
 def evaluator_file(wildcards):
     """The file of the evaluator that is trained here; the published one has its weights elsewhere."""
     return ["<results>/evaluator/local.safetensors"] if experiment.evaluators == "local" else []
@@ -118,13 +180,14 @@ def study_summaries(wildcards):
 
 
 def study_scores(wildcards):
-    samplings = experiment.studies[wildcards.study].samplings
-    return [path for sampling in samplings for path in study_runs(f"{sampling}/scores.json", wildcards)]
+    study = experiment.studies[wildcards.study]
+    names = ("scores.json", "text_scores.json") if study.arms[0] in experiment.text_arms else ("scores.json",)
+    return [path for setting in study.samplings for name in names for path in study_runs(f"{setting}/{name}", wildcards)]
 
 
 def study_pictures(wildcards):
-    sampling = experiment.studies[wildcards.study].samplings[-1]
-    return study_runs(f"{sampling}/samples.npy", wildcards)
+    setting = experiment.studies[wildcards.study].samplings[-1]
+    return study_runs(f"{setting}/samples.npy", wildcards)
 
 
 def study_published(wildcards):
@@ -143,7 +206,7 @@ def study_beside(wildcards):
     if study.figure == "guidance":
         return study_runs(f"{study.samplings[0]}/guidance.json", wildcards)
     if study.figure == "bases":
-        return [f"<results>/subspace/{experiment.arms[arm].target.basis}_{patch_space(arm)}.safetensors" for arm in study.arms]
+        return [f"<results>/subspace/{experiment.arms[name].target.basis}_{patch_space(name)}.safetensors" for name in study.arms]
     return []
 
 
@@ -155,8 +218,8 @@ def study_config(wildcards):
             "name": wildcards.study,
             "results": RESULTS,
             "seeds": list(experiment.study_seeds(wildcards.study)),
-            "arms": {arm: flat(experiment.arms[arm].model_dump(mode="json")) for arm in study.arms},
-            "samplings": {name: flat(experiment.samplings[name].model_dump(mode="json")) for name in study.samplings},
+            "arms": {name: flat(arm(name).model_dump(mode="json")) for name in study.arms},
+            "samplings": {name: flat(sampling(name).model_dump(mode="json")) for name in study.samplings},
             **study.model_dump(mode="json", include={"title", "reference", "figure"}),
         }
     )

@@ -33,3 +33,18 @@ rule data_grid:
         code=code("data_grid"),
     shell:
         "python -m asymflow.stages.data_grid --data {input.data} --picture {output} > {log} 2>&1"
+
+
+rule caption:
+    "Describe images that have no captions."
+    input:
+        "<results>/data/train.json",
+    output:
+        "<results>/data/train.captions.txt",
+    log:
+        "<results>/data/caption.log",
+    params:
+        config=section("captions"),
+        code=code("caption"),
+    shell:
+        "python -m asymflow.stages.caption --config {params.config:q} --data {input} --out {output} > {log} 2>&1"

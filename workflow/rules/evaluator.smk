@@ -35,3 +35,19 @@ rule reference:
     shell:
         "python -m asymflow.stages.reference --config {params.config:q} --evaluator {params.evaluator}"
         " --data {input.data} --heldout {input.heldout} --out {output.reference} --floor {output.floor} > {log} 2>&1"
+
+
+rule fit_perceptual:
+    "Train the network of the local perceptual distance, on the images that are kept for the evaluator."
+    input:
+        "<results>/data/evaluator.json",
+    output:
+        "<results>/evaluator/perceptual.safetensors",
+    log:
+        "<results>/evaluator/fit_perceptual.log",
+    threads: 1
+    params:
+        config=section("perceptual"),
+        code=code("fit_perceptual"),
+    shell:
+        "python -m asymflow.stages.fit_perceptual --config {params.config:q} --data {input} --out {output} > {log} 2>&1"

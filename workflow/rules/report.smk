@@ -90,3 +90,49 @@ rule speedup:
         code=code("speedup"),
     shell:
         "python -m asymflow.stages.speedup --reference {params.reference} --table {input} --out {output} > {log} 2>&1"
+
+
+rule pairs:
+    "Say how alike the images of a study's arms are that began with the same noise, against shuffled pairs."
+    input:
+        samples=study_pictures,
+        perceptual=perceptual_file,
+        evaluator=evaluator_file,
+    output:
+        report(
+            "<results>/{study}_pairs.csv",
+            caption="../report/pairs.rst",
+            category="{study}",
+            labels={"shows": "how alike paired images are"},
+        ),
+    log:
+        "<results>/{study}.pairs.log",
+    params:
+        study=study_config,
+        evaluator=evaluator_name,
+        code=code("pairs"),
+    shell:
+        "python -m asymflow.stages.pairs --study {params.study:q} --samples {input.samples} --perceptual {input.perceptual}"
+        " --evaluator {params.evaluator} --out {output} > {log} 2>&1"
+
+
+rule crops:
+    "Show what each arm of a text-to-image study draws in the middle of the same images."
+    input:
+        samples=study_pictures,
+        prompts="<results>/latent/prompts.json",
+    output:
+        report(
+            "<results>/figures/{study}_crops.png",
+            caption="../report/crops.rst",
+            category="{study}",
+            labels={"shows": "enlarged middles"},
+        ),
+    log:
+        "<results>/figures/{study}.crops.log",
+    params:
+        study=study_config,
+        code=code("crops"),
+    shell:
+        "python -m asymflow.stages.crops --study {params.study:q} --samples {input.samples} --prompts {input.prompts}"
+        " --picture {output} > {log} 2>&1"

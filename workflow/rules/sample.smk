@@ -10,6 +10,8 @@ rule sample:
         "<results>/runs/{arm}/seed{seed}/{sampling}/sample.log",
     benchmark:
         "<results>/runs/{arm}/seed{seed}/{sampling}/sample.benchmark.tsv"
+    wildcard_constraints:
+        arm=named(experiment.arms),
     threads: 1
     params:
         sampling=sampling_config,
@@ -18,6 +20,34 @@ rule sample:
     shell:
         "{params.launcher} -m asymflow.stages.sample --sampling {params.sampling:q} --model {input.model}"
         " --guidance {input.guidance} --samples {output.samples} --summary {output.summary} > {log} 2>&1"
+
+
+rule sample_text:
+    "Draw an image for each caption with one text-to-image run."
+    input:
+        model="<results>/runs/{arm}/seed{seed}/model.safetensors",
+        start=arm_start,
+        latents=latent_space,
+        prompts="<results>/latent/prompts.safetensors",
+    output:
+        samples="<results>/runs/{arm}/seed{seed}/{sampling}/samples.npy",
+        summary="<results>/runs/{arm}/seed{seed}/{sampling}/samples.json",
+    log:
+        "<results>/runs/{arm}/seed{seed}/{sampling}/sample_text.log",
+    benchmark:
+        "<results>/runs/{arm}/seed{seed}/{sampling}/sample_text.benchmark.tsv"
+    wildcard_constraints:
+        arm=named(experiment.text_arms),
+    threads: 1
+    params:
+        sampling=sampling_config,
+        folder=latent_folder,
+        launcher=launcher,
+        code=code("sample_text"),
+    shell:
+        "{params.launcher} -m asymflow.stages.sample_text --sampling {params.sampling:q} --model {input.model}"
+        " --start {input.start} --folder {params.folder} --latents {input.latents} --prompts {input.prompts}"
+        " --samples {output.samples} --summary {output.summary} > {log} 2>&1"
 
 
 rule picture:

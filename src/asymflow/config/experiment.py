@@ -14,15 +14,21 @@ from pydantic import PositiveInt, ValidationError
 from pydantic_core import ErrorDetails
 
 from asymflow.config.arm import Arm
-from asymflow.config.autoencoder import Autoencoder
+from asymflow.config.autoencoder import DOWN, Autoencoder
+from asymflow.config.captions import Captions
 from asymflow.config.data import Data
 from asymflow.config.evaluator import Evaluator
+from asymflow.config.latent import Latent
+from asymflow.config.perceptual import Perceptual
+from asymflow.config.prompts import Prompts
 from asymflow.config.sampling import Sampling
 from asymflow.config.scoring import Scoring
 from asymflow.config.search import Search
 from asymflow.config.section import Section
 from asymflow.config.study import Study
 from asymflow.config.subspace import Subspace
+from asymflow.config.text_arm import TextArm
+from asymflow.config.text_sampling import TextSampling
 
 CHANNELS = 3  # RGB
 NAME = "a name of lower-case letters, digits and underscores"
@@ -50,8 +56,14 @@ class Experiment(Section):
     search: Search
     subspace: Subspace
     autoencoder: Autoencoder
+    latent: Latent
+    perceptual: Perceptual
+    prompts: Prompts
+    captions: Captions
     arms: dict[str, Arm]
     samplings: dict[str, Sampling]
+    text_arms: dict[str, TextArm]
+    text_samplings: dict[str, TextSampling]
     studies: dict[str, Study]
 
     def study_seeds(self, study: str) -> range:
@@ -66,8 +78,17 @@ SECTIONS = {
     "search": Search,
     "subspace": Subspace,
     "autoencoder": Autoencoder,
+    "latent": Latent,
+    "perceptual": Perceptual,
+    "prompts": Prompts,
+    "captions": Captions,
 }
-MIXTURES = {"arms": ("base", Arm), "samplings": ("sampling", Sampling)}  # named differences from a base
+MIXTURES = {  # named differences from a base
+    "arms": ("base", Arm),
+    "samplings": ("sampling", Sampling),
+    "text_arms": ("text_base", TextArm),
+    "text_samplings": ("text_sampling", TextSampling),
+}
 PLAIN = ("seeds", "evaluators")
 GROUPS = ("pathvars", "studies")
 
@@ -139,7 +160,13 @@ def _explain(section: type[Section], detail: ErrorDetails, places: list[tuple[st
 
 def _called(first: tuple[str, ...], keys: tuple[str, ...], place: tuple[str, ...]) -> str:
     """How an error names the place: the arm (or other named thing) and the dotted key."""
-    singular = {"arms": "arm", "samplings": "sampling setting", "studies": "study"}
+    singular = {
+        "arms": "arm",
+        "samplings": "sampling setting",
+        "text_arms": "arm",
+        "text_samplings": "sampling setting",
+        "studies": "study",
+    }
     if first and first[0] in singular:
         inherited = f" (from {place[0]})" if place and place[0] != first[0] else ""
         return f"{singular[first[0]]} {first[1]!r}, key {'.'.join(keys) or '(whole)'}{inherited}"
@@ -181,7 +208,7 @@ def _unknown_top_level(config: dict[str, Any], files: list[Path]) -> Iterator[st
     for key in config:
         if key not in valid:
             yield f"{_origin([(key,)], files)[0]}: unknown key {key!r}; {_suggest(key, valid)}"
-    for group in ("arms", "samplings", "studies"):
+    for group in (*MIXTURES, "studies"):
         for name in config.get(group) or {}:
             if not str(name).replace("_", "").isalnum() or str(name) != str(name).lower():
                 yield f"{_origin([(group, name)], files)[0]}: {group} has an entry {name!r}; expected {NAME}"
@@ -194,25 +221,65 @@ def _contradictions(experiment: Experiment, files: list[Path]) -> Iterator[str]:
             f"{_origin([('arms', name, *key.split('.')), ('base', *key.split('.'))], files)[0]}: arm {name!r}, key {key}: {text}"
             for key, text in _arm_contradictions(arm, experiment.data.image_size)
         )
+    for name, arm in experiment.text_arms.items():
+        yield from (
+            f"{_origin([('text_arms', name, key), ('text_base', key)], files)[0]}: arm {name!r}, key {key}: {text}"
+            for key, text in _text_arm_contradictions(name, arm, experiment)
+        )
+    for group, other in (("arms", "text_arms"), ("samplings", "text_samplings")):
+        for name in set(getattr(experiment, group)) & set(getattr(experiment, other)):
+            where = _origin([(other, name)], files)[0]
+            yield f"{where}: {name!r} is among {group} too, and runs lie in folders of that name: rename one"
     for name, study in experiment.studies.items():
         file, _ = _origin([("studies", name)], files)
-        yield from (f"{file}: study {name!r} {text}" for text in _missing_snapshots(experiment, study))
-        for kind, listed, known in (
-            ("arm", study.arms, experiment.arms),
-            ("sampling setting", study.samplings, experiment.samplings),
-        ):
-            for item in listed:
-                if item not in known:
-                    yield f"{file}: study {name!r} lists the {kind} {item!r}, which is not defined; {_suggest(item, list(known))}"
-        for arm in set(study.arms) & set(experiment.arms):
-            horizons = experiment.arms[arm].training.ema_images
-            for setting in set(study.samplings) & set(experiment.samplings):
-                wanted = experiment.samplings[setting].ema_images
-                if wanted not in horizons:
-                    yield (
-                        f"{file}: study {name!r} samples arm {arm!r} with setting {setting!r}, whose ema_images is {wanted};"
-                        f" the arm is trained with the horizons {', '.join(map(str, horizons))}: use one of these"
-                    )
+        yield from (f"{file}: study {name!r} {text}" for text in _study_contradictions(experiment, study))
+
+
+def _study_contradictions(experiment: Experiment, study: Study) -> Iterator[str]:
+    texts = [arm for arm in study.arms if arm in experiment.text_arms]
+    if texts and len(texts) < len(study.arms):
+        others = [arm for arm in study.arms if arm not in texts]
+        yield f"mixes arms that draw from captions ({', '.join(texts)}) with others ({', '.join(others)}); make it two studies"
+        return
+    arms, samplings = (
+        (experiment.text_arms, experiment.text_samplings) if texts else (experiment.arms, experiment.samplings)
+    )
+    for kind, listed, known in (("arm", study.arms, arms), ("sampling setting", study.samplings, samplings)):
+        for item in listed:
+            if item not in known:
+                yield f"lists the {kind} {item!r}, which is not defined; {_suggest(item, list(known))}"
+    if texts:
+        return
+    yield from _missing_snapshots(experiment, study)
+    for arm in set(study.arms) & set(experiment.arms):
+        horizons = experiment.arms[arm].training.ema_images
+        for setting in set(study.samplings) & set(experiment.samplings):
+            wanted = experiment.samplings[setting].ema_images
+            if wanted not in horizons:
+                yield (
+                    f"samples arm {arm!r} with setting {setting!r}, whose ema_images is {wanted};"
+                    f" the arm is trained with the horizons {', '.join(map(str, horizons))}: use one of these"
+                )
+
+
+def _text_arm_contradictions(name: str, arm: TextArm, experiment: Experiment) -> Iterator[tuple[str, str]]:
+    size, arms = experiment.data.image_size, experiment.text_arms
+    if size % arm.patch_size:
+        yield "patch_size", f"found {arm.patch_size}; expected a divisor of the image size, {size} (data.image_size)"
+    dimension, token = arm.patch_size**2 * CHANNELS, (arm.patch_size // DOWN) ** 2 * experiment.autoencoder.channels
+    if experiment.latent.model is None and token > dimension:
+        yield (
+            "patch_size",
+            f"a latent token has {token} numbers but a patch of pixels only {dimension}: nothing lifts it",
+        )
+    if arm.start is None:
+        return
+    if arm.start not in arms:
+        yield "start", f"found {arm.start!r}, which is no arm; {_suggest(arm.start, [a for a in arms if a != name])}"
+    elif arms[arm.start].space != "latent" or arms[arm.start].adapter is not None or arms[arm.start].start is not None:
+        yield "start", f"found {arm.start!r}; expected an arm of latents that is trained whole and starts from no other"
+    elif arms[arm.start].transformer != arm.transformer or arms[arm.start].patch_size != arm.patch_size:
+        yield "start", f"{arm.start!r} has another transformer or patch_size than this arm"
 
 
 def _missing_snapshots(experiment: Experiment, study: Study) -> Iterator[str]:

@@ -16,7 +16,7 @@ class Transformer(Section):
     head_width: PositiveInt = 48
     """Channels of a head; a multiple of 8, because four axes of positions share them in pairs."""
 
-    double_blocks: PositiveInt = 2
+    double_blocks: PositiveInt = 1
     """Blocks in which image and text have weights of their own."""
 
     single_blocks: PositiveInt = 4

@@ -7,6 +7,7 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from asymflow.data.encoded import EncodedReader
 from asymflow.data.reader import ShardReader, load_all
 from asymflow.randomness import generator
 
@@ -44,16 +45,39 @@ class Batches(Dataset):
     def __len__(self) -> int:
         return self.images // self.batch
 
-    def __getitem__(self, update: int) -> tuple[UInt8[Tensor, "b c h w"], Int[Tensor, "b"]]:
+    def chosen(self, update: int) -> Int[Tensor, "b"]:
+        """The numbers of the images of an update."""
         start = update * self.batch + self.rank * self.share
-        chosen = indices(len(self.reader), self.seed, start, start + self.share)
-        images = self.reader.images(chosen.tolist()) if self.memory is None else self.memory[chosen]
-        return images, self.labels[chosen]
+        return indices(len(self.reader), self.seed, start, start + self.share)
 
-    def starting_at(self, update: int, workers: int) -> Iterator[tuple[UInt8[Tensor, "b c h w"], Int[Tensor, "b"]]]:
+    def pictures(self, chosen: Int[Tensor, "b"]) -> UInt8[Tensor, "b c h w"]:
+        """The images with the given numbers."""
+        return self.reader.images(chosen.tolist()) if self.memory is None else self.memory[chosen]
+
+    def __getitem__(self, update: int) -> tuple[Tensor, ...]:
+        chosen = self.chosen(update)
+        return self.pictures(chosen), self.labels[chosen]
+
+    def starting_at(self, update: int, workers: int) -> Iterator[tuple[Tensor, ...]]:
         """Batches from the given update on, decoded ahead by worker processes when the set is not in memory."""
         remaining = range(update, len(self))
         if self.memory is not None:
             return (self[i] for i in remaining)
         pinned = torch.cuda.is_available()
         return iter(DataLoader(self, batch_size=None, sampler=remaining, num_workers=workers, pin_memory=pinned))
+
+
+class EncodedBatches(Batches):
+    """The same with latent and text tokens in place of labels: item i is (images, latents, text)."""
+
+    def __init__(self, reader: ShardReader, encoded: EncodedReader, **options: int):
+        super().__init__(reader, **options)
+        if len(encoded) != len(reader):
+            raise ValueError(
+                f"{reader.path} has {len(reader)} images, but {len(encoded)} of them are encoded; run stage encode again"
+            )
+        self.encoded = encoded
+
+    def __getitem__(self, update: int) -> tuple[Tensor, ...]:
+        chosen = self.chosen(update)
+        return self.pictures(chosen), *self.encoded.read(chosen.tolist())

@@ -21,7 +21,8 @@ from jaxtyping import Int, UInt8
 from PIL import Image
 from torch import Tensor
 
-from asymflow.data.tars import members, read_at, sha256
+from asymflow.data.tars import members, read_at
+from asymflow.files import sha256
 
 KEYS = ("split", "image_size", "source", "count", "classes", "class_counts", "shards")
 

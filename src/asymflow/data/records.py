@@ -26,6 +26,7 @@ class Record:
     caption: str
     attributes: dict[str, Any]
     source: str  # where it came from, for people: a path within the source
+    named: tuple[str, ...] = ()  # attributes that the caption puts into words, where that is known
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@
 
 `classes` names the labels in order, `shards` lists {"file": path from the index, "count", "sha256"}, `rejects` all that
 the source had and could not be used as {"path", "reason"}, and `read` is how many images were looked at. These two are
-the same for every split. A sample's JSON has "label", "class", "caption", "attributes" and "source" (its path in the
-source).
+the same for every split. A sample's JSON has "label", "class", "caption", "attributes", "named" (those that the caption names)
+and "source" (its path in the source).
 
 The bytes depend on the configuration and on the images alone, not on the number of processes. Tar files are written
 here rather than by the webdataset package, which reads them as it reads its own, because importing that imports torch,
@@ -31,8 +31,7 @@ from asymflow.config.data import Data
 from asymflow.data.encode import encoded
 from asymflow.data.records import Record, Reject
 from asymflow.data.sources import listing, split_counts
-from asymflow.data.tars import sha256
-from asymflow.files import atomic
+from asymflow.files import atomic, sha256
 from asymflow.progress import Progress
 
 SPLITS = ("train", "evaluator", "heldout")
@@ -147,6 +146,7 @@ def _description(record: Record, label: int) -> bytes:
         "caption": record.caption,
         "attributes": record.attributes,
         "source": record.source,
+        "named": record.named,
     }
     return json.dumps(told).encode()
 

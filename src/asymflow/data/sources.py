@@ -50,6 +50,7 @@ def _portrait_record(seed: int, index: int, size: int) -> Record:
         caption=portraits.caption(person),
         attributes=portraits.attributes(person),
         source=f"portrait {seed}/{index}",
+        named=tuple(portraits.named(person)),
     )
 
 

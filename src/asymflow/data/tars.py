@@ -1,6 +1,5 @@
 """The members of a tar file by position, with checks that it is whole."""
 
-import hashlib
 import tarfile
 from io import BufferedIOBase
 from pathlib import Path
@@ -26,12 +25,6 @@ def read_at(file: BufferedIOBase, offset: int, size: int) -> bytes:
     """The bytes at a position of an open file."""
     file.seek(offset)
     return file.read(size)
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 checksum of a file, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check_end(tar: Path, found: list[tarfile.TarInfo]) -> None:

@@ -6,9 +6,10 @@ Letters in shapes: m captions, l tokens of each, c channels of a token, e the sp
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from open_clip.model import CLIP
 from open_clip.tokenizer import SimpleTokenizer
+from PIL import Image
 from torch import Tensor
 from torch.nn.functional import normalize, pad
 
@@ -62,6 +63,44 @@ class TextTower:
     def _numbers(self, captions: list[str]) -> Tensor:
         numbers = network.tokenize(captions, self.length)
         return pad(numbers, (0, self.length - numbers.shape[1])).to(self.device)
+
+
+class OpenClip:
+    """The published judge of CLIP scores: OpenAI's ViT-L/14 at 336 pixels, through open_clip; whole images, centre crop."""
+
+    NAME, WEIGHTS = "ViT-L-14-336-quickgelu", "openai"
+
+    def __init__(self, clip: CLIP, preprocess, device: torch.device):
+        self.clip, self.preprocess, self.device = clip.to(device).eval().requires_grad_(False), preprocess, device
+
+    @classmethod
+    def load(cls, device: torch.device) -> "OpenClip":
+        """The network from the Hugging Face cache; nothing is downloaded. Raises ValueError when it is not there."""
+        import open_clip
+        from huggingface_hub import try_to_load_from_cache
+
+        repository = open_clip.get_pretrained_cfg(cls.NAME, cls.WEIGHTS)["hf_hub"].strip("/")
+        path = try_to_load_from_cache(repository, "open_clip_model.safetensors")
+        if not isinstance(path, str):
+            raise ValueError(
+                f"the CLIP that scores captions is not in the Hugging Face cache; fetch it once with `hf download {repository}`,"
+                " or configure 'evaluators: local'"
+            )
+        clip, _, preprocess = open_clip.create_model_and_transforms(cls.NAME, pretrained=path)
+        return cls(clip, preprocess, device)
+
+    @torch.no_grad()
+    def images(self, images: UInt8[Tensor, "m 3 h w"]) -> Float[Tensor, "m e"]:
+        """The images in the space that they share with captions."""
+        pictures = [self.preprocess(Image.fromarray(image.permute(1, 2, 0).numpy())) for image in images]
+        return self.clip.encode_image(torch.stack(pictures).to(self.device)).float()
+
+    @torch.no_grad()
+    def embeddings(self, captions: list[str]) -> Float[Tensor, "m e"]:
+        """The captions in that space."""
+        numbers = network.tokenize(captions, self.clip.context_length)
+        padded = pad(numbers, (0, self.clip.context_length - numbers.shape[1]))
+        return self.clip.encode_text(padded.to(self.device)).float()
 
 
 def clip_scores(images: Float[Tensor, "m e"], captions: Float[Tensor, "m e"]) -> Float[Tensor, "m"]:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from asymflow.models.layers import Attention, RMSNorm, SwiGLU, rotary_table
+from asymflow.models.layers import Attention, RMSNorm, SwiGLU, rotary_angles
 
 
 class HeadBlock(nn.Module):
@@ -50,11 +50,10 @@ class DecoderHead(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(
-        self, x: Float[Tensor, "b n d"], tokens: Float[Tensor, "b n e"], grid: tuple[int, int]
+        self, x: Float[Tensor, "b n d"], tokens: Float[Tensor, "b n e"], positions: Float[Tensor, "n 4"]
     ) -> Float[Tensor, "b n d"]:
-        rows, columns = grid
         hidden, c = self.embed(x), silu(self.condition(tokens))
-        table = rotary_table(rows=rows, cols=columns, channels=hidden.shape[-1] // self.heads, prefix=0).to(x.device)
+        table = rotary_angles(positions[:, 1], positions[:, 2], hidden.shape[-1] // self.heads)
         for block in self.blocks:
             hidden = block(hidden, c, table)
         shift, scale = self.modulation(c).chunk(2, dim=-1)

@@ -44,11 +44,16 @@ def rotary_table(
     Channels 2j and 2j+1 are one pair and turn by the same angle: row * f_j in the first half of the channels, col * f_j
     in the second, f_j = 10000^(-4j/c). Prefix tokens have no place in the grid and turn by 0.
     """
-    frequencies = 10_000.0 ** (-torch.arange(channels // 4, dtype=torch.float64) / (channels // 4))
-    row, col = _raster(rows, cols)
+    still = torch.zeros(prefix, dtype=torch.float64)
+    return torch.cat([rotary_angles(still, still, channels), rotary_angles(*_raster(rows, cols), channels)], dim=1)
+
+
+def rotary_angles(row: Float[Tensor, "n"], col: Float[Tensor, "n"], channels: int) -> Float[Tensor, "2 n {channels}"]:
+    """The same for tokens at any places."""
+    frequencies = 10_000.0 ** (-torch.arange(channels // 4, dtype=torch.float64, device=row.device) / (channels // 4))
     angles = torch.cat([row[:, None] * frequencies, col[:, None] * frequencies], dim=-1)  # (n, c/2)
-    angles = torch.cat([angles.new_zeros(prefix, channels // 2), angles]).repeat_interleave(2, dim=-1)  # (p+n, c)
-    sign = torch.tensor([-1.0, 1.0]).repeat(channels // 2)
+    angles = angles.repeat_interleave(2, dim=-1)
+    sign = torch.tensor([-1.0, 1.0], device=row.device).repeat(channels // 2)
     return torch.stack([angles.cos(), angles.sin() * sign]).float()
 
 

@@ -5,18 +5,23 @@ One class serves every scale: the small one that is trained here, and the publis
 Letters in shapes: b images, n image tokens in raster order, d numbers of each, l text tokens, e channels of each.
 """
 
+from contextlib import nullcontext
+
 import torch
 from diffusers import Flux2Transformer2DModel
 from jaxtyping import Float
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from asymflow.config.text_arm import Head
 from asymflow.config.transformer import AXES, Adapter, Transformer
+from asymflow.models.ddt import DecoderHead
 from asymflow.models.lift import fuse_input, fuse_output
 
 
 class TextTransformer(nn.Module):
-    """Takes noisy tokens, their noise level and the text; gives tokens of the same size."""
+    """Takes noisy tokens, their noise level and the text; gives o numbers for each token, as many as it takes."""
 
     def __init__(self, flux: Flux2Transformer2DModel | PeftModel):
         super().__init__()
@@ -28,12 +33,43 @@ class TextTransformer(nn.Module):
         t: Float[Tensor, "b"],
         text: Float[Tensor, "b l e"],
         positions: Float[Tensor, "n 4"],
-    ) -> Float[Tensor, "b n d"]:
+    ) -> Float[Tensor, "b n o"]:
         words = torch.zeros(text.shape[1], AXES, device=x.device)
         words[:, 3] = torch.arange(text.shape[1], device=x.device)
-        return self.flux(
-            hidden_states=x, encoder_hidden_states=text, timestep=t, img_ids=positions, txt_ids=words, return_dict=False
-        )[0]
+        # torch's fused attention takes a third of a step of few tokens on CPUs, written out it takes a tenth
+        with sdpa_kernel(SDPBackend.MATH) if x.device.type == "cpu" else nullcontext():
+            return self.flux(
+                hidden_states=x,
+                encoder_hidden_states=text,
+                timestep=t,
+                img_ids=positions,
+                txt_ids=words,
+                return_dict=False,
+            )[0]
+
+
+class HeadedTransformer(TextTransformer):
+    """The same with a wide head in place of the last layers: the head reads the patches and what the network made of them."""
+
+    def __init__(self, flux: Flux2Transformer2DModel | PeftModel, head: DecoderHead):
+        super().__init__(flux)
+        self.head = head
+
+    def forward(
+        self,
+        x: Float[Tensor, "b n d"],
+        t: Float[Tensor, "b"],
+        text: Float[Tensor, "b l e"],
+        positions: Float[Tensor, "n 4"],
+    ) -> Float[Tensor, "b n d"]:
+        return self.head(x, super().forward(x, t, text, positions), positions)
+
+
+class _Unchanged(nn.Module):
+    """Stands where a layer was that took the hidden tokens and a condition."""
+
+    def forward(self, hidden: Tensor, condition: Tensor) -> Tensor:
+        return hidden
 
 
 def grid_positions(rows: int, columns: int) -> Float[Tensor, "{rows*columns} 4"]:
@@ -77,6 +113,16 @@ def lift(network: TextTransformer, A: Float[Tensor, "D d"]) -> None:
     flux = network.flux
     flux.x_embedder, flux.proj_out = fuse_input(flux.x_embedder, A), fuse_output(flux.proj_out, A)
     flux.register_to_config(in_channels=A.shape[0], out_channels=A.shape[0])
+
+
+def behead(network: TextTransformer, A: Float[Tensor, "D d"], head: Head) -> HeadedTransformer:
+    """A network of latent tokens with its first layer lifted and its last ones replaced by a decoder head for pixel patches."""
+    flux = network.flux
+    width = flux.x_embedder.out_features
+    flux.x_embedder, flux.norm_out, flux.proj_out = fuse_input(flux.x_embedder, A), _Unchanged(), nn.Identity()
+    flux.register_to_config(in_channels=A.shape[0], out_channels=width)
+    made = DecoderHead(patch=A.shape[0], network=width, width=head.width, heads=head.heads, blocks=head.blocks)
+    return HeadedTransformer(flux, made)
 
 
 def adapt(network: TextTransformer, adapter: Adapter) -> None:

@@ -1,5 +1,6 @@
 """Figures, drawn from tables and arrays alone."""
 
+from textwrap import shorten
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -252,6 +253,28 @@ def sample_grid(rows: dict[str, np.ndarray]) -> Figure:
         for panel, image in zip(row, images, strict=False):
             panel.imshow(image, interpolation="nearest")
         row[0].text(-0.15, 0.5, name, transform=row[0].transAxes, ha="right", va="center", fontsize=8)
+    return figure
+
+
+def crops(columns: dict[str, np.ndarray], captions: list[str]) -> Figure:
+    """For each caption a row: the whole image of the first arm with a frame, and what every arm has within the frame."""
+    side = next(iter(columns.values())).shape[1]
+    low, high = side // 5, side // 5 + side // 2
+    figure, panels = plt.subplots(
+        len(captions), len(columns) + 1, figsize=(1.35 * (len(columns) + 1), 1.55 * len(captions)), squeeze=False,
+        gridspec_kw={"wspace": 0.05, "hspace": 0.32},
+    )  # fmt: skip
+    for row, caption in enumerate(captions):
+        whole = panels[row, 0]
+        whole.imshow(next(iter(columns.values()))[row], interpolation="nearest")
+        whole.add_patch(plt.Rectangle((low - 0.5, low - 0.5), high - low, high - low, fill=False, color="white"))
+        for panel, images in zip(panels[row, 1:], columns.values(), strict=True):
+            panel.imshow(images[row][low:high, low:high], interpolation="nearest")
+        for panel in panels[row]:
+            _framed(panel)
+        whole.text(0, -0.06, shorten(caption, 110), transform=whole.transAxes, fontsize=6, va="top", color="0.3")
+    for panel, name in zip(panels[0, 1:], columns, strict=True):
+        panel.set_title(name, fontsize=7, fontweight="normal")
     return figure
 
 

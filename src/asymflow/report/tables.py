@@ -27,15 +27,18 @@ def gather(study: dict[str, Any], published: list[pd.DataFrame], systems: list[p
                 scores, sampled = (
                     json.loads((run / sampling / name).read_text()) for name in ("scores.json", "samples.json")
                 )
+                texts = _texts(run / sampling / "text_scores.json")
+                metrics = scores["metrics"] | texts["metrics"]
                 rows.append(
                     {"arm": arm, "seed": seed, "sampling": sampling}
                     | fields
                     | {f"sampling.{key}": value for key, value in settings.items()}
-                    | scores["metrics"]
+                    | metrics
                     | _costs(trained, scores, sampled)
                     | _search(run / sampling / "guidance.json")
+                    | {name: f"not run: {reason}" for name, reason in texts["not_run"].items()}
                 )
-                measured.add(tuple(scores["metrics"]))
+                measured.add(tuple(metrics))
     if len(measured) > 1:
         raise KeyError(f"the runs of study {study['name']} were scored with different metrics; score them again")
     table = pd.DataFrame(rows)
@@ -63,12 +66,18 @@ def _costs(trained: dict[str, Any], scores: dict[str, Any], sampled: dict[str, A
         "sample_seconds": sampled["seconds"],
         "parameters": trained["parameters"],
         "gflops_per_image": trained["gflops_per_image"],
+        "peak_memory_mib": trained["peak_memory_mib"],
         "machine": trained["machine"],
         "code_train": trained["code"],
         "code_sample": sampled["code"],
         "code_score": scores["code"],
         "commit": trained["commit"],
     }
+
+
+def _texts(path: Path) -> dict[str, dict[str, Any]]:
+    """What was scored by captions, and which judges had nothing to say, with the reason."""
+    return json.loads(path.read_text()) if path.exists() else {"metrics": {}, "not_run": {}}
 
 
 def _search(path: Path) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Fits the lift from the autoencoder's latent tokens to pixel patches.
 
 python -m asymflow.stages.fit_lift --config JSON --patch-size 16 --colour oklab --data results/data/train.json
-    --autoencoder results/latent/autoencoder.safetensors --out results/latent/lift_oklab_p16.safetensors
+    --latents results/latent/autoencoder.safetensors --out results/latent/lift_oklab_p16.safetensors
 """
 
 import argparse
@@ -12,15 +12,14 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from asymflow import tensors
 from asymflow.config.autoencoder import DOWN
-from asymflow.config.autoencoder import Autoencoder as AutoencoderConfig
 from asymflow.config.colour import Colour
 from asymflow.config.subspace import Subspace as Config
 from asymflow.data.batches import order
 from asymflow.data.colour import encode
 from asymflow.data.reader import ShardReader
-from asymflow.models.autoencoder import Autoencoder
+from asymflow.models import latents
+from asymflow.models.latents import Latents
 from asymflow.progress import Progress
 from asymflow.subspace.file import Subspace, save
 from asymflow.subspace.patches import CHANNEL_FIRST, patchify
@@ -35,7 +34,7 @@ def main() -> None:
     parser.add_argument("--patch-size", type=int, required=True)
     parser.add_argument("--colour", choices=get_args(Colour), required=True)
     parser.add_argument("--data", type=Path, required=True, help="index of the training split")
-    parser.add_argument("--autoencoder", type=Path, required=True)
+    parser.add_argument("--latents", type=Path, required=True, help="autoencoder, or the folder of a FLUX.2 klein")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     config, reader = Config.model_validate_json(arguments.config), ShardReader(arguments.data)
@@ -44,23 +43,14 @@ def main() -> None:
             f"a pixel patch of {arguments.patch_size} pixels cannot be paired with a latent token: it must be a multiple of"
             f" {DOWN}, which a latent position spans, and divide the images' side of {reader.image_size} pixels"
         )
-    save(fit(reader, load(arguments.autoencoder), arguments.patch_size, arguments.colour, config), arguments.out)
+    space = latents.load(arguments.latents, arguments.patch_size, torch.device("cpu"))
+    save(fit(reader, space, arguments.patch_size, arguments.colour, config), arguments.out)
 
 
-def load(path: Path) -> Autoencoder:
-    """The autoencoder in a file of stage fit_autoencoder. Raises ValueError for any other file."""
-    told, _ = tensors.describe(path)
-    if told.get("kind") != "autoencoder":
-        raise ValueError(f"{path} holds a {told.get('kind')!r}, not an autoencoder; stage fit_autoencoder writes one")
-    autoencoder = Autoencoder(AutoencoderConfig.model_validate(told["config"]))
-    autoencoder.load_state_dict(tensors.load(path))
-    return autoencoder.eval().requires_grad_(False)
-
-
-def fit(reader: ShardReader, autoencoder: Autoencoder, patch_size: int, colour: Colour, config: Config) -> Subspace:
+def fit(reader: ShardReader, space: Latents, patch_size: int, colour: Colour, config: Config) -> Subspace:
     """The lift as a subspace file: its columns are A, in the order of the latent token; its scale is s."""
     images = min(config.images, len(reader))
-    paired = gather(_pairs(reader, images, autoencoder, patch_size, colour, config.seed))
+    paired = gather(_pairs(reader, images, space, patch_size, colour, config.seed))
     A, s = procrustes(paired)
     print(f"scale {s:.4f}; the lift misses {100 * unexplained(paired, A, s):.2f} % of the pixels' energy", flush=True)
     spectrum = torch.einsum("Dk,DE,Ek->k", A, paired.gram, A) / paired.count
@@ -69,14 +59,14 @@ def fit(reader: ShardReader, autoencoder: Autoencoder, patch_size: int, colour: 
 
 
 def _pairs(
-    reader: ShardReader, images: int, autoencoder: Autoencoder, patch_size: int, colour: Colour, seed: int
+    reader: ShardReader, images: int, space: Latents, patch_size: int, colour: Colour, seed: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Pixel patches and the latent tokens of the same places, in FLUX.2's order (channel, row, column)."""
     chosen = order(len(reader), seed, epoch=0)[:images].sort().values
     with Progress("fit_lift", images, "images") as progress:
         for indices in chosen.split(BATCH):
             pixels = reader.images(indices.tolist()).float() / 127.5 - 1
-            tokens = patchify(autoencoder.encode(pixels), patch_size // DOWN, CHANNEL_FIRST)
+            tokens = space.encode(pixels)
             patches = patchify(encode(pixels.double(), colour), patch_size, CHANNEL_FIRST)
             yield patches.flatten(0, 1), tokens.flatten(0, 1)
             progress.advance(len(indices))

@@ -5,18 +5,16 @@ python -m asymflow.stages.sample --sampling JSON --model results/runs/rank8/seed
 """
 
 import argparse
-import hashlib
 import json
-import os
 import time
 from pathlib import Path
 
 import torch.distributed as distributed
 from torch.nn.functional import pad
 
-from asymflow import provenance
+from asymflow import machine, provenance
 from asymflow.config.sampling import Sampling
-from asymflow.files import atomic
+from asymflow.files import atomic, sha256
 from asymflow.progress import Progress
 from asymflow.sampling import parts
 from asymflow.sampling.run import Run, load
@@ -32,9 +30,7 @@ def main() -> None:
     parser.add_argument("--samples", type=Path, required=True)
     parser.add_argument("--summary", type=Path, required=True)
     arguments = parser.parse_args()
-    rank, world_size, local_rank = (
-        int(os.environ.get(k, d)) for k, d in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0))
-    )
+    rank, world_size, local_rank = machine.torchrun()
 
     settings = Sampling.model_validate_json(arguments.sampling)
     if settings.guidance == "searched":
@@ -48,7 +44,7 @@ def main() -> None:
     folder = arguments.samples.with_suffix(".parts")
     if rank == 0:
         code = provenance.digest("asymflow.stages.sample")
-        model = hashlib.sha256(path.read_bytes()).hexdigest()
+        model = sha256(path)
         parts.prepare(folder, {"model": model, "sampling": settings.model_dump_json(), "code": code})
     if world_size > 1:
         distributed.barrier()

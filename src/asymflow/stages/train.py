@@ -6,11 +6,9 @@ python -m asymflow.stages.train --arm JSON --seed 0 --data results/data/train.js
 """
 
 import argparse
-import hashlib
 import json
-import os
-import resource
 import shutil
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -20,22 +18,24 @@ from asymflow import machine, provenance
 from asymflow.config.arm import Arm
 from asymflow.data.batches import Batches
 from asymflow.data.reader import ShardReader
-from asymflow.files import atomic
+from asymflow.files import atomic, sha256
 from asymflow.models.cost import gflops, parameters
 from asymflow.models.jit import build
 from asymflow.models.velocity import VelocityModel
 from asymflow.subspace import file as subspace_file
 from asymflow.subspace.patches import CHANNEL_LAST
 from asymflow.training import checkpoint
+from asymflow.training.ema import Averages
 from asymflow.training.loop import train
+from asymflow.training.optimiser import groups
 from asymflow.training.repa import Aligned
-from asymflow.training.step import FlowMatching
+from asymflow.training.step import FlowMatching, draw
 from asymflow.training.teachers import DINOV2, DinoTeacher, LocalTeacher
 
 
 def main() -> None:
     arguments = _arguments()
-    rank, world_size, local_rank = (int(os.environ.get(name, d)) for name, d in _TORCHRUN)
+    rank, world_size, local_rank = machine.torchrun()
     arm, reader = Arm.model_validate_json(arguments.arm), ShardReader(arguments.data)
     here = machine.choose(arm.training.precision, arm.training.compile, local_rank)
     if world_size > 1:
@@ -55,25 +55,35 @@ def main() -> None:
         "configuration": arm.model_dump_json(),
         "seed": str(arguments.seed),
         "code": provenance.digest("asymflow.stages.train"),
-        "data": _sha256(arguments.data),
-        "subspace": _sha256(arguments.subspace) + _sha256(arguments.pca),
-        "teacher": _sha256(arguments.teacher) if arguments.teacher else "",
+        "data": sha256(arguments.data),
+        "subspace": sha256(arguments.subspace) + sha256(arguments.pca),
+        "teacher": sha256(arguments.teacher) if arguments.teacher else "",
         "precision": str(here.precision),
     }
     teacher = _teacher(arm, arguments.teacher, here)
+    objective = _objective(arm, model, teacher, arguments.seed).to(here.device)
+    averages = Averages(
+        dict(model.network.named_parameters()), arm.training.ema_images
+    )  # without what only trains along
     result = train(
-        _objective(arm, model, teacher, arguments.seed).to(here.device),
+        objective,
         batches,
         arm.training,
         here,
-        patch_size=arm.model.patch_size,
-        colour=arm.model.colour,
-        null_label=len(reader.classes),
+        draw=partial(
+            draw,
+            patch_size=arm.model.patch_size,
+            colour=arm.model.colour,
+            null_label=len(reader.classes),
+            training=arm.training,
+            teacher=teacher,
+        ),
+        optimiser=_optimiser(objective, arm),
+        average=averages,
         seed=arguments.seed,
         state=arguments.state,
         identity=identity,
-        teacher=teacher,
-        snapshot=lambda averages, number, images: checkpoint.save_model(
+        snapshot=lambda number, images: checkpoint.save_model(
             checkpoint.snapshot_path(_made(arguments.state / "snapshots"), number),
             averages,
             model.A,
@@ -82,13 +92,9 @@ def main() -> None:
         say=lambda text: print(text, flush=True),
     )
     if rank == 0:
-        _write(arguments, arm, reader, model, result, here)
+        _write(arguments, arm, reader, model, averages, result, here)
     if world_size > 1:
         distributed.destroy_process_group()
-
-
-# the environment that torchrun gives its processes, and what a single process assumes
-_TORCHRUN = (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0))
 
 
 def _arguments() -> argparse.Namespace:
@@ -143,11 +149,19 @@ def _objective(arm: Arm, model: VelocityModel, teacher: LocalTeacher | DinoTeach
     return Aligned(model, arm.training, arm.repa, teacher.width, torch.Generator().manual_seed(seed))
 
 
-def _write(arguments, arm, reader, model, result, here) -> None:
-    """The model, its snapshots, curve and summary; the resumable state goes last, when nothing needs it any more."""
-    checkpoint.save_model(
-        arguments.model, result.averages, model.A, _description(arguments, arm, reader, result.images)
+def _optimiser(objective: FlowMatching, arm: Arm) -> torch.optim.AdamW:
+    training = arm.training
+    return torch.optim.AdamW(
+        groups(objective.named_parameters(), training.lr, {}),
+        betas=training.betas,
+        weight_decay=training.weight_decay,
+        fused=True,
     )
+
+
+def _write(arguments, arm, reader, model, averages, result, here) -> None:
+    """The model, its snapshots, curve and summary; the resumable state goes last, when nothing needs it any more."""
+    checkpoint.save_model(arguments.model, averages, model.A, _description(arguments, arm, reader, result.images))
     shutil.copytree(_made(arguments.state / "snapshots"), arguments.snapshots, dirs_exist_ok=True)
     summary = {
         "images": result.images,
@@ -155,7 +169,7 @@ def _write(arguments, arm, reader, model, result, here) -> None:
         "images_per_second": round(result.images / result.seconds, 2),
         "parameters": parameters(model.network),
         "gflops_per_image": round(gflops(model.network, *_one_image(arm, reader)), 4),
-        "peak_memory_mib": _peak_memory(here.device) >> 20,
+        "peak_memory_mib": machine.peak_memory(here.device) >> 20,
         "machine": str(here),
         **provenance.record("asymflow.stages.train"),
     }
@@ -191,16 +205,6 @@ def _one_image(arm: Arm, reader: ShardReader) -> tuple[torch.Tensor, ...]:
         torch.zeros(1),
         torch.zeros(1, dtype=torch.long),
     )
-
-
-def _peak_memory(device: torch.device) -> int:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 if __name__ == "__main__":

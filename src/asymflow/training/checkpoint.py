@@ -7,13 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from asymflow import tensors as tensor_file
-from asymflow.training.ema import Averages
+from asymflow.training.ema import Average
 
 
 def save(
     path: Path,
     objective: nn.Module,
-    averages: Averages,
+    average: Average,
     optimiser: torch.optim.Optimizer,
     images: int,
     identity: dict[str, str],
@@ -22,14 +22,14 @@ def save(
 
     The random state needs no place: every step seeds its generators from (seed, images seen).
     """
-    tensors = {f"objective.{name}": value for name, value in objective.state_dict().items()} | _averages(averages)
+    tensors = {f"objective.{name}": value for name, value in objective.state_dict().items()} | average.tensors()
     for index, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{name}": value for name, value in state.items()}
     tensor_file.save(path, tensors, {"images": images, "identity": identity})
 
 
 def restore(
-    path: Path, objective: nn.Module, averages: Averages, optimiser: torch.optim.Optimizer, identity: dict[str, str]
+    path: Path, objective: nn.Module, average: Average, optimiser: torch.optim.Optimizer, identity: dict[str, str]
 ) -> tuple[int, str]:
     """Loads a checkpoint in place and returns (images seen, why nothing was loaded).
 
@@ -44,19 +44,17 @@ def restore(
         return 0, f"the checkpoint was made with another {' and '.join(changed)}"
     tensors = tensor_file.load(path)
     objective.load_state_dict(_group(tensors, "objective."))
-    for horizon, average in averages.weights.items():
-        for name, value in _group(tensors, f"ema_{horizon}.").items():
-            average[name].copy_(value)
+    average.restore(tensors)
     state = optimiser.state_dict()
-    for index in range(len(state["param_groups"][0]["params"])):
+    for index in (index for group in state["param_groups"] for index in group["params"]):
         state["state"][index] = _group(tensors, f"optimiser.{index}.")
     optimiser.load_state_dict(state)
     return description["images"], ""
 
 
-def save_model(path: Path, averages: Averages, A: Tensor, description: dict[str, Any]) -> None:
+def save_model(path: Path, average: Average, A: Tensor, description: dict[str, Any]) -> None:
     """Writes a model for sampling: every average, the subspace, and what they are."""
-    tensor_file.save(path, _averages(averages) | {"A": A}, description)
+    tensor_file.save(path, average.tensors() | {"A": A}, description)
 
 
 def snapshot_path(folder: Path, number: int) -> Path:
@@ -76,10 +74,6 @@ def load_model(path: Path | str, ema_images: int) -> tuple[dict[str, Tensor], Te
         raise ValueError(f"{path} holds no average with a horizon of {ema_images} images, only {', '.join(kept)}")
     tensors = tensor_file.load(path, lambda name: name.startswith(prefix) or name == "A")
     return _group(tensors, prefix), tensors["A"], description
-
-
-def _averages(averages: Averages) -> dict[str, Tensor]:
-    return {f"ema_{h}.{name}": value for h, average in averages.weights.items() for name, value in average.items()}
 
 
 def _group(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

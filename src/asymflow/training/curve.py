@@ -32,7 +32,7 @@ class Curve:
 
     def seconds(self) -> float:
         """Time spent in updates, over all resumptions."""
-        return sum(json.loads(line)["seconds"] for line in self._lines())
+        return sum((json.loads(line)["seconds"] for line in self._lines()), 0.0)
 
     def close(self) -> None:
         """Flushes TensorBoard's file."""

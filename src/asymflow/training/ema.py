@@ -1,9 +1,23 @@
 """Exponential moving averages of the weights, several horizons at once."""
 
 import math
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
+
+
+@runtime_checkable
+class Average(Protocol):
+    """An average of weights that moves along with a training and survives its interruptions."""
+
+    def update(self, batch: int) -> None: ...
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The averages as a file holds them."""
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Goes back to what `tensors` gave."""
 
 
 class Averages:
@@ -26,6 +40,13 @@ class Averages:
         for horizon, average in self.weights.items():
             torch._foreach_lerp_(list(average.values()), current, -math.expm1(-batch / horizon))
 
+    def tensors(self) -> dict[str, Tensor]:
+        return {f"ema_{h}.{name}": value for h, average in self.weights.items() for name, value in average.items()}
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        for name, value in self.tensors().items():
+            value.copy_(tensors[name])
+
 
 class PowerAverage:
     """An average of the given parameters that always remembers the same share of the training so far, updated in place.
@@ -40,8 +61,17 @@ class PowerAverage:
         self.weights = {name: p.detach().clone() for name, p in parameters.items()}
 
     @torch.no_grad()
-    def update(self) -> None:
-        """Moves the average towards the current weights, after an update."""
+    def update(self, batch: int) -> None:
+        """Moves the average towards the current weights, after an update, whatever the number of its images."""
         self.updates += 1
         step = 1 - (1 - 1 / self.updates) ** (self.gamma + 1)
         torch._foreach_lerp_(list(self.weights.values()), [p.detach() for p in self._parameters.values()], step)
+
+    def tensors(self) -> dict[str, Tensor]:
+        updates = torch.tensor(self.updates)
+        return {f"ema.{name}": value for name, value in self.weights.items()} | {"ema_updates": updates}
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        self.updates = int(tensors["ema_updates"])
+        for name, value in self.weights.items():
+            value.copy_(tensors[f"ema.{name}"])

@@ -7,15 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from asymflow.config.colour import Colour
 from asymflow.config.loss import Loss
-from asymflow.data.colour import decode
-from asymflow.flow.path import denoised, interpolate
+from asymflow.config.text_arm import TextArm
+from asymflow.data.colour import decode, encode
+from asymflow.flow.path import denoised, interpolate, logit_normal_time, shift_time
 from asymflow.flow.variance import adaptive_weight, denoising_loss, fade, perceptual_weight, reduced_target
-from asymflow.models.text_transformer import frozen
+from asymflow.models.text_transformer import frozen, grid_positions
 from asymflow.models.velocity import VelocityModel
 from asymflow.subspace.patches import CHANNEL_FIRST, patchify, unpatchify
 
@@ -39,6 +40,32 @@ class TextExample:
         """The example in parts of at most `size` images."""
         pieces = (x.split(size) for x in (self.x_0, self.z_0, self.eps, self.t, self.text))
         return [TextExample(*piece, self.positions, self.grid) for piece in zip(*pieces, strict=True)]
+
+
+def draw(
+    images: UInt8[Tensor, "b 3 H W"],
+    latents: Float[Tensor, "b n d"],
+    text: Float[Tensor, "b l e"],
+    *,
+    arm: TextArm,
+    empty: Float[Tensor, "l e"],
+) -> TextExample:
+    """Noise, noise levels and hidden captions for a batch, from the seeded generators."""
+    b, device = len(images), images.device
+    p = arm.patch_size
+    grid = (images.shape[2] // p, images.shape[3] // p)
+    patches = patchify(encode(images.float() / 127.5 - 1, arm.colour), p, CHANNEL_FIRST)
+    x_0 = latents if arm.space == "latent" else patches
+    law, hidden = arm.training, torch.rand(b, device=device) < arm.training.caption_dropout
+    return TextExample(
+        x_0=x_0,
+        z_0=latents,
+        eps=torch.randn_like(x_0),
+        t=shift_time(logit_normal_time(torch.randn(b, device=device), law.time_mean, law.time_std), law.shift),
+        text=torch.where(hidden[:, None, None], empty, text),
+        positions=grid_positions(*grid).to(device),
+        grid=grid,
+    )
 
 
 class Finetuning(nn.Module):

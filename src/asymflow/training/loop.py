@@ -13,16 +13,15 @@ import torch.distributed as distributed
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from asymflow.config.colour import Colour
-from asymflow.config.training import Training
+from asymflow.config.training import Schedule
 from asymflow.data.batches import Batches
 from asymflow.machine import Machine
 from asymflow.progress import Progress
 from asymflow.training import checkpoint
 from asymflow.training.curve import Curve
-from asymflow.training.ema import Averages
+from asymflow.training.ema import Average
 from asymflow.training.schedule import finished_part, learning_rate
-from asymflow.training.step import Example, FlowMatching, Teacher, draw, seed_step
+from asymflow.training.step import Example, seed_step
 
 
 class Interrupted(SystemExit):
@@ -33,46 +32,41 @@ class Interrupted(SystemExit):
 class Result:
     """What a finished training hands on."""
 
-    averages: Averages
     images: int
     seconds: float  # spent in updates, over all resumptions of which the curve knows
 
 
 def train(
-    objective: FlowMatching,
+    objective: nn.Module,
     batches: Batches,
-    training: Training,
+    schedule: Schedule,
     machine: Machine,
     *,
-    patch_size: int,
-    colour: Colour,
-    null_label: int,
+    draw: Callable[..., Example],
+    optimiser: torch.optim.Optimizer,
+    average: Average,
     seed: int,
     state: Path,
     identity: dict[str, str],
-    teacher: Teacher | None,
-    snapshot: Callable[[Averages, int, int], None],
+    snapshot: Callable[[int, int], None],
     say: Callable[[str], None],
 ) -> Result:
-    """Trains the objective's model in place and returns its averages.
+    """Trains the objective, and moves the average, in place.
 
-    `state` is the folder of everything that an interrupted run resumes from. `snapshot` is handed the averages after each
-    of the training's `snapshots` equal parts, with its number and the images seen. Raises FloatingPointError when the loss
-    stops being finite, naming the update; the last good checkpoint stays.
+    `draw` makes the example of a batch, from the generators seeded for its step. `optimiser` has groups with a `multiple` of
+    the scheduled learning rate each (`optimiser.groups`). `state` is the folder of everything that an interrupted run
+    resumes from. `snapshot` is called after each of the schedule's `snapshots` equal parts, with its number and the images
+    seen. Raises FloatingPointError when the loss stops being finite, naming the update; the last good checkpoint stays.
     """
-    # Prepare. The averages are of the network alone; the optimiser may have more to train.
+    # Prepare.
     rank, world_size = (
         (distributed.get_rank(), distributed.get_world_size()) if distributed.is_initialized() else (0, 1)
     )
-    parameters = list(objective.parameters())
-    optimiser = torch.optim.AdamW(
-        parameters, lr=training.lr, betas=training.betas, weight_decay=training.weight_decay, fused=True
-    )
-    averages = Averages(dict(objective.model.network.named_parameters()), training.ema_images)
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     state.mkdir(parents=True, exist_ok=True)
 
     # Resume.
-    images, why = checkpoint.restore(state / "checkpoint.safetensors", objective, averages, optimiser, identity)
+    images, why = checkpoint.restore(state / "checkpoint.safetensors", objective, average, optimiser, identity)
     say(f"resuming after {images} images" if images else f"starting from the beginning: {why}")
     curve = Curve(state / "curve.jsonl", state.parent / "tensorboard", images) if rank == 0 else None
 
@@ -85,40 +79,38 @@ def train(
         )
     stop = _listen_for_signals()
     losses, norms, since, marked = [], [], time.perf_counter(), images
-    total = len(batches) * training.batch  # a last incomplete batch is not trained
-    supply = batches.starting_at(images // training.batch, workers=max(1, (os.cpu_count() or 2) // world_size - 1))
+    total = len(batches) * schedule.batch  # a last incomplete batch is not trained
+    supply = batches.starting_at(images // schedule.batch, workers=max(1, (os.cpu_count() or 2) // world_size - 1))
 
     with Progress("train", total, "images", done=images) as progress:
-        for pixels, labels in supply:
+        for batch in supply:
             # Draw. The generators are seeded from the position, never from what happened before.
             seed_step(seed, images, rank)
-            pixels, labels = (x.to(machine.device, non_blocking=True) for x in (pixels, labels))
-            example = draw(pixels, labels, patch_size, colour, null_label, training, teacher)
+            example = draw(*(x.to(machine.device, non_blocking=True) for x in batch))
 
             # Loss and gradient, in parts where the memory asks for it.
-            parts = example.split(training.micro_batch or len(pixels))
-            losses.append(_add(_backward(wrapped, part, len(part.t) / len(pixels)) for part in parts))
+            parts = example.split(schedule.micro_batch or len(example.t))
+            losses.append(_add(_backward(wrapped, part, len(part.t) / len(example.t)) for part in parts))
 
             # Update.
-            images += training.batch
+            images += schedule.batch
+            rate = learning_rate(
+                images, peak=schedule.lr, warmup=schedule.warmup_images, decay=schedule.decay * total, total=total
+            )
             for group in optimiser.param_groups:
-                group["lr"] = learning_rate(
-                    images,
-                    peak=training.lr,
-                    warmup=training.warmup_images,
-                    decay=training.decay * total,
-                    total=total,
-                )
+                group["lr"] = rate * group["multiple"]
             norms.append(nn.utils.get_total_norm([p.grad for p in parameters]))
+            if schedule.gradient_clip:
+                nn.utils.clip_grads_with_norm_(parameters, schedule.gradient_clip, norms[-1])
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
-            averages.update(training.batch)
+            average.update(schedule.batch)
 
             # Report. Losses are read here and not at every update, which would make a GPU wait.
             last = images >= total or stop.requested
-            saves = last or images % training.checkpoint_images < training.batch
-            if saves or images % training.log_images < training.batch:
-                means = _finite_means(losses, images, training.batch)
+            saves = last or images % schedule.checkpoint_images < schedule.batch
+            if saves or images % schedule.log_images < schedule.batch:
+                means = _finite_means(losses, images, schedule.batch)
                 now = time.perf_counter()
                 if curve:
                     curve.add(
@@ -134,17 +126,17 @@ def train(
 
             # Save. A snapshot comes first: a run that resumes from the checkpoint does not come by here again. A checkpoint
             # is only written after the losses since the last one were found finite.
-            if rank == 0 and (part := finished_part(images, training.batch, total, training.snapshots)):
-                snapshot(averages, part, images)
+            if rank == 0 and (part := finished_part(images, schedule.batch, total, schedule.snapshots)):
+                snapshot(part, images)
             if saves and rank == 0 and images < total:
-                checkpoint.save(state / "checkpoint.safetensors", objective, averages, optimiser, images, identity)
+                checkpoint.save(state / "checkpoint.safetensors", objective, average, optimiser, images, identity)
                 since = time.perf_counter()
             if stop.requested and images < total:
                 raise Interrupted(f"interrupted after {images} of {total} images; run it again to continue")
 
     if curve:
         curve.close()
-    return Result(averages, images, curve.seconds() if curve else 0.0)
+    return Result(images, curve.seconds() if curve else 0.0)
 
 
 def _backward(objective: nn.Module, part: Example, weight: float) -> dict[str, Tensor]:

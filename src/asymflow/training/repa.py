@@ -8,7 +8,7 @@ from torch.nn.functional import cosine_similarity
 from asymflow.config.repa import Repa
 from asymflow.config.training import Training
 from asymflow.models.velocity import VelocityModel
-from asymflow.training.step import Example, FlowMatching
+from asymflow.training.step import ClassExample, FlowMatching
 
 
 def alignment_loss(projected: Float[Tensor, "b n e"], tokens: Float[Tensor, "b n e"]) -> Float[Tensor, ""]:
@@ -53,7 +53,7 @@ class Aligned(FlowMatching):
     def _keep(self, block: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         self.features = output
 
-    def forward(self, example: Example) -> dict[str, Float[Tensor, ""]]:
+    def forward(self, example: ClassExample) -> dict[str, Float[Tensor, ""]]:
         terms = super().forward(example)
         n = example.tokens.shape[1]  # class tokens, where they have joined, come first
         with torch.autocast(example.tokens.device.type, enabled=False):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int, UInt8
@@ -20,9 +21,18 @@ from asymflow.subspace.patches import patchify
 Teacher = Callable[[Tensor], Tensor]
 
 
+@runtime_checkable
+class Example(Protocol):
+    """What an objective takes: one batch, with the noise level of each image, which can be cut into parts."""
+
+    t: Tensor
+
+    def split(self, size: int) -> list["Example"]: ...
+
+
 @dataclass(frozen=True)
-class Example:
-    """What the network is shown and asked, for one batch."""
+class ClassExample:
+    """What the network is shown and asked, for one batch of images with classes."""
 
     x_0: Float[Tensor, "b n D"]
     eps: Float[Tensor, "b n D"]
@@ -30,10 +40,10 @@ class Example:
     labels: Int[Tensor, "b"]
     tokens: Float[Tensor, "b _n e"]  # the teacher's view of the clean images; of no tokens where there is no teacher
 
-    def split(self, size: int) -> list["Example"]:
+    def split(self, size: int) -> list["ClassExample"]:
         """The example in parts of at most `size` images."""
         pieces = (x.split(size) for x in (self.x_0, self.eps, self.t, self.labels, self.tokens))
-        return [Example(*piece) for piece in zip(*pieces, strict=True)]
+        return [ClassExample(*piece) for piece in zip(*pieces, strict=True)]
 
 
 def seed_step(seed: int, images_seen: int, rank: int) -> None:
@@ -49,7 +59,7 @@ def draw(
     null_label: int,
     training: Training,
     teacher: Teacher | None = None,
-) -> Example:
+) -> ClassExample:
     """Noise, noise levels, hidden labels and mirrored images for a batch, from the seeded generators."""
     pixels = images.float() / 127.5 - 1
     b, device = len(pixels), pixels.device
@@ -58,7 +68,7 @@ def draw(
         pixels = torch.where(mirrored[:, None, None, None], pixels.flip(3), pixels)
     x_0 = patchify(encode(pixels, colour), patch_size)
     hidden = torch.rand(b, device=device) < training.label_dropout
-    return Example(
+    return ClassExample(
         x_0=x_0,
         eps=torch.randn_like(x_0),
         t=logit_normal_time(torch.randn(b, device=device), training.time_mean, training.time_std),
@@ -77,7 +87,7 @@ class FlowMatching(nn.Module):
         super().__init__()
         self.model, self.sigma_min, self.sigma_floor = model, training.sigma_min, training.sigma_floor
 
-    def forward(self, example: Example) -> dict[str, Float[Tensor, ""]]:
+    def forward(self, example: ClassExample) -> dict[str, Float[Tensor, ""]]:
         x_t = interpolate(example.x_0, example.eps, example.t)
         u_hat = self.model(x_t, example.t, example.labels, sigma_min=self.sigma_min)
         u = velocity(example.x_0, example.eps)

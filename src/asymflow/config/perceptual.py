@@ -1,0 +1,26 @@
+"""Configuration of the perceptual distance (LPIPS)."""
+
+from typing import Literal
+
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
+
+from asymflow.config.section import Section
+
+
+class Perceptual(Section):
+    """The network whose layers LPIPS compares: trained here on the evaluator split, or published."""
+
+    backbone: Literal["squeeze", "alex", "vgg"] = "squeeze"
+    """Which of torchvision's networks."""
+
+    images: PositiveInt = 20_000
+    """Images seen in training, repetitions included, where it is trained here."""
+
+    batch: PositiveInt = 64
+    """Images per update."""
+
+    lr: PositiveFloat = 1e-3
+    """Highest learning rate; it rises over the first tenth of the training and falls to zero along a cosine."""
+
+    seed: NonNegativeInt = 0
+    """Decides initial weights and order."""

@@ -1,0 +1,67 @@
+"""LPIPS: how different two images look, pixel by pixel, by the layers of a convolutional network. [Zhang et al. 2018]
+
+With the published weights it is LPIPS. With a backbone trained here it has no weights fitted to human judgement: all channels and
+layers count alike (the paper's "baseline" form), and its numbers bear the name `lpips_local`.
+
+Letters in shapes: b images, h and w their sides.
+"""
+
+from pathlib import Path
+
+import lpips
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torchvision.models import AlexNet_Weights, SqueezeNet1_1_Weights, VGG16_Weights
+
+from asymflow import tensors
+
+PUBLISHED = {"squeeze": SqueezeNet1_1_Weights, "alex": AlexNet_Weights, "vgg": VGG16_Weights}
+
+
+class Lpips(nn.Module):
+    """Takes images in [-1, 1] and gives a map of distances; `name` is what its numbers may be called."""
+
+    def __init__(self, network: lpips.LPIPS, name: str):
+        super().__init__()
+        self.network, self.name = network.requires_grad_(False).eval(), name
+        # without fitted weights lpips sums its layers; their mean does not depend on how many the backbone has
+        self.scale = 1.0 if network.lpips else 1.0 / network.L
+
+    def forward(self, one: Float[Tensor, "b 3 h w"], other: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b h w"]:
+        return self.scale * self.network(one, other)[:, 0]
+
+
+def untrained(backbone: str) -> lpips.LPIPS:
+    """The network with random weights, all layers alike, its backbone trainable."""
+    return lpips.LPIPS(
+        net=backbone, lpips=False, pnet_rand=True, pnet_tune=True, spatial=True, eval_mode=False, verbose=False
+    )
+
+
+def load(path: Path | None, backbone: str, device: torch.device) -> Lpips:
+    """The network in a file of stage fit_perceptual; None: the published LPIPS, from torch's cache. Nothing is downloaded.
+
+    Raises ValueError when it is not there.
+    """
+    if path is None:
+        return _published(backbone).to(device)
+    told, _ = tensors.describe(path)
+    if told.get("kind") != "perceptual":
+        raise ValueError(
+            f"{path} holds a {told.get('kind')!r}, not a perceptual network; stage fit_perceptual writes one"
+        )
+    network = untrained(told["config"]["backbone"])
+    network.load_state_dict(tensors.load(path))
+    return Lpips(network, "lpips_local").to(device)
+
+
+def _published(backbone: str) -> Lpips:
+    url = PUBLISHED[backbone].IMAGENET1K_V1.url
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(url).name
+    if not cached.is_file():
+        raise ValueError(
+            f"the backbone of LPIPS is not at {cached}; download {url} to that place (or set TORCH_HOME to a folder that has it"
+            " as hub/checkpoints/...), or configure 'evaluators: local'"
+        )
+    return Lpips(lpips.LPIPS(net=backbone, spatial=True, verbose=False), "lpips")

@@ -1,0 +1,80 @@
+"""Encodes the captions that text-to-image arms are judged by.
+
+python -m asymflow.stages.encode_prompts --config JSON --heldout results/data/heldout.json
+    --reader results/evaluator/local.safetensors --prompts results/latent/prompts.json --tokens results/latent/prompts.safetensors
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+
+from asymflow import tensors
+from asymflow.config.prompts import Prompts
+from asymflow.data.reader import ShardReader
+from asymflow.files import atomic
+from asymflow.training import text
+
+BATCH = 50  # captions read at a time
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", required=True, help="the prompts section as JSON")
+    parser.add_argument("--heldout", type=Path, required=True, help="index of the held-out split")
+    parser.add_argument("--reader", type=Path, required=True, help="local evaluator, or the folder of a FLUX.2 klein")
+    parser.add_argument(
+        "--prompts", type=Path, required=True, help="captions and the attributes that they name, as JSON"
+    )
+    parser.add_argument("--tokens", type=Path, required=True)
+    arguments = parser.parse_args()
+    config = Prompts.model_validate_json(arguments.config)
+    prompts = from_file(Path(config.path)) if config.path else from_split(ShardReader(arguments.heldout))
+    if len(prompts) < config.count:
+        raise ValueError(
+            f"{config.path or arguments.heldout} has {len(prompts)} captions, but prompts.count asks for {config.count}"
+        )
+    prompts = prompts[: config.count]
+    reader = text.load(arguments.reader, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    captions = [prompt["caption"] for prompt in prompts]
+    read = [reader.tokens(captions[i : i + BATCH]).cpu() for i in range(0, len(captions), BATCH)]
+    found = {"text": torch.cat(read).bfloat16(), "empty": reader.tokens([""])[0].cpu().bfloat16()}
+    tensors.save(arguments.tokens, found, {"kind": "prompts"})
+    with atomic(arguments.prompts) as temporary:
+        temporary.write_text(json.dumps(prompts, indent=1))
+
+
+def from_split(reader: ShardReader) -> list[dict]:
+    """The caption of each held-out image, with the attributes that it names."""
+    records = [reader.record(i) for i in range(len(reader))]
+    return [
+        {"caption": record["caption"], "named": {name: record["attributes"][name] for name in record["named"]}}
+        for record in records
+    ]
+
+
+def from_file(path: Path) -> list[dict]:
+    """The captions in a text file, one a line, or in a JSONL file under `prompt`; empty lines are none.
+
+    Raises ValueError when a line is no such thing.
+    """
+    try:
+        lines = [line for line in path.read_text().splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"the captions in {path} (prompts.path) cannot be read: {error}") from error
+    if path.suffix != ".jsonl":
+        return [{"caption": line.strip(), "named": {}} for line in lines]
+    prompts = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            prompts.append({"caption": str(json.loads(line)["prompt"]), "named": {}})
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"{path}, line {number}: expected a JSON object with a prompt, found {line[:80]!r}"
+            ) from error
+    return prompts
+
+
+if __name__ == "__main__":
+    main()
