@@ -117,7 +117,8 @@ class Track:
         given = {
             "arm": arm.model_dump_json(), "seed": 1, "data": self.portraits / "train.json", "encoded": self.folder / "train.json",
             "lift": self.folder / "lift.safetensors", "perceptual": self.folder / "perceptual.safetensors",
-            "state": out / "state", "model": out / "model.safetensors", "curve": out / "curve.jsonl", "summary": out / "train.json",
+            "state": out / "state", "model": out / "model.safetensors", "curve": out / "curve.jsonl",
+            "summary": out / "train.json",
         } | self._start(arm) | self.options  # fmt: skip
         self.run(train_text, **(given | changes))
         return out

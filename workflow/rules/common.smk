@@ -19,6 +19,13 @@ try:
 except ConfigurationError as error:
     raise WorkflowError(str(error)) from None
 
+if experiment.latent.model and not Path(experiment.latent.model, "model_index.json").is_file():
+    raise WorkflowError(
+        f"latent.model is {experiment.latent.model!r}, but there is no model_index.json in such a folder; get a FLUX.2 klein once"
+        " with `hf download black-forest-labs/FLUX.2-klein-base-9B --local-dir FOLDER` (it is gated: accept its licence on its"
+        " page and log in with `hf auth login` first), or leave latent.model out to train a small latent model here"
+    )
+
 # jobs run the Python that runs Snakemake, also where its environment was not activated
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
@@ -88,9 +95,9 @@ def text_reader(wildcards):
     return experiment.latent.model or "<results>/evaluator/local.safetensors"
 
 
-def made_captions(wildcards):
-    """The captions that stage caption writes, where the set has none of its own."""
-    return ["<results>/data/train.captions.txt"] if experiment.captions.model else []
+def made_captions(split):
+    """The captions of a split that stage caption writes, where the set has none of its own."""
+    return [f"<results>/data/{split}.captions.txt"] if experiment.captions.model else []
 
 
 def arm_encoded(wildcards):

@@ -38,11 +38,11 @@ rule data_grid:
 rule caption:
     "Describe images that have no captions."
     input:
-        "<results>/data/train.json",
+        "<results>/data/{split}.json",
     output:
-        "<results>/data/train.captions.txt",
+        "<results>/data/{split}.captions.txt",
     log:
-        "<results>/data/caption.log",
+        "<results>/data/{split}.caption.log",
     params:
         config=section("captions"),
         code=code("caption"),

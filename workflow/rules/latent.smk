@@ -42,7 +42,7 @@ rule encode:
         data="<results>/data/train.json",
         latents=latent_space,
         reader=text_reader,
-        captions=made_captions,
+        captions=made_captions("train"),
     output:
         "<results>/latent/p{patch_size}/train.json",
     log:
@@ -62,7 +62,8 @@ rule encode_prompts:
     input:
         heldout="<results>/data/heldout.json",
         reader=text_reader,
-        path=lambda wildcards: [experiment.prompts.path] if experiment.prompts.path else [],
+        captions=made_captions("heldout"),
+        path=[experiment.prompts.path] if experiment.prompts.path else [],
     output:
         prompts="<results>/latent/prompts.json",
         tokens="<results>/latent/prompts.safetensors",
@@ -74,4 +75,4 @@ rule encode_prompts:
         code=code("encode_prompts"),
     shell:
         "python -m asymflow.stages.encode_prompts --config {params.config:q} --heldout {input.heldout}"
-        " --reader {input.reader} --prompts {output.prompts} --tokens {output.tokens} > {log} 2>&1"
+        " --captions {input.captions} --reader {input.reader} --prompts {output.prompts} --tokens {output.tokens} > {log} 2>&1"

@@ -24,13 +24,17 @@ def main() -> None:
     parser.add_argument("--config", required=True, help="the prompts section as JSON")
     parser.add_argument("--heldout", type=Path, required=True, help="index of the held-out split")
     parser.add_argument("--reader", type=Path, required=True, help="local evaluator, or the folder of a FLUX.2 klein")
+    parser.add_argument("--captions", type=Path, nargs="?", help="captions of that split made by stage caption")
     parser.add_argument(
         "--prompts", type=Path, required=True, help="captions and the attributes that they name, as JSON"
     )
     parser.add_argument("--tokens", type=Path, required=True)
     arguments = parser.parse_args()
     config = Prompts.model_validate_json(arguments.config)
-    prompts = from_file(Path(config.path)) if config.path else from_split(ShardReader(arguments.heldout))
+    if config.path or arguments.captions:
+        prompts = from_file(Path(config.path or arguments.captions))
+    else:
+        prompts = from_split(ShardReader(arguments.heldout))
     if len(prompts) < config.count:
         raise ValueError(
             f"{config.path or arguments.heldout} has {len(prompts)} captions, but prompts.count asks for {config.count}"

@@ -1,7 +1,8 @@
 """Says how alike images of several arms are that began with the same noise and caption, against shuffled pairs.
 
 python -m asymflow.stages.pairs --study JSON --samples RUN/captions/samples.npy ...
-    --perceptual results/evaluator/perceptual.safetensors --evaluator results/evaluator/local.safetensors --out results/lift_pairs.csv
+    --perceptual results/evaluator/perceptual.safetensors --evaluator results/evaluator/local.safetensors
+    --out results/lift_pairs.csv
 """
 
 import argparse
