@@ -95,6 +95,17 @@ def test_gradients_reach_all_that_is_trained_and_nothing_else():
         assert (parameter.grad is not None and parameter.grad.abs().max() > 0) == parameter.requires_grad, name
 
 
+def test_activations_that_are_not_kept_change_no_gradient():
+    made = network()
+    made(*inputs()).square().sum().backward()
+    kept = {name: parameter.grad for name, parameter in made.named_parameters()}
+    made.zero_grad()
+    made.flux.enable_gradient_checkpointing()
+    made(*inputs()).square().sum().backward()
+    for name, parameter in made.named_parameters():
+        torch.testing.assert_close(parameter.grad, kept[name], rtol=1e-4, atol=1e-4)
+
+
 def test_a_layer_that_does_not_exist_is_an_error():
     with pytest.raises(ValueError, match=r"no layer of the network is called 'ff\.linear_im'"):
         adapt(network(), Adapter(targets=("ff.linear_im",)))

@@ -36,8 +36,10 @@ class TextTransformer(nn.Module):
     ) -> Float[Tensor, "b n o"]:
         words = torch.zeros(text.shape[1], AXES, device=x.device)
         words[:, 3] = torch.arange(text.shape[1], device=x.device)
-        # torch's fused attention takes a third of a step of few tokens on CPUs, written out it takes a tenth
-        with sdpa_kernel(SDPBackend.MATH) if x.device.type == "cpu" else nullcontext():
+        # torch's fused attention takes a third of a step of few tokens on CPUs, written out it takes a tenth; but a block whose
+        # activations are not kept is computed again outside of this context, and has to be computed alike
+        written_out = x.device.type == "cpu" and not self.flux.gradient_checkpointing
+        with sdpa_kernel(SDPBackend.MATH) if written_out else nullcontext():
             return self.flux(
                 hidden_states=x,
                 encoder_hidden_states=text,
