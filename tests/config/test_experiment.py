@@ -79,6 +79,10 @@ def test_arms_of_the_rank_sweep_differ_in_nothing_but_their_target():
         ({"evaluators": "published"}, "key evaluators"),
         ({"data": {"source": "folder"}}, "path must say where they are"),
         ({"seeds": 0}, "key seeds"),
+        (
+            {"autoencoder": {"channels": 193}},
+            "key autoencoder: channels is 193; a latent position stands for 8 x 8 x 3 = 192 numbers of the image: give at most",
+        ),
     ],
 )  # fmt: skip
 def test_a_mistake_is_explained(tmp_path, changes, sentence):

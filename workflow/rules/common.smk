@@ -9,22 +9,17 @@ from typing import get_args
 from snakemake.exceptions import WorkflowError
 
 from asymflow.config.colour import Colour
-from asymflow.config.experiment import ConfigurationError, load
+from asymflow.config.experiment import load
+from asymflow.config.latent import check
 from asymflow.config.subspace import Basis
 from asymflow.provenance import digest
 
 try:
     overlays = list(workflow.overwrite_configfiles)
     experiment = load(config, [f for f in workflow.configfiles if f not in overlays] + overlays)
-except ConfigurationError as error:
+    check(experiment.latent, experiment.text_arms)
+except ValueError as error:
     raise WorkflowError(str(error)) from None
-
-if experiment.latent.model and not Path(experiment.latent.model, "model_index.json").is_file():
-    raise WorkflowError(
-        f"latent.model is {experiment.latent.model!r}, but there is no model_index.json in such a folder; get a FLUX.2 klein once"
-        " with `hf download black-forest-labs/FLUX.2-klein-base-9B --local-dir FOLDER` (it is gated: accept its licence on its"
-        " page and log in with `hf auth login` first), or leave latent.model out to train a small latent model here"
-    )
 
 # jobs run the Python that runs Snakemake, also where its environment was not activated
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])

@@ -14,7 +14,7 @@ from pydantic import PositiveInt, ValidationError
 from pydantic_core import ErrorDetails
 
 from asymflow.config.arm import Arm
-from asymflow.config.autoencoder import DOWN, Autoencoder
+from asymflow.config.autoencoder import Autoencoder
 from asymflow.config.captions import Captions
 from asymflow.config.data import Data
 from asymflow.config.evaluator import Evaluator
@@ -266,12 +266,6 @@ def _text_arm_contradictions(name: str, arm: TextArm, experiment: Experiment) ->
     size, arms = experiment.data.image_size, experiment.text_arms
     if size % arm.patch_size:
         yield "patch_size", f"found {arm.patch_size}; expected a divisor of the image size, {size} (data.image_size)"
-    dimension, token = arm.patch_size**2 * CHANNELS, (arm.patch_size // DOWN) ** 2 * experiment.autoencoder.channels
-    if experiment.latent.model is None and token > dimension:
-        yield (
-            "patch_size",
-            f"a latent token has {token} numbers but a patch of pixels only {dimension}: nothing lifts it",
-        )
     if arm.start is None:
         return
     if arm.start not in arms:

@@ -1,6 +1,16 @@
-"""Configuration of the latent model that text-to-image arms begin with."""
+"""Configuration of the latent model that text-to-image arms begin with, and the check of its folder."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from asymflow.config.section import Section
+from asymflow.config.text_arm import TextArm
+
+PARTS = ("vae", "text_encoder", "transformer")  # with weights
+FILES = ("model_index.json", *(f"{part}/config.json" for part in PARTS), "tokenizer/tokenizer_config.json")
+SIDE = 2  # positions of the latents that a token has in each direction
+CHANNELS = 3  # RGB
 
 
 class Latent(Section):
@@ -9,3 +19,47 @@ class Latent(Section):
     model: str | None = None
     """A folder with a FLUX.2 klein in the format of diffusers (vae, text_encoder, tokenizer, transformer). None: they are trained
     here, and the evaluator's text tower reads captions."""
+
+
+def check(latent: Latent, arms: Mapping[str, TextArm]) -> None:
+    """Raises ValueError when `latent.model` is no folder with a whole FLUX.2 klein, or its tokens are not patches of the arms.
+
+    Looks at names and configurations alone, so that a mistake costs no job.
+    """
+    if latent.model is None:
+        return
+    folder = Path(latent.model)
+    missing = [file for file in FILES if not (folder / file).is_file()] or list(_missing_weights(folder))
+    if missing:
+        found = f"lacks {', '.join(missing)}" if folder.is_dir() else f"is no folder (looked in {Path.cwd()})"
+        raise ValueError(
+            f"latent.model is {latent.model!r}, which {found}; expected a folder with a whole FLUX.2 klein: get it once with"
+            " `hf download black-forest-labs/FLUX.2-klein-base-9B --local-dir FOLDER` (it is gated: accept its licence on its"
+            " page and log in with `hf auth login` first), or leave latent.model out to train a small latent model here"
+        )
+    vae = json.loads((folder / "vae/config.json").read_text())
+    spanned, token = SIDE * 2 ** (len(vae["block_out_channels"]) - 1), SIDE**2 * vae["latent_channels"]
+    for name, arm in arms.items():
+        if arm.patch_size != spanned:
+            raise ValueError(
+                f"arm {name!r} has patches of {arm.patch_size} x {arm.patch_size} pixels, but a latent token of {folder} spans"
+                f" {spanned} x {spanned}: the grids of tokens do not match; set its patch_size to {spanned}"
+            )
+    if token > CHANNELS * spanned**2:
+        raise ValueError(
+            f"a latent token of {folder} has {token} numbers, but the pixel patch that it spans only {CHANNELS * spanned**2}"
+            f" ({spanned} x {spanned} x {CHANNELS}): nothing lifts it; set latent.model to one with fewer latent_channels"
+        )
+
+
+def _missing_weights(folder: Path) -> Iterator[str]:
+    """Weights that a download has not brought: those in an index, or any at all."""
+    for part in PARTS:
+        listed = [
+            json.loads(index.read_text())["weight_map"] for index in (folder / part).glob("*.safetensors.index.json")
+        ]
+        wanted = {file for files in listed for file in files.values()}
+        if wanted:
+            yield from (f"{part}/{file}" for file in sorted(wanted) if not (folder / part / file).is_file())
+        elif not list((folder / part).glob("*.safetensors")):
+            yield f"{part}/*.safetensors"
