@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from asymflow import tensors
 from asymflow.config.autoencoder import Autoencoder
+from asymflow.config.data import Data
 from asymflow.config.loss import Loss
 from asymflow.config.perceptual import Perceptual
 from asymflow.config.prompts import Prompts
@@ -17,6 +19,7 @@ from asymflow.config.subspace import Subspace
 from asymflow.config.text_arm import Head, TextArm, TextTraining
 from asymflow.config.text_sampling import TextSampling
 from asymflow.config.transformer import Adapter, Transformer
+from asymflow.data.shards import write_splits
 from asymflow.models import export as exported
 from asymflow.models import latents
 from asymflow.models.text_model import Lift
@@ -35,6 +38,7 @@ from asymflow.stages import (
     score_text,
     train_text,
 )
+from asymflow.subspace.patches import CHANNEL_FIRST, CHANNEL_LAST
 
 SMALL = Transformer(heads=2, head_width=16, double_blocks=1, single_blocks=1)
 TRAINING = TextTraining(
@@ -275,9 +279,18 @@ def test_a_basis_that_is_no_lift_is_an_error_before_training(track, tmp_path):
         track.train("other", ARMS["asymflow_lpips"], lift=tmp_path / "pca.safetensors")
 
 
-def test_a_lift_of_another_colour_space_is_an_error_before_training(track):
-    with pytest.raises(ValueError, match="was fitted with colour 'oklab', but the model works with 'rgb'"):
-        track.train("other", arm(start="latent_base", colour="rgb"))
+@pytest.mark.parametrize(
+    ("field", "found", "expected"),
+    [("patch_size", 8, 16), ("order", CHANNEL_LAST, CHANNEL_FIRST), ("colour", "rgb", "oklab")],
+)
+def test_a_lift_of_other_patches_is_an_error_before_training(track, tmp_path, field, found, expected):
+    told, _ = tensors.describe(track.folder / "lift.safetensors")
+    tensors.save(tmp_path / "lift.safetensors", tensors.load(track.folder / "lift.safetensors"), told | {field: found})
+    sentence = (
+        f"lift.safetensors was fitted with {field} {found!r}, but the model works with {expected!r}; fit it again"
+    )
+    with pytest.raises(ValueError, match=sentence):
+        track.train("other", ARMS["asymflow_lpips"], lift=tmp_path / "lift.safetensors")
 
 
 def test_a_lift_of_other_tokens_is_an_error_before_training(track, tmp_path):
@@ -296,11 +309,33 @@ def test_a_lift_is_a_pair_of_a_basis_and_a_scale(track):
     assert Lift(torch.eye(2), told["scale"]).s > 0
 
 
-def test_images_without_captions_are_an_error():
+def test_captions_that_say_nothing_are_an_error():
     with pytest.raises(ValueError, match="2 images have no caption; text-to-image arms need one for each image"):
         encode.check_captions(["a dog", "", " "], Path("train.json"))
     with pytest.raises(ValueError, match="60 images have 2 captions"):
         encode.check_captions(["a photo of a cat", "a photo of a dog"] * 30, Path("train.json"))
+
+
+def test_images_that_came_without_captions_are_an_error_before_anything_is_encoded(run, tmp_path):
+    """One of them is enough: it was named by its class when it was read."""
+    for i in range(4):
+        path = tmp_path / "photos" / "cat" / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (32, 32), (60 * i, 0, 0)).save(path)
+        if i != 2:
+            path.with_suffix(".txt").write_text(f"a cat, number {i}")
+    data = Data(source="folder", path=str(tmp_path / "photos"), image_size=32, train=None, evaluator=0, heldout=0)
+    write_splits(data, tmp_path, processes=1)
+    sentence = r"train.json: 1 of 4 images have no caption of their own, the first is cat/2.png \('a photo of a cat'\); text-to"
+    with pytest.raises(ValueError, match=sentence):
+        run(
+            encode,
+            patch_size=16,
+            data=tmp_path / "train.json",
+            latents=tmp_path,
+            reader=tmp_path,
+            out=tmp_path / "out.json",
+        )
 
 
 def test_prompts_come_from_text_files_and_jsonl_files(tmp_path):

@@ -14,6 +14,7 @@ from torch import Tensor
 from asymflow import provenance
 from asymflow.data import encoded
 from asymflow.data.reader import ShardReader
+from asymflow.data.records import default_caption
 from asymflow.models import latents as latent_space
 from asymflow.models.latents import Latents
 from asymflow.progress import Progress
@@ -22,6 +23,7 @@ from asymflow.training.text import TextReader
 
 SHARD = 1_000  # images in one file
 BATCH = 50  # images at a time
+NEEDED = "text-to-image arms need one for each image: put a .txt file beside each, or let `captions.model` write them"
 
 
 def main() -> None:
@@ -37,12 +39,12 @@ def main() -> None:
     arguments = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     data = ShardReader(arguments.data)
-    captions = arguments.captions.read_text().splitlines() if arguments.captions else data.captions
+    captions = arguments.captions.read_text().splitlines() if arguments.captions else own_captions(data)
     if len(captions) != len(data):
         raise ValueError(
             f"{arguments.captions} has {len(captions)} lines for the {len(data)} images of {arguments.data}"
         )
-    check_captions(captions, arguments.data)
+    check_captions(captions, arguments.captions or arguments.data)
     space = latent_space.load(arguments.latents, arguments.patch_size, device)
     reader = text.load(arguments.reader, device)
     description = {"data": str(arguments.data), "code": provenance.digest("asymflow.stages.encode")}
@@ -50,8 +52,21 @@ def main() -> None:
     encoded.write(arguments.out, shards, reader.tokens([""])[0].cpu(), description)
 
 
+def own_captions(data: ShardReader) -> list[str]:
+    """The captions that the images came with. Raises ValueError when some came with none: they were named by their class."""
+    captions, classes = data.captions, [data.classes[label] for label in data.labels.tolist()]
+    without = [i for i, name in enumerate(classes) if captions[i] == default_caption(name)]
+    if without:
+        first = data.record(without[0])
+        raise ValueError(
+            f"{data.path}: {len(without)} of {len(data)} images have no caption of their own, the first is {first['source']}"
+            f" ({first['caption']!r}); {NEEDED}"
+        )
+    return captions
+
+
 def check_captions(captions: list[str], where: Path) -> None:
-    """Raises ValueError when images have no caption, or all of a class share one: a model would learn classes, not text."""
+    """Raises ValueError when captions are empty, or hardly any differ: a model would learn classes, not text."""
     missing = sum(not caption.strip() for caption in captions)
     if missing or len(set(captions)) < len(captions) / 10:
         found = (
@@ -59,10 +74,7 @@ def check_captions(captions: list[str], where: Path) -> None:
             if missing
             else f"{len(captions)} images have {len(set(captions))} captions"
         )
-        raise ValueError(
-            f"{where}: {found}; text-to-image arms need one for each image: put a .txt file beside each, or let"
-            " `captions.model` write them"
-        )
+        raise ValueError(f"{where}: {found}; {NEEDED}")
 
 
 def _shards(
