@@ -20,6 +20,8 @@ TARGETS = ("results/smoke/rank_sweep.csv", "results/smoke/figures/rank_sweep.png
 class Project:
     """A copy of the project in a folder of its own."""
 
+    overlays = ("workflow/scales/smoke.yaml", "changes.yaml")
+
     def __init__(self, folder: Path):
         self.folder = folder
         for name in ("src", "workflow", "profiles"):
@@ -32,8 +34,7 @@ class Project:
         (self.folder / "changes.yaml").write_text(yaml.safe_dump(_merge(TINY, changes)))
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess:
-        files = ["--configfile", "workflow/scales/smoke.yaml", "changes.yaml"]
-        command = [sys.executable, "-m", "snakemake", *arguments, "--cores", "2", *files]
+        command = [sys.executable, "-m", "snakemake", *arguments, "--cores", "2", "--configfile", *self.overlays]
         environment = os.environ | {"PYTHONPATH": str(self.folder / "src"), "PATH": _path()}
         return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
 
@@ -61,6 +62,12 @@ def _merge(base: dict, changes: dict) -> dict:
 
 def _path() -> str:
     return f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+
+@pytest.fixture(scope="session")
+def project():
+    """Makes a copy of the project in a folder."""
+    return Project
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,7 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 RESULTS = experiment.results
 DEFAULT_ARM = next(iter(experiment.arms))
 BASES = get_args(Basis)
+STARTS = {arm.start for arm in experiment.text_arms.values()}
 TEXT = [name for name, study in experiment.studies.items() if study.arms[0] in experiment.text_arms]
 CONVERGENCE = [name for name, study in experiment.studies.items() if study.figure == "convergence"]
 

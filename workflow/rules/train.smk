@@ -47,7 +47,7 @@ rule train_text:
         "<results>/runs/{arm}/seed{seed}/train_text.benchmark.tsv"
     wildcard_constraints:
         arm=named(experiment.text_arms),
-    threads: lambda wildcards: 1 if experiment.text_arms[wildcards.arm].start else 2  # nothing can train beside a start
+    threads: lambda wildcards: 2 if wildcards.arm in STARTS else 1  # nothing can train beside a start
     params:
         arm=arm_config,
         folder=latent_folder,

@@ -1,0 +1,164 @@
+"""FLUX.2 klein from a folder through the workflow: the graph at the paper's scale, and the same graph run in small.
+
+Whoever has the weights brings two folders, the model and images; here both are made, and nothing else of the overlay changes but
+its sizes and the networks that judge.
+"""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from PIL import Image
+from safetensors.torch import load_file
+
+from asymflow import tensors
+from asymflow.config.experiment import load, merge
+from asymflow.models import export, latents
+from asymflow.sampling.sampler import noise
+from asymflow.sampling.text import TextRun, sample
+from asymflow.training import text_checkpoint
+
+ROOT = Path(__file__).parents[2]
+OVERLAY = "workflow/scales/flux2.yaml"
+RESULTS = "results/flux2/"
+TABLES = [f"{RESULTS}finetune_ablation.csv", f"{RESULTS}system_comparison.csv"]
+RUN = f"{RESULTS}runs/asymflow_lpips/seed0/"
+TARGETS = [*TABLES, f"{RUN}diffusers"]
+CHOSEN = yaml.safe_load((ROOT / OVERLAY).read_text())
+COUNTS = {"train": 12, "evaluator": 8, "heldout": 4}
+
+
+def small(captioner):
+    """The overlay's sizes, cut down; one arm of each kind; judges that are trained here."""
+    return {
+        "evaluators": "local",
+        "data": {"image_size": 64, **COUNTS},
+        "captions": {"model": str(captioner), "tokens": 8},
+        "evaluator": {"width": 32, "text_width": 16, "heads": 2, "images": 16, "batch": 8},
+        "perceptual": {"images": 8, "batch": 8},
+        "scoring": {"kernel_blocks": 2, "splits": 2},
+        "prompts": {"count": COUNTS["heldout"]},
+        "text_base": {
+            "adapter": {"rank": 2, "alpha": 2},
+            "training": {
+                "images": 8,
+                "batch": 4,
+                "micro_batch": 2,
+                "warmup_images": 4,
+                "log_images": 4,
+                "checkpoint_images": 4,
+                "precision": "float32",
+                "compile": "off",
+            },
+        },
+        "text_arms": {"latent_base": {"adapter": {"rank": 2}, "training": {"batch": 4}}},
+        "text_sampling": {"steps": 2, "precision": "float32"},
+        "studies": {
+            "finetune_ablation": {"arms": ["lifted", "asymflow_lpips"], "reference": "lifted"},
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def finished(project, klein, qwen, tmp_path_factory):
+    """The overlay's tables and an exported run, made in small."""
+    made = project(tmp_path_factory.mktemp("flux2"))
+    (made.folder / "small.yaml").write_text(yaml.safe_dump(small(qwen)))
+    made.overlays = (OVERLAY, "small.yaml")
+    shutil.copytree(klein, made.folder / CHOSEN["latent"]["model"])
+    draw_images(made.folder / CHOSEN["data"]["path"], sum(COUNTS.values()))
+    result = made.run(*TARGETS)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return made
+
+
+def draw_images(folder, count):
+    """Rectangles of random colours in two classes, without captions."""
+    random = np.random.default_rng(0)
+    for i in range(count):
+        image = np.full((64, 80, 3), random.integers(256, size=3), dtype=np.uint8)
+        top, left, *colour = random.integers((32, 40, 256, 256, 256))
+        image[top : top + 32, left : left + 40] = colour
+        path = folder / ("left" if left < 20 else "right") / f"{i:02d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+
+
+@pytest.fixture
+def untouched(project, klein, tmp_path):
+    """The overlay as it is, with a model in its place."""
+    made = project(tmp_path / "flux2")
+    made.overlays = (OVERLAY,)
+    shutil.copytree(klein, made.folder / CHOSEN["latent"]["model"])
+    return made
+
+
+def test_the_graph_of_the_paper_s_scale_is_complete(untouched):
+    """Nothing is trained for judges or latents: those are published."""
+    once = dict.fromkeys(("shard", "reference", "fit_lift", "encode", "encode_prompts", "export"), 1)
+    runs = dict.fromkeys(("train_text", "sample_text", "score", "score_text"), 7)
+    assert untouched.stale(*TARGETS) == once | runs | {"caption": 2, "table": 2}
+
+
+@pytest.mark.parametrize("profile", ["gpu", "slurm"])
+def test_each_rule_of_the_graph_that_uses_a_gpu_asks_for_one(profile):
+    """Else as many of them as there are cores would share it."""
+    told = yaml.safe_load((ROOT / f"profiles/{profile}/profile.yaml").read_text())["set-resources"]
+    stages = {path.stem: path.read_text() for path in (ROOT / "src/asymflow/stages").glob("*.py")}
+    used = {name for name, text in stages.items() if "torch.cuda" in text or "machine.choose" in text}
+    fitted = {name for name in used if name.startswith("fit_")}  # not at the paper's scale
+    assert used - fitted <= {name for name, resources in told.items() if resources["gpu"] >= 1}
+
+
+@pytest.mark.slow
+def test_each_table_has_its_arms_scored(finished):
+    ablation, systems = (pd.read_csv(finished.folder / table).set_index("arm") for table in TABLES)
+    assert list(ablation.index) == ["lifted", "asymflow_lpips"]
+    assert list(systems.index[:2]) == ["latent_base", "asymflow_lpips"] and "AsymFLUX.2 klein" in systems.index
+    for measured in (ablation, systems[:2]):
+        assert measured[["fid_local", "patch_fid_local", "recall_local", "clip_local"]].notna().all(axis=None)
+
+
+@pytest.mark.slow
+def test_the_untrained_arm_is_the_folder_s_model_lifted(finished, klein):
+    weights, lift, _ = text_checkpoint.load(finished.folder / RESULTS / "runs/lifted/seed0/model.safetensors")
+    first = load_file(klein / "transformer/diffusion_pytorch_model.safetensors")["x_embedder.weight"]
+    (fused,) = (value for name, value in weights.items() if "x_embedder" in name)
+    torch.testing.assert_close(fused, first @ lift.A.T)
+    torch.testing.assert_close(lift.A.T @ lift.A, torch.eye(16))
+
+
+@pytest.mark.slow
+def test_the_exported_run_draws_the_same_images(finished):
+    files = [finished.folder / name for name in ("workflow/config.yaml", *finished.overlays)]
+    merged = {}
+    for file in files:
+        merged = merge(merged, yaml.safe_load(file.read_text()))
+    settings = load(merged, files).text_samplings["captions"]
+    model, arm, lift = export.load(finished.folder / RUN / "diffusers", torch.float32)
+    assert (arm.space, arm.colour, arm.patch_size, arm.training.shift) == ("pixel", "oklab", 16, 17.0)
+    space = latents.load(finished.folder / CHOSEN["latent"]["model"], arm.patch_size, torch.device("cpu"))
+    prompts = tensors.load(finished.folder / RESULTS / "latent/prompts.safetensors")
+    eps = noise(0, range(COUNTS["heldout"]), (3, 64, 64))
+    again = sample(TextRun(model, arm, lift, space), eps, prompts["text"].float(), prompts["empty"].float(), settings)
+    drawn = np.load(finished.folder / RUN / "captions/samples.npy").astype(int)
+    difference = np.abs(again.permute(0, 2, 3, 1).numpy() - drawn)
+    assert difference.max() <= 1 and difference.mean() < 0.01, "rounding: merged adapters add up in another order"
+
+
+@pytest.mark.slow
+def test_nothing_is_to_be_done_afterwards(finished):
+    assert finished.stale(*TARGETS) == {}
+
+
+def test_a_model_that_is_not_there_stops_the_workflow_before_any_job(untouched):
+    shutil.rmtree(untouched.folder / CHOSEN["latent"]["model"] / "text_encoder")
+    result = untouched.run("-n", *TABLES)
+    message = result.stdout + result.stderr
+    assert result.returncode != 0
+    assert f"latent.model is {CHOSEN['latent']['model']!r}, which lacks text_encoder/config.json; expected" in message
+    assert "Traceback" not in message
