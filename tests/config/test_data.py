@@ -31,6 +31,17 @@ def test_the_default_draws_portraits_in_the_published_numbers():
         ({"source": "webdataset", "path": "pipe:cat a.tar"}, "no command is ever run"),
         ({"source": "webdataset", "path": "PIPE:cat a.tar"}, "no command is ever run"),
         ({"source": "webdataset", "path": "s3://bucket/a.tar"}, "scheme 's3'"),
+        ({"shapes": [[48, 96]]}, "portraits are drawn square, so shapes would have no images: leave it out"),
+        (
+            {"source": "folder", "path": "photos", "shapes": [[48, 96], [32, 64]]},
+            "32 x 64, whose aspect ratio is that of 48 x 96",
+        ),
+        (
+            {"source": "folder", "path": "photos", "shapes": [[32, 32]]},
+            "32 x 32, whose aspect ratio is that of 64 x 64",
+        ),
+        ({"source": "folder", "path": "photos", "shapes": [[48]]}, "Field required"),
+        ({"source": "folder", "path": "photos", "shapes": [[0, 48]]}, "greater than 0"),
         ({"train": 0}, "greater than 0"),
         ({"heldout": -1}, "greater than or equal to 0"),
         ({"rejects_tolerated": 1.0}, "less than 1"),

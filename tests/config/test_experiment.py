@@ -78,6 +78,11 @@ def test_arms_of_the_rank_sweep_differ_in_nothing_but_their_target():
         ({"arms": {"Rank-8": {}}}, "arms has an entry 'Rank-8'; expected a name of lower-case letters"),
         ({"evaluators": "published"}, "key evaluators"),
         ({"data": {"source": "folder"}}, "path must say where they are"),
+        (
+            {"data": {"source": "folder", "path": "photos", "shapes": [[48, 96], [96, 40]]}},
+            "key patch_size: found 16; expected a divisor of both sides of 96 x 40 (data.shapes)",
+        ),
+        ({"data": {"shapes": [[48, 96]]}}, "key data: portraits are drawn square, so shapes would have no images: leave it out"),
         ({"seeds": 0}, "key seeds"),
         (
             {"autoencoder": {"channels": 193}},

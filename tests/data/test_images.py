@@ -226,21 +226,21 @@ def reference(values: np.ndarray, size: int) -> np.ndarray:
 @pytest.mark.parametrize("width, height", [(16, 16), (17, 16), (21, 30), (32, 32), (64, 40), (70, 130), (31, 16)])
 def test_crop_agrees_with_a_plain_reference(width, height):
     image = noise(width, height)
-    found = np.asarray(crop(image, 16)).astype(int)
+    found = np.asarray(crop(image, (16, 16))).astype(int)
     assert found.shape == (16, 16, 3)
     assert np.abs(found - reference(np.asarray(image), 16)).max() <= 1  # PIL's weights are fixed-point numbers
 
 
 def test_an_image_of_the_right_size_is_unchanged():
-    assert np.array_equal(np.asarray(crop(noise(12, 12), 12)), np.asarray(noise(12, 12)))
+    assert np.array_equal(np.asarray(crop(noise(12, 12), (12, 12))), np.asarray(noise(12, 12)))
 
 
 def test_a_box_halving_is_the_mean_of_four_pixels():
     values = 4 * np.arange(64 * 3, dtype=np.uint8).reshape(8, 8, 3) // 4
     means = values.reshape(4, 2, 4, 2, 3).mean((1, 3))
-    assert np.abs(np.asarray(crop(Image.fromarray(values), 4)) - means).max() <= 0.5
+    assert np.abs(np.asarray(crop(Image.fromarray(values), (4, 4))) - means).max() <= 0.5
 
 
 def test_an_image_smaller_than_the_target_is_refused_and_never_enlarged():
     with pytest.raises(ImageError, match="15 x 90 pixels, fewer than 16 x 16"):
-        crop(noise(15, 90), 16)
+        crop(noise(15, 90), (16, 16))

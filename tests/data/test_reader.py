@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from asymflow.config.data import Data
-from asymflow.data.reader import ShardReader, load_all
+from asymflow.data.reader import ShardReader
 from asymflow.data.shards import write_splits
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (11, 8, 8, 3), dtype=np.uint8)
@@ -61,7 +61,7 @@ def test_every_image_has_its_pixels_and_its_label(reader):
 
 
 def test_images_come_in_the_order_asked_for_and_may_repeat(reader):
-    everything = load_all(reader)
+    everything = reader.images(range(len(reader)))
     chosen = [10, 0, 5, 0, 9]
     assert torch.equal(reader.images(chosen), everything[chosen])
     assert everything.is_contiguous()
@@ -163,4 +163,4 @@ def test_an_image_of_another_size_is_an_error(out):
                 member.size = len(content)
                 tar.addfile(member, io.BytesIO(content))
     with pytest.raises(ValueError, match=r"is RGB \(9, 9\)"):
-        load_all(ShardReader(out / "train.json"))
+        ShardReader(out / "train.json").images([8])

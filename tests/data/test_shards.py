@@ -87,7 +87,7 @@ def test_shards_hold_what_encoding_each_file_gives(written):
     assert len(images) == len(told) == 14
     for name, content in told.items():
         record = json.loads(content)
-        assert images[name.replace(".json", ".png")] == encode(FilePicture(str(root / record["source"])), 16, 0)
+        assert images[name.replace(".json", ".png")] == encode(FilePicture(str(root / record["source"])), [(16, 16)], 0)
         assert record["class"] == index["classes"][record["label"]] == record["source"].split("/")[0]
         assert record["caption"] == f"a photo of a {record['class']}"
 
@@ -196,7 +196,7 @@ def test_too_many_rejects_are_an_error_that_names_them_and_the_setting(tmp_path)
 def test_a_bomb_is_a_reject(tmp_path, monkeypatch):
     Image.new("1", (100, 100)).save(tmp_path / "bomb.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    assert "DecompressionBombError" in encode(FilePicture(str(tmp_path / "bomb.png")), 16, 0)
+    assert "DecompressionBombError" in encode(FilePicture(str(tmp_path / "bomb.png")), [(16, 16)], 0)
 
 
 def test_exact_counts_fall_short_by_what_was_rejected(tmp_path, capsys):

@@ -9,7 +9,7 @@ from PIL import Image
 from asymflow.config.data import Data
 from asymflow.config.evaluator import Evaluator
 from asymflow.config.scoring import Scoring
-from asymflow.data.reader import ShardReader, load_all
+from asymflow.data.reader import ShardReader
 from asymflow.data.shards import write_splits
 from asymflow.stages import fit_evaluator, reference, score
 
@@ -56,7 +56,8 @@ def folder(tmp_path_factory):
             out=folder / "reference.safetensors",
             floor=folder / "floor.json",
         )
-    images = load_all(ShardReader(folder / "heldout.json")).permute(0, 2, 3, 1).numpy()
+    reader = ShardReader(folder / "heldout.json")
+    images = reader.images(range(len(reader))).permute(0, 2, 3, 1).numpy()
     np.save(folder / "samples.npy", images)
     return folder
 

@@ -11,7 +11,7 @@ from asymflow.config.colour import Colour
 from asymflow.config.data import Data
 from asymflow.config.subspace import Basis, Subspace
 from asymflow.data.colour import decode, encode
-from asymflow.data.reader import ShardReader, load_all
+from asymflow.data.reader import ShardReader
 from asymflow.data.shards import write_splits
 from asymflow.stages import fit_subspace, subspace_figure
 from asymflow.stages.subspace_figure import visible
@@ -58,7 +58,8 @@ def file(folder, basis, colour):
 def test_a_basis_belongs_to_the_colour_space_it_was_fitted_in(folder, basis, colour):
     loaded = load(file(folder, basis, colour), patch_size=PATCH, order=CHANNEL_LAST, colour=colour)
     assert (loaded.kind, loaded.patches) == (basis, 24 * 4)
-    patches = patchify(encode(load_all(ShardReader(folder / "train.json")).double() / 127.5 - 1, colour), PATCH)
+    reader = ShardReader(folder / "train.json")
+    patches = patchify(encode(reader.images(range(len(reader))).double() / 127.5 - 1, colour), PATCH)
     torch.testing.assert_close(loaded.spectrum, (patches @ loaded.basis).square().mean((0, 1)))
     (other,) = set(COLOURS) - {colour}
     with pytest.raises(ValueError, match=f"was fitted with colour '{colour}', but the model works with '{other}'"):
@@ -66,7 +67,8 @@ def test_a_basis_belongs_to_the_colour_space_it_was_fitted_in(folder, basis, col
 
 
 def test_the_principal_components_are_those_of_the_encoded_pixels(folder):
-    patches = patchify(encode(load_all(ShardReader(folder / "train.json")).double() / 127.5 - 1, "oklab"), PATCH)
+    reader = ShardReader(folder / "train.json")
+    patches = patchify(encode(reader.images(range(len(reader))).double() / 127.5 - 1, "oklab"), PATCH)
     expected, _ = pca(gram([patches])[0])
     fitted = load(file(folder, "pca", "oklab"), patch_size=PATCH, order=CHANNEL_LAST, colour="oklab")
     torch.testing.assert_close(fitted.basis[:, 0], expected[:, 0])

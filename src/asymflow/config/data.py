@@ -40,6 +40,11 @@ class Data(Section):
     image_size: PositiveInt = 64
     """Height and width in pixels. Larger images are scaled down and cropped at the centre, smaller ones rejected."""
 
+    shapes: tuple[tuple[PositiveInt, PositiveInt], ...] = ()
+    """Further shapes, each [height, width] in pixels, that training images may have beside the square: each takes the one
+    whose aspect ratio is nearest to its own, and text-to-image arms train on it. The other splits are square, of images
+    that are large enough for it, and so is what all other stages see of a training image."""
+
     seed: NonNegativeInt = 0
     """Decides which image goes into which split; for portraits, which people are drawn."""
 
@@ -88,7 +93,25 @@ class Data(Section):
             raise ValueError(
                 f"portraits are drawn at multiples of 32 pixels, but image_size is {self.image_size}; try 64"
             )
+        if self.source == "portraits" and self.shapes:
+            raise ValueError("portraits are drawn square, so shapes would have no images: leave it out")
         return self
+
+    @model_validator(mode="after")
+    def _shapes_can_be_told_apart(self) -> "Data":
+        for number, (height, width) in enumerate(self.training_shapes):
+            for other_height, other_width in self.training_shapes[:number]:
+                if height * other_width == width * other_height:
+                    raise ValueError(
+                        f"shapes has {height} x {width}, whose aspect ratio is that of {other_height} x {other_width} (the square"
+                        " of image_size counts too), so no image would take it: leave it out"
+                    )
+        return self
+
+    @property
+    def training_shapes(self) -> tuple[tuple[int, int], ...]:
+        """All shapes that training images may have, the square first."""
+        return ((self.image_size, self.image_size), *self.shapes)
 
     @model_validator(mode="after")
     def _path_can_be_read(self) -> "Data":

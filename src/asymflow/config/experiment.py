@@ -266,6 +266,12 @@ def _text_arm_contradictions(name: str, arm: TextArm, experiment: Experiment) ->
     size, arms = experiment.data.image_size, experiment.text_arms
     if size % arm.patch_size:
         yield "patch_size", f"found {arm.patch_size}; expected a divisor of the image size, {size} (data.image_size)"
+    for height, width in experiment.data.shapes:
+        if height % arm.patch_size or width % arm.patch_size:
+            yield (
+                "patch_size",
+                f"found {arm.patch_size}; expected a divisor of both sides of {height} x {width} (data.shapes)",
+            )
     if arm.start is None:
         return
     if arm.start not in arms:

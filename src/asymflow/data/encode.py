@@ -7,17 +7,18 @@ from contextlib import closing
 from itertools import islice
 from multiprocessing import get_context
 
-from asymflow.data.images import ImageError, crop, to_png, to_rgb
+from asymflow.data.images import ImageError, Shape, crop, nearest, to_png, to_rgb
 from asymflow.data.records import Picture, Record, Reject
 
 CHUNK = 8  # images in one message to a process
 AHEAD = 4  # chunks for each process that may be under way or waiting to be taken
 
 
-def encode(picture: Picture, size: int, compression: int) -> bytes | str:
-    """The image as a PNG file of size x size RGB pixels, or the reason why it cannot be one."""
+def encode(picture: Picture, shapes: Sequence[Shape], compression: int) -> bytes | str:
+    """The image as a PNG file of RGB pixels in the nearest of the shapes, or the reason why it cannot be one."""
     try:
-        return to_png(crop(to_rgb(picture.open()), size), compression)
+        image = to_rgb(picture.open())
+        return to_png(crop(image, nearest(image, shapes)), compression)
     except ImageError as error:
         return str(error)
     except (
@@ -26,35 +27,37 @@ def encode(picture: Picture, size: int, compression: int) -> bytes | str:
         return f"cannot be decoded: {type(error).__name__}: {error}"
 
 
-def encode_chunk(pictures: list[Picture], size: int, compression: int) -> list[bytes | str]:
+def encode_chunk(pictures: list[Picture], shapes: Sequence[Shape], compression: int) -> list[bytes | str]:
     """What `encode` gives for each picture."""
-    return [encode(picture, size, compression) for picture in pictures]
+    return [encode(picture, shapes, compression) for picture in pictures]
 
 
 def encoded(
-    records: Sequence[Record], *, size: int, compression: int, processes: int
+    records: Sequence[Record], *, shapes: Sequence[Shape], compression: int, processes: int
 ) -> Iterator[tuple[Record, bytes | Reject]]:
     """Each record with its PNG file or its reject, in the given order.
 
     Several processes are started afresh ("spawn"), so a script that calls this needs `if __name__ == "__main__":`.
     """
     if processes == 1:
-        results = (encode(record.picture, size, compression) for record in records)
+        results = (encode(record.picture, shapes, compression) for record in records)
     else:
-        results = _in_processes(records, size, compression, processes)
+        results = _in_processes(records, shapes, compression, processes)
     with closing(results):
         for record, result in zip(records, results, strict=True):
             yield record, Reject(record.source, result) if isinstance(result, str) else result
 
 
-def _in_processes(records: Sequence[Record], size: int, compression: int, processes: int) -> Iterator[bytes | str]:
+def _in_processes(
+    records: Sequence[Record], shapes: Sequence[Shape], compression: int, processes: int
+) -> Iterator[bytes | str]:
     remaining, waiting = iter(records), deque()
     pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
     try:
         while True:
             while len(waiting) < AHEAD * processes and (chunk := list(islice(remaining, CHUNK))):
                 pictures = [record.picture for record in chunk]
-                waiting.append(pool.submit(encode_chunk, pictures, size, compression))
+                waiting.append(pool.submit(encode_chunk, pictures, shapes, compression))
             if not waiting:
                 return
             yield from waiting.popleft().result()

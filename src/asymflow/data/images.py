@@ -12,6 +12,7 @@
 import io
 import struct
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -21,6 +22,9 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".avif"}
 )
+
+
+Shape = tuple[int, int]  # height and width in pixels
 
 
 class ImageError(ValueError):
@@ -58,23 +62,38 @@ def _grey16(image: Image.Image) -> Image.Image:
     return Image.fromarray(((values * 255 + 32767) // 65535).astype(np.uint8))
 
 
-def crop(image: Image.Image, size: int) -> Image.Image:
-    """The central square of an RGB image, size x size pixels, scaled as for guided diffusion on ImageNet ("ADM").
+def nearest(image: Image.Image, shapes: Sequence[Shape]) -> Shape:
+    """The shape whose aspect ratio is nearest to the image's on a logarithmic scale; the first of several such.
 
-    Halved with a box filter while the shorter side is at least twice the size, then brought to it with a bicubic
-    filter, then cropped at the centre. An image of exactly this size is unchanged. Raises ImageError when it is
-    smaller.
+    |log r| and max(r, 1 / r) have the same order, and the quotients are the same numbers on every machine.
     """
-    if min(image.size) < size:
-        raise ImageError(f"it has {image.width} x {image.height} pixels, fewer than {size} x {size} (data.image_size)")
-    if image.size == (size, size):
+
+    def apart(shape: Shape) -> float:
+        one, other = image.width * shape[0], image.height * shape[1]
+        return max(one / other, other / one)
+
+    return min(shapes, key=apart)
+
+
+def crop(image: Image.Image, shape: Shape) -> Image.Image:
+    """The largest central part of an RGB image that has the shape, scaled as for guided diffusion on ImageNet ("ADM").
+
+    Halved with a box filter while both sides are at least twice the shape's, then scaled with a bicubic filter until it
+    just covers the shape, then cropped at the centre. An image of exactly this shape is unchanged. Raises ImageError when
+    one of its sides is smaller.
+    """
+    height, width = shape
+    if image.height < height or image.width < width:
+        key = "data.image_size" if height == width else "data.shapes"
+        raise ImageError(f"it has {image.width} x {image.height} pixels, fewer than {width} x {height} ({key})")
+    if image.size == (width, height):
         return image
-    while min(image.size) >= 2 * size:
+    while image.height >= 2 * height and image.width >= 2 * width:
         image = image.resize((image.width // 2, image.height // 2), Image.Resampling.BOX)
-    scale = size / min(image.size)
+    scale = max(height / image.height, width / image.width)
     image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC)
-    left, top = (image.width - size) // 2, (image.height - size) // 2
-    return image.crop((left, top, left + size, top + size))
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    return image.crop((left, top, left + width, top + height))
 
 
 def to_png(image: Image.Image, compression: int) -> bytes:
@@ -104,6 +123,12 @@ def _stored_png(pixels: np.ndarray) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8 bits, RGB, not interlaced
     chunks = ((b"IHDR", header), (b"IDAT", stream), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, content) for kind, content in chunks)
+
+
+def png_shape(png: bytes) -> Shape:
+    """The shape of the image in a PNG file, which its first chunk tells."""
+    width, height = struct.unpack_from(">II", png, 16)
+    return height, width
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:

@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -34,6 +34,14 @@ class Place:
     shard: Path
     image: tuple[int, int]
     description: tuple[int, int]
+    shape: tuple[int, int]  # height and width of the image
+
+
+class Bucket(NamedTuple):
+    """Images of one shape, whose numbers follow one another."""
+
+    numbers: range
+    shape: tuple[int, int]  # height and width
 
 
 class ShardReader:
@@ -52,7 +60,8 @@ class ShardReader:
         self.classes: list[str] = told["classes"]
         self.class_counts: list[int] = told["class_counts"]
         self._checksums = {self.path.parent / shard["file"]: shard["sha256"] for shard in told["shards"]}
-        self._places = [place for shard in told["shards"] for place in _places(self.path, shard)]
+        square = [self.image_size, self.image_size]
+        self._places = [place for shard in told["shards"] for place in _places(self.path, {"shape": square} | shard)]
         if len(self._places) != told["count"]:
             raise ValueError(
                 f"{self.path}: its shards hold {len(self._places)} samples, but its count is {told['count']}"
@@ -84,17 +93,41 @@ class ShardReader:
         """The caption of every image."""
         return [record["caption"] for record in self._records(range(len(self)))]
 
+    @cached_property
+    def buckets(self) -> list[Bucket]:
+        """The images by shape, in the order of their numbers; a single bucket where all are squares."""
+        found, start = [], 0
+        for shape, places in groupby(place.shape for place in self._places):
+            found.append(Bucket(range(start, start + sum(1 for _ in places)), shape))
+            start = found[-1].numbers.stop
+        return found
+
     def images(self, indices: Sequence[int]) -> UInt8[Tensor, "b 3 h w"]:
-        """The images with the given numbers, in this order, 0 to 255."""
+        """The images with the given numbers, in this order, 0 to 255, as squares of `image_size`.
+
+        An image of another shape gives its central square, resized with a bicubic filter if need be.
+        """
+        return self._pixels(indices, (self.image_size, self.image_size))
+
+    def whole(self, indices: Sequence[int]) -> UInt8[Tensor, "b 3 h w"]:
+        """The same in their own shape. Raises ValueError unless all have the same."""
+        shapes = {self._places[i].shape for i in indices}
+        if len(shapes) != 1:
+            raise ValueError(
+                f"{self.path}: images of the shapes {sorted(shapes)} make no batch; ask for some of a single bucket"
+            )
+        return self._pixels(indices, shapes.pop())
+
+    def _pixels(self, indices: Sequence[int], shape: tuple[int, int]) -> UInt8[Tensor, "b 3 h w"]:
         places = [self._places[i] for i in indices]
-        pixels = np.empty((len(places), 3, self.image_size, self.image_size), dtype=np.uint8)
+        pixels = np.empty((len(places), 3, *shape), dtype=np.uint8)
         for planes, place, png in zip(pixels, places, _contents((p.shard, *p.image) for p in places), strict=True):
             image = Image.open(io.BytesIO(png), formats=("PNG",))
-            if image.mode != "RGB" or image.size != (self.image_size, self.image_size):
+            if image.mode != "RGB" or image.size != place.shape[::-1]:
                 raise ValueError(
                     f"{place.shard}: the image at byte {place.image[0]} is {image.mode} {image.size}, not as indexed"
                 )
-            planes[:] = np.asarray(image).transpose(2, 0, 1)
+            planes[:] = np.asarray(image if place.shape == shape else _square(image, shape[0])).transpose(2, 0, 1)
         return torch.from_numpy(pixels)
 
     def _records(self, indices: Sequence[int]) -> list[dict[str, Any]]:
@@ -110,13 +143,9 @@ class ShardReader:
                 )
 
 
-def load_all(reader: ShardReader) -> UInt8[Tensor, "n 3 h w"]:
-    """All images of a split at once, for sets that fit into memory: n * 3 * h * w bytes.
-
-    One thread decodes them, about 10 000 images of 64 x 64 pixels per second: PIL holds Python's lock while it decodes,
-    so more threads do not help.
-    """
-    return reader.images(range(len(reader)))
+def parts(numbers: range, size: int) -> list[range]:
+    """The numbers in parts of at most `size`."""
+    return [numbers[start : start + size] for start in range(0, len(numbers), size)]
 
 
 def _read_index(path: Path) -> dict[str, Any]:
@@ -147,7 +176,15 @@ def _places(index: Path, shard: dict[str, Any]) -> list[Place]:
             f"{path} holds {len(keys)} images among {len(found)} members, but {index} says {shard['count']} images with"
             " one JSON each; run stage shard again"
         )
-    return [Place(path, found[f"{key}.png"], found[f"{key}.json"]) for key in keys]
+    return [Place(path, found[f"{key}.png"], found[f"{key}.json"], tuple(shard["shape"])) for key in keys]
+
+
+def _square(image: Image.Image, size: int) -> Image.Image:
+    """The largest central square of an image, size x size pixels."""
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    square = image.crop((left, top, left + side, top + side))
+    return square.resize((size, size), Image.Resampling.BICUBIC)
 
 
 def _contents(wanted: Iterable[tuple[Path, int, int]]) -> Iterator[bytes]:

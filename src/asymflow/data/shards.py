@@ -9,6 +9,9 @@ the source had and could not be used as {"path", "reason"}, and `read` is how ma
 the same for every split. A sample's JSON has "label", "class", "caption", "attributes", "named" (those that the caption names)
 and "source" (its path in the source).
 
+Where data.shapes gives training images other shapes than the square, all images of a shard have the same one, the list of
+shards goes shape by shape, and each of its entries says "shape": [height, width].
+
 The bytes depend on the configuration and on the images alone, not on the number of processes. Tar files are written
 here rather than by the webdataset package, which reads them as it reads its own, because importing that imports torch,
 which would take longer than shards of small images take to be written.
@@ -20,15 +23,16 @@ import shutil
 import sys
 import tarfile
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from asymflow.config.data import Data
 from asymflow.data.encode import encoded
+from asymflow.data.images import Shape, png_shape
 from asymflow.data.records import Record, Reject
 from asymflow.data.sources import listing, split_counts
 from asymflow.files import atomic, sha256
@@ -45,11 +49,23 @@ class Images:
     def __init__(self, records: list[Record], data: Data, processes: int):
         self.opened, self.rejects = 0, []
         self._records, self._data, self._processes = records, data, processes
+        self._looked_at, self._left = 0, []  # how many records `squares` looked at, and those that it had no use for
 
-    def __iter__(self) -> Iterator[tuple[Record, bytes]]:
-        size, compression = self._data.image_size, self._data.compression
-        results = encoded(self._records, size=size, compression=compression, processes=self._processes)
-        with closing(results):
+    def squares(self) -> Iterator[tuple[Record, bytes]]:
+        """Images as squares; those that cannot be are left for `shaped`: they may be large enough for another shape."""
+        with closing(self._encoded(self._records, self._data.training_shapes[:1])) as results:
+            for record, result in results:
+                self._looked_at += 1
+                if isinstance(result, Reject):
+                    self._left.append(record)
+                else:
+                    self.opened += 1
+                    yield record, result
+
+    def shaped(self) -> Iterator[tuple[Record, bytes]]:
+        """All that are left, each in the nearest of the configured shapes."""
+        remaining = self._left + self._records[self._looked_at :]
+        with closing(self._encoded(remaining, self._data.training_shapes)) as results:
             for record, result in results:
                 self.opened += 1
                 if isinstance(result, Reject):
@@ -58,6 +74,9 @@ class Images:
                         check_rejects(self.rejects, len(self._records), self._data)
                 else:
                     yield record, result
+
+    def _encoded(self, records: list[Record], shapes: tuple[Shape, ...]) -> Iterator[tuple[Record, bytes | Reject]]:
+        return encoded(records, shapes=shapes, compression=self._data.compression, processes=self._processes)
 
 
 def write_splits(data: Data, out_dir: Path, processes: int) -> None:
@@ -73,8 +92,13 @@ def write_splits(data: Data, out_dir: Path, processes: int) -> None:
         check_rejects(found.rejects, len(found.records) + len(found.rejects), data)
         counts = split_counts(data, len(found.records))
         images, indexes = Images(found.records, data, processes), {}
-        with closing(iter(images)) as usable, Progress("shard", sum(counts.values()), "images") as progress:
+        with (
+            closing(images.squares()) as squares,
+            closing(images.shaped()) as shaped,
+            Progress("shard", sum(counts.values()), "images") as progress,
+        ):
             for split, count in counts.items():
+                usable = squares if data.shapes and split != "train" else shaped
                 indexes[split] = _write_split(out_dir, split, islice(usable, count), found.classes, data, progress)
     check_rejects(images.rejects, images.opened, data)
     rejects = sorted(map(asdict, found.rejects + images.rejects), key=lambda reject: (reject["path"], reject["reason"]))
@@ -115,18 +139,22 @@ def _write_split(
     progress: Progress,
 ) -> dict:
     """Writes the shards of one split and gives its index, as yet without rejects."""
-    labels, shards, class_counts = {name: label for label, name in enumerate(classes)}, [], Counter()
-    while first := next(images, None):
-        shard = chain([first], islice(images, data.shard_size - 1))
-        file = f"{split}/shard-{len(shards):05d}.tar"
-        with atomic(out_dir / file) as temporary, tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
-            for number, (record, png) in enumerate(shard):
-                key, label = f"{len(shards) * data.shard_size + number:08d}", labels[record.class_name]
-                _add(tar, f"{key}.json", _description(record, label))
-                _add(tar, f"{key}.png", png)
-                class_counts[label] += 1
-                progress.advance(1)
-        shards.append({"file": file, "count": number + 1, "sha256": sha256(out_dir / file)})
+    labels, class_counts = {name: label for label, name in enumerate(classes)}, Counter()
+    entries: dict[Shape, list[dict]] = {shape: [] for shape in data.training_shapes}
+    with ExitStack() as stack:
+        underway, add = {shape: stack.enter_context(ExitStack()) for shape in entries}, {}  # one shard of each shape
+        for record, png in images:
+            shape, label = png_shape(png), labels[record.class_name]
+            own = entries[shape]
+            if not own or own[-1]["count"] == data.shard_size:
+                underway[shape].close()
+                number = sum(map(len, entries.values()))
+                own.append({"file": f"{split}/shard-{number:05d}.tar", "count": 0})
+                add[shape] = underway[shape].enter_context(_shard(out_dir, own[-1], number * data.shard_size))
+            add[shape](_description(record, label), png)
+            class_counts[label] += 1
+            progress.advance(1)
+    told = {shape: {"shape": shape} if data.shapes else {} for shape in entries}
     return {
         "split": split,
         "image_size": data.image_size,
@@ -134,8 +162,23 @@ def _write_split(
         "count": class_counts.total(),
         "classes": classes,
         "class_counts": [class_counts[label] for label in range(len(classes))],
-        "shards": shards,
+        "shards": [entry | told[shape] for shape, own in entries.items() for entry in own],
     }
+
+
+@contextmanager
+def _shard(out_dir: Path, entry: dict, first: int) -> Iterator[Callable[[bytes, bytes], None]]:
+    """Adds samples, each a description and an image, to the shard of an index's entry, which is complete in the end."""
+    with atomic(out_dir / entry["file"]) as temporary, tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
+
+        def add(description: bytes, png: bytes) -> None:
+            key = f"{first + entry['count']:08d}"
+            _add(tar, f"{key}.json", description)
+            _add(tar, f"{key}.png", png)
+            entry["count"] += 1
+
+        yield add
+    entry["sha256"] = sha256(out_dir / entry["file"])
 
 
 def _description(record: Record, label: int) -> bytes:

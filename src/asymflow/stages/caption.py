@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from asymflow.config.captions import Captions
-from asymflow.data.reader import ShardReader
+from asymflow.data.reader import ShardReader, parts
 from asymflow.files import atomic
 from asymflow.progress import Progress
 
@@ -25,10 +25,11 @@ def main() -> None:
     describe = Describer(config, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     lines: list[str] = []
     with Progress("caption", len(reader), "images") as progress:
-        for first in range(0, len(reader), config.batch):
-            images = reader.images(range(first, min(first + config.batch, len(reader))))
-            lines += describe([Image.fromarray(image.permute(1, 2, 0).numpy()) for image in images])
-            progress.advance(len(images))
+        for bucket in reader.buckets:
+            for indices in parts(bucket.numbers, config.batch):
+                images = reader.whole(indices)
+                lines += describe([Image.fromarray(image.permute(1, 2, 0).numpy()) for image in images])
+                progress.advance(len(images))
     with atomic(arguments.out) as temporary:
         temporary.write_text("".join(f"{line}\n" for line in lines))
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from asymflow import provenance
 from asymflow.data import encoded
-from asymflow.data.reader import ShardReader
+from asymflow.data.reader import ShardReader, parts
 from asymflow.data.records import default_caption
 from asymflow.models import latents as latent_space
 from asymflow.models.latents import Latents
@@ -48,7 +48,7 @@ def main() -> None:
     space = latent_space.load(arguments.latents, arguments.patch_size, device)
     reader = text.load(arguments.reader, device)
     description = {"data": str(arguments.data), "code": provenance.digest("asymflow.stages.encode")}
-    shards = _shards(data, captions, space, reader, device)
+    shards = _shards(data, captions, space, reader, arguments.patch_size, device)
     encoded.write(arguments.out, shards, reader.tokens([""])[0].cpu(), description)
 
 
@@ -78,18 +78,18 @@ def check_captions(captions: list[str], where: Path) -> None:
 
 
 def _shards(
-    data: ShardReader, captions: list[str], space: Latents, reader: TextReader, device: torch.device
-) -> Iterator[tuple[Tensor, Tensor]]:
+    data: ShardReader, captions: list[str], space: Latents, reader: TextReader, patch_size: int, device: torch.device
+) -> Iterator[tuple[Tensor, Tensor, tuple[int, int]]]:
     with Progress("encode", len(data), "images") as progress:
-        for first in range(0, len(data), SHARD):
-            parts = []
-            for start in range(first, min(first + SHARD, len(data)), BATCH):
-                indices = range(start, min(start + BATCH, first + SHARD, len(data)))
-                pixels = data.images(indices).to(device).float() / 127.5 - 1
-                parts.append((space.encode(pixels).cpu(), reader.tokens([captions[i] for i in indices]).cpu()))
-                progress.advance(len(indices))
-            latents, words = (torch.cat(part) for part in zip(*parts, strict=True))
-            yield latents, words
+        for numbers, (height, width) in data.buckets:
+            for shard in parts(numbers, SHARD):
+                found = []
+                for indices in parts(shard, BATCH):
+                    pixels = data.whole(indices).to(device).float() / 127.5 - 1
+                    found.append((space.encode(pixels).cpu(), reader.tokens([captions[i] for i in indices]).cpu()))
+                    progress.advance(len(indices))
+                latents, words = (torch.cat(part) for part in zip(*found, strict=True))
+                yield latents, words, (height // patch_size, width // patch_size)
 
 
 if __name__ == "__main__":

@@ -37,12 +37,7 @@ def main() -> None:
     rank, world_size, local_rank = machine.torchrun()
     arm = TextArm.model_validate_json(arguments.arm)
     reader, encoded = ShardReader(arguments.data), EncodedReader(arguments.encoded)
-    grid = reader.image_size // arm.patch_size
-    if encoded.tokens != grid**2:
-        raise ValueError(
-            f"{arguments.encoded} has {encoded.tokens} latent tokens an image, but images of {reader.image_size} pixels have"
-            f" {grid} x {grid} patches of {arm.patch_size}: the grids do not match; run stage encode with this patch size"
-        )
+    _check_grids(reader, encoded, arm.patch_size, arguments.encoded)
     here = machine.choose(arm.training.precision, arm.training.compile, local_rank)
     if world_size > 1:
         distributed.init_process_group("nccl" if here.device.type == "cuda" else "gloo")
@@ -106,6 +101,18 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _check_grids(reader: ShardReader, encoded: EncodedReader, patch_size: int, where: Path) -> None:
+    """Raises ValueError unless the latent tokens of all images lie as their patches do."""
+    for numbers, (height, width) in reader.buckets:
+        rows, columns = height // patch_size, width // patch_size
+        if (found := encoded.grids(numbers)) != {(rows, columns)}:
+            raise ValueError(
+                f"{where} has images {numbers.start} to {numbers.stop - 1} in grids {sorted(found)} of latent tokens, but with"
+                f" {height} x {width} pixels they have {rows} x {columns} patches of {patch_size}: the grids do not match; run"
+                " stage encode with this patch size"
+            )
+
+
 def _model(arm: TextArm, encoded: EncodedReader, arguments: argparse.Namespace, here: machine.Machine) -> VelocityModel:
     """The untrained model: arms with the same start and seed begin alike."""
     torch.manual_seed(arguments.seed)
@@ -164,7 +171,7 @@ def _write(
         "images_per_second": round(result.images / result.seconds, 2) if result.seconds else None,
         "parameters": sum(parameter.numel() for parameter in model.network.parameters()),
         "trained_parameters": sum(parameter.numel() for parameter in trained(model).values()),
-        "gflops_per_image": round(gflops(model.network, *_one_image(arm, model, encoded)), 4),
+        "gflops_per_image": round(gflops(model.network, *_one_image(arm, reader, encoded)), 4),
         "peak_memory_mib": machine.peak_memory(here.device) >> 20,
         "machine": str(here),
         **provenance.record("asymflow.stages.train_text"),
@@ -176,12 +183,12 @@ def _write(
     shutil.rmtree(arguments.state)
 
 
-def _one_image(arm: TextArm, model: VelocityModel, encoded: EncodedReader) -> tuple[torch.Tensor, ...]:
-    """What the network takes for one image; only the shapes matter."""
-    side = round(encoded.tokens**0.5)
+def _one_image(arm: TextArm, reader: ShardReader, encoded: EncodedReader) -> tuple[torch.Tensor, ...]:
+    """What the network takes for one square image; only the shapes matter."""
+    side = reader.image_size // arm.patch_size
     token = encoded.token if arm.space == "latent" else 3 * arm.patch_size**2
     text = torch.zeros(1, *encoded.empty.shape)
-    return torch.zeros(1, encoded.tokens, token), torch.zeros(1), text, grid_positions(side, side)
+    return torch.zeros(1, side**2, token), torch.zeros(1), text, grid_positions(side, side)
 
 
 if __name__ == "__main__":
