@@ -36,7 +36,7 @@ def small(captioner):
     """The overlay's sizes, cut down; one arm of each kind; judges that are trained here."""
     return {
         "evaluators": "local",
-        "data": {"image_size": 64, **COUNTS},
+        "data": {"image_size": 64, "shapes": [[64, 80], [80, 64]], **COUNTS},
         "captions": {"model": str(captioner), "tokens": 8},
         "evaluator": {"width": 32, "text_width": 16, "heads": 2, "images": 16, "batch": 8},
         "perceptual": {"images": 8, "batch": 8},
@@ -77,7 +77,7 @@ def finished(project, klein, qwen, tmp_path_factory):
 
 
 def draw_images(folder, count):
-    """Rectangles of random colours in two classes, without captions."""
+    """Rectangles of random colours in two classes, wide and high ones, without captions."""
     random = np.random.default_rng(0)
     for i in range(count):
         image = np.full((64, 80, 3), random.integers(256, size=3), dtype=np.uint8)
@@ -85,7 +85,7 @@ def draw_images(folder, count):
         image[top : top + 32, left : left + 40] = colour
         path = folder / ("left" if left < 20 else "right") / f"{i:02d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(path)
+        Image.fromarray(image if i % 2 else image.transpose(1, 0, 2)).save(path)
 
 
 @pytest.fixture
