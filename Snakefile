@@ -17,6 +17,7 @@ include: "workflow/rules/method.smk"
 include: "workflow/rules/evaluator.smk"
 include: "workflow/rules/latent.smk"
 include: "workflow/rules/train.smk"
+include: "workflow/rules/prx.smk"
 include: "workflow/rules/sample.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/report.smk"
@@ -40,3 +41,5 @@ rule all:
         expand("<results>/figures/{study}_samples.png", study=experiment.studies),
         expand("<results>/{study}_pairs.csv", study=TEXT),
         expand("<results>/figures/{study}_crops.png", study=TEXT),
+        expand("<results>/{study}_paired.csv", study=PRX),
+        expand("<results>/figures/{study}_{shows}.png", study=PRX, shows=("curves", "progression", "neighbours")),

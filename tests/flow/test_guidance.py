@@ -1,7 +1,14 @@
 import pytest
 import torch
 
-from asymflow.flow.guidance import guide, guide_orthogonally, guided, in_interval
+from asymflow.flow.guidance import (
+    guide,
+    guide_by_routing,
+    guide_orthogonally,
+    guide_twice,
+    guided,
+    in_interval,
+)
 from asymflow.flow.solver import time_grid
 
 U_C, U_U = torch.tensor([[1.0, 4.0]]), torch.tensor([[3.0, 1.0]])
@@ -65,3 +72,18 @@ def test_orthogonal_guidance_of_scale_1_is_none_and_of_orthogonal_differences_is
     assert torch.allclose(guide_orthogonally(u_c, u_c - across, 4.0, x_t, t), guide(u_c, u_c - across, 4.0))
     black = guide_orthogonally(u_c, images(1), 4.0, t * u_c, t)  # an image that is exactly zero has no direction
     assert torch.allclose(black, guide(u_c, images(1), 4.0))
+
+
+def test_guidance_by_two_conditions_adds_the_push_of_each():
+    u_none, u_text, u_image = torch.tensor([1.0]), torch.tensor([3.0]), torch.tensor([0.0])
+    assert torch.equal(guide_twice(u_none, u_text, u_image, 3.0, 2.5), torch.tensor([1.0 + 3 * 2.0 - 2.5 * 1.0]))
+
+
+def test_one_of_two_conditions_alone_is_ordinary_guidance():
+    assert torch.equal(guide_twice(U_U, U_C, U_U, 2.5, 7.0), guide(U_C, U_U, 2.5))
+
+
+def test_self_guidance_of_scale_1_is_the_dense_velocity_and_of_0_the_routed_one():
+    assert torch.equal(guide_by_routing(U_C, U_U, 1.0), U_C)
+    assert torch.equal(guide_by_routing(U_C, U_U, 0.0), U_U)
+    assert torch.equal(guide_by_routing(U_C, U_U, 3.0), U_U + 3 * (U_C - U_U))

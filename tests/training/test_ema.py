@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from asymflow.training.ema import Averages, PowerAverage
+from asymflow.training.ema import Averages, PowerAverage, StaleAverage
 
 
 def test_an_average_forgets_its_start_by_1_over_e_in_one_horizon_at_any_batch_size():
@@ -48,3 +48,29 @@ def test_the_second_update_of_a_power_average_keeps_one_part_in_256():
     weight["w"].data.fill_(1.0)
     average.update(1)
     assert average.weights["w"].item() == 1 - 2**-8
+
+
+def test_a_stale_average_mostly_remembers_the_first_updates():
+    """prx-tg's decay: of the average after 5000 updates, 63.8 % are weights of the first 500 updates. [computed from its code]"""
+    weight = torch.zeros(())
+    average = StaleAverage({"w": weight})
+    for update in range(5_000):
+        weight.fill_(float(update < 500))  # 1 for as long as it counts
+        average.update(64)
+    assert average.weights["w"].item() == pytest.approx(0.638, abs=0.001)
+
+
+def test_a_stale_average_goes_on_where_it_was():
+    weight = torch.ones(3)
+    through, first = StaleAverage({"w": weight}), StaleAverage({"w": weight})
+    for average in (through, first):
+        for i in range(4):
+            weight.fill_(i)
+            average.update(1)
+    resumed = StaleAverage({"w": torch.full((3,), 9.0)})
+    resumed._parameters["w"] = weight
+    resumed.restore(first.tensors())
+    weight.fill_(7)
+    for average in (through, resumed):
+        average.update(1)
+    assert torch.equal(through.weights["w"], resumed.weights["w"])

@@ -9,7 +9,7 @@ from typing import get_args
 from snakemake.exceptions import WorkflowError
 
 from asymflow.config.colour import Colour
-from asymflow.config.experiment import load
+from asymflow.config.experiment import SAMPLED_BY, load
 from asymflow.config.latent import check
 from asymflow.config.subspace import Basis
 from asymflow.provenance import digest
@@ -28,7 +28,8 @@ RESULTS = experiment.results
 DEFAULT_ARM = next(iter(experiment.arms))
 BASES = get_args(Basis)
 STARTS = {arm.start for arm in experiment.text_arms.values()}
-TEXT = [name for name, study in experiment.studies.items() if study.arms[0] in experiment.text_arms]
+TEXT = [name for name in experiment.studies if experiment.group(name) == "text_arms"]
+PRX = [name for name in experiment.studies if experiment.group(name) == "prx_arms"]
 CONVERGENCE = [name for name, study in experiment.studies.items() if study.figure == "convergence"]
 
 
@@ -38,8 +39,8 @@ def named(*groups):
 
 
 wildcard_constraints:
-    arm=named(experiment.arms, experiment.text_arms),
-    sampling=named(experiment.samplings, experiment.text_samplings),
+    arm=named(*(getattr(experiment, group) for group in SAMPLED_BY)),
+    sampling=named(*(getattr(experiment, group) for group in SAMPLED_BY.values())),
     study="|".join(experiment.studies),
     seed=r"\d+",
     basis="|".join(BASES),
@@ -60,12 +61,13 @@ def section(name):
 
 def arm(name):
     """One arm, whichever group it is in."""
-    return experiment.arms.get(name) or experiment.text_arms[name]
+    return next(getattr(experiment, group)[name] for group in SAMPLED_BY if name in getattr(experiment, group))
 
 
 def sampling(name):
     """One sampling setting, whichever group it is in."""
-    return experiment.samplings.get(name) or experiment.text_samplings[name]
+    groups = [getattr(experiment, group) for group in SAMPLED_BY.values()]
+    return next(group[name] for group in groups if name in group)
 
 
 def arm_config(wildcards):
@@ -133,6 +135,26 @@ def patch_space(arm):
     return f"{model.colour}_p{model.patch_size}"
 
 
+def embedding_evaluator(wildcards):
+    """The evaluator that embeds captions and images, where it is trained here."""
+    return [] if experiment.embeddings.text else ["<results>/evaluator/local.safetensors"]
+
+
+def prx_path(arm, name):
+    return f"<results>/embedded/p{arm.network.patch_size}/{name}"
+
+
+def prx_file(name):
+    """A file among the embeddings that an arm of prx-tg works on."""
+    return lambda wildcards: prx_path(experiment.prx_arms[wildcards.arm], name)
+
+
+def prx_subspace(wildcards):
+    """The basis of the prediction target of an arm of prx-tg."""
+    wanted = experiment.prx_arms[wildcards.arm]
+    return f"<results>/subspace/{wanted.target.basis}_rgb_p{wanted.network.patch_size}.safetensors"
+
+
 def arm_teacher(wildcards):
     """The evaluator whose features an arm's are aligned with, where it is trained here."""
     repa = experiment.arms[wildcards.arm].repa
@@ -141,7 +163,7 @@ def arm_teacher(wildcards):
 
 def sampled_model(wildcards):
     """What a sampling setting draws from: the finished model, or the folder of the run's snapshots."""
-    name = "snapshots" if experiment.samplings[wildcards.sampling].snapshot else "model.safetensors"
+    name = "snapshots" if sampling(wildcards.sampling).snapshot else "model.safetensors"
     return f"<results>/runs/{{arm}}/seed{{seed}}/{name}"
 
 
@@ -184,7 +206,7 @@ def study_summaries(wildcards):
 
 def study_scores(wildcards):
     study = experiment.studies[wildcards.study]
-    names = ("scores.json", "text_scores.json") if study.arms[0] in experiment.text_arms else ("scores.json",)
+    names = ("scores.json", "text_scores.json") if wildcards.study in TEXT else ("scores.json",)
     return [path for setting in study.samplings for name in names for path in study_runs(f"{setting}/{name}", wildcards)]
 
 
@@ -199,8 +221,24 @@ def study_published(wildcards):
 
 
 def study_systems(wildcards):
-    name = experiment.studies[wildcards.study].systems
-    return [f"workflow/published/{name}.csv"] if name else []
+    """Rows that join a study's own: published systems, and what is no model's drawing in the suite of prx-tg."""
+    study = experiment.studies[wildcards.study]
+    floors = [prx_path(arm(study.arms[0]), "floors.csv")] if wildcards.study in PRX else []
+    return floors + ([f"workflow/published/{study.systems}.csv"] if study.systems else [])
+
+
+def study_curves(wildcards):
+    return study_runs("curve.jsonl", wildcards)
+
+
+def study_all_pictures(wildcards):
+    samplings = experiment.studies[wildcards.study].samplings
+    return [path for setting in samplings for path in study_runs(f"{setting}/samples.npy", wildcards)]
+
+
+def study_neighbours(wildcards):
+    setting = experiment.studies[wildcards.study].samplings[0]
+    return study_runs(f"{setting}/neighbours.npy", wildcards)
 
 
 def study_beside(wildcards):

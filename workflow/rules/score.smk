@@ -8,6 +8,8 @@ rule score:
         "<results>/runs/{arm}/seed{seed}/{sampling}/scores.json",
     log:
         "<results>/runs/{arm}/seed{seed}/{sampling}/score.log",
+    wildcard_constraints:
+        arm=named(experiment.arms, experiment.text_arms),
     threads: 1
     params:
         evaluator=evaluator_name,

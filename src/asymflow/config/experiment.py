@@ -6,6 +6,7 @@ Only the workflow imports this module; a stage imports the sections that it read
 
 import difflib
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,16 +18,21 @@ from asymflow.config.arm import Arm
 from asymflow.config.autoencoder import Autoencoder
 from asymflow.config.captions import Captions
 from asymflow.config.data import Data
+from asymflow.config.embeddings import Embeddings
 from asymflow.config.evaluator import Evaluator
 from asymflow.config.latent import Latent
 from asymflow.config.perceptual import Perceptual
 from asymflow.config.prompts import Prompts
+from asymflow.config.prx_arm import PrxArm
+from asymflow.config.prx_sampling import PrxSampling
 from asymflow.config.sampling import Sampling
 from asymflow.config.scoring import Scoring
 from asymflow.config.search import Search
 from asymflow.config.section import Section
 from asymflow.config.study import Study
 from asymflow.config.subspace import Subspace
+from asymflow.config.suite import Suite
+from asymflow.config.target import Target
 from asymflow.config.text_arm import TextArm
 from asymflow.config.text_sampling import TextSampling
 
@@ -60,11 +66,20 @@ class Experiment(Section):
     perceptual: Perceptual
     prompts: Prompts
     captions: Captions
+    embeddings: Embeddings
+    suite: Suite
     arms: dict[str, Arm]
     samplings: dict[str, Sampling]
     text_arms: dict[str, TextArm]
     text_samplings: dict[str, TextSampling]
+    prx_arms: dict[str, PrxArm]
+    prx_samplings: dict[str, PrxSampling]
     studies: dict[str, Study]
+
+    def group(self, study: str) -> str:
+        """Which group of arms a study compares; `arms` where its first arm is in none."""
+        first = self.studies[study].arms[0]
+        return next((group for group in SAMPLED_BY if first in getattr(self, group)), "arms")
 
     def study_seeds(self, study: str) -> range:
         """The seeds of one study."""
@@ -82,13 +97,18 @@ SECTIONS = {
     "perceptual": Perceptual,
     "prompts": Prompts,
     "captions": Captions,
+    "embeddings": Embeddings,
+    "suite": Suite,
 }
 MIXTURES = {  # named differences from a base
     "arms": ("base", Arm),
     "samplings": ("sampling", Sampling),
     "text_arms": ("text_base", TextArm),
     "text_samplings": ("text_sampling", TextSampling),
+    "prx_arms": ("prx_base", PrxArm),
+    "prx_samplings": ("prx_sampling", PrxSampling),
 }
+SAMPLED_BY = {"arms": "samplings", "text_arms": "text_samplings", "prx_arms": "prx_samplings"}
 PLAIN = ("seeds", "evaluators")
 GROUPS = ("pathvars", "studies")
 
@@ -160,13 +180,9 @@ def _explain(section: type[Section], detail: ErrorDetails, places: list[tuple[st
 
 def _called(first: tuple[str, ...], keys: tuple[str, ...], place: tuple[str, ...]) -> str:
     """How an error names the place: the arm (or other named thing) and the dotted key."""
-    singular = {
-        "arms": "arm",
-        "samplings": "sampling setting",
-        "text_arms": "arm",
-        "text_samplings": "sampling setting",
-        "studies": "study",
-    }
+    singular = {"studies": "study"}
+    for arms, samplings in SAMPLED_BY.items():
+        singular |= {arms: "arm", samplings: "sampling setting"}
     if first and first[0] in singular:
         inherited = f" (from {place[0]})" if place and place[0] != first[0] else ""
         return f"{singular[first[0]]} {first[1]!r}, key {'.'.join(keys) or '(whole)'}{inherited}"
@@ -216,50 +232,65 @@ def _unknown_top_level(config: dict[str, Any], files: list[Path]) -> Iterator[st
 
 def _contradictions(experiment: Experiment, files: list[Path]) -> Iterator[str]:
     """Mistakes between sections that are valid each on its own."""
-    for name, arm in experiment.arms.items():
-        yield from (
-            f"{_origin([('arms', name, *key.split('.')), ('base', *key.split('.'))], files)[0]}: arm {name!r}, key {key}: {text}"
-            for key, text in _arm_contradictions(arm, experiment.data.image_size)
-        )
-    for name, arm in experiment.text_arms.items():
-        yield from (
-            f"{_origin([('text_arms', name, key), ('text_base', key)], files)[0]}: arm {name!r}, key {key}: {text}"
-            for key, text in _text_arm_contradictions(name, arm, experiment)
-        )
-    for group, other in (("arms", "text_arms"), ("samplings", "text_samplings")):
+    for group, contradictions in (
+        ("arms", _arm_contradictions),
+        ("text_arms", _text_arm_contradictions),
+        ("prx_arms", _prx_arm_contradictions),
+    ):
+        base, _ = MIXTURES[group]
+        for name, arm in getattr(experiment, group).items():
+            for key, text in contradictions(name, arm, experiment):
+                keys = key.split(".")
+                file, _ = _origin([(group, name, *keys), (base, *keys)], files)
+                yield f"{file}: arm {name!r}, key {key}: {text}"
+    for group, other in (*combinations(SAMPLED_BY, 2), *combinations(SAMPLED_BY.values(), 2)):
         for name in set(getattr(experiment, group)) & set(getattr(experiment, other)):
             where = _origin([(other, name)], files)[0]
             yield f"{where}: {name!r} is among {group} too, and runs lie in folders of that name: rename one"
     for name, study in experiment.studies.items():
         file, _ = _origin([("studies", name)], files)
-        yield from (f"{file}: study {name!r} {text}" for text in _study_contradictions(experiment, study))
+        yield from (f"{file}: study {name!r} {text}" for text in _study_contradictions(experiment, name, study))
 
 
-def _study_contradictions(experiment: Experiment, study: Study) -> Iterator[str]:
-    texts = [arm for arm in study.arms if arm in experiment.text_arms]
-    if texts and len(texts) < len(study.arms):
-        others = [arm for arm in study.arms if arm not in texts]
-        yield f"mixes arms that draw from captions ({', '.join(texts)}) with others ({', '.join(others)}); make it two studies"
+def _study_contradictions(experiment: Experiment, name: str, study: Study) -> Iterator[str]:
+    group = experiment.group(name)
+    arms, samplings = getattr(experiment, group), getattr(experiment, SAMPLED_BY[group])
+    elsewhere = {arm for other in SAMPLED_BY if other != group for arm in getattr(experiment, other)}
+    if others := [arm for arm in study.arms if arm in elsewhere]:
+        yield (
+            f"mixes {group} ({', '.join(arm for arm in study.arms if arm not in others)}) with others ({', '.join(others)});"
+            " they are not measured alike: make it two studies"
+        )
         return
-    arms, samplings = (
-        (experiment.text_arms, experiment.text_samplings) if texts else (experiment.arms, experiment.samplings)
-    )
     for kind, listed, known in (("arm", study.arms, arms), ("sampling setting", study.samplings, samplings)):
         for item in listed:
             if item not in known:
                 yield f"lists the {kind} {item!r}, which is not defined; {_suggest(item, list(known))}"
-    if texts:
+    for arm in set(study.arms) & set(arms):
+        for setting in set(study.samplings) & set(samplings):
+            yield from _unfit(group, arm, arms[arm], setting, samplings[setting])
+
+
+def _unfit(group: str, name: str, arm: Any, setting: str, sampling: Any) -> Iterator[str]:
+    """Why an arm cannot be sampled under a setting."""
+    if group == "text_arms":
         return
-    yield from _missing_snapshots(experiment, study)
-    for arm in set(study.arms) & set(experiment.arms):
-        horizons = experiment.arms[arm].training.ema_images
-        for setting in set(study.samplings) & set(experiment.samplings):
-            wanted = experiment.samplings[setting].ema_images
-            if wanted not in horizons:
-                yield (
-                    f"samples arm {arm!r} with setting {setting!r}, whose ema_images is {wanted};"
-                    f" the arm is trained with the horizons {', '.join(map(str, horizons))}: use one of these"
-                )
+    kept, wanted = arm.training.snapshots, sampling.snapshot
+    if wanted and wanted > kept:
+        yield (
+            f"samples arm {name!r} with setting {setting!r}, which takes snapshot {wanted}, but the arm keeps {kept};"
+            " raise its training.snapshots"
+        )
+    if group == "arms" and sampling.ema_images not in arm.training.ema_images:
+        yield (
+            f"samples arm {name!r} with setting {setting!r}, whose ema_images is {sampling.ema_images};"
+            f" the arm is trained with the horizons {', '.join(map(str, arm.training.ema_images))}: use one of these"
+        )
+    if group == "prx_arms" and sampling.guidance == "self" and arm.tread.share == 0:
+        yield (
+            f"samples arm {name!r} with setting {setting!r}, whose guidance is self, but the arm is trained without TREAD;"
+            " take another guidance, or give it a tread.share"
+        )
 
 
 def _text_arm_contradictions(name: str, arm: TextArm, experiment: Experiment) -> Iterator[tuple[str, str]]:
@@ -282,20 +313,15 @@ def _text_arm_contradictions(name: str, arm: TextArm, experiment: Experiment) ->
         yield "start", f"{arm.start!r} has another transformer or patch_size than this arm"
 
 
-def _missing_snapshots(experiment: Experiment, study: Study) -> Iterator[str]:
-    for arm in set(study.arms) & set(experiment.arms):
-        kept = experiment.arms[arm].training.snapshots
-        for setting in set(study.samplings) & set(experiment.samplings):
-            wanted = experiment.samplings[setting].snapshot
-            if wanted and wanted > kept:
-                yield (
-                    f"samples arm {arm!r} with setting {setting!r}, which takes snapshot {wanted}, but the arm keeps {kept};"
-                    " raise its training.snapshots"
-                )
+def _prx_arm_contradictions(name: str, arm: PrxArm, experiment: Experiment) -> Iterator[tuple[str, str]]:
+    patch, size = arm.network.patch_size, experiment.data.image_size
+    if size % patch:
+        yield "network.patch_size", f"found {patch}; expected a divisor of the image size, {size} (data.image_size)"
+    yield from _rank_contradictions(arm.target, patch)
 
 
-def _arm_contradictions(arm: Arm, image_size: int) -> Iterator[tuple[str, str]]:
-    patch = arm.model.patch_size
+def _arm_contradictions(name: str, arm: Arm, experiment: Experiment) -> Iterator[tuple[str, str]]:
+    patch, image_size = arm.model.patch_size, experiment.data.image_size
     if image_size % patch:
         yield "model.patch_size", f"found {patch}; expected a divisor of the image size, {image_size} (data.image_size)"
     depth = arm.model.dimensions.depth
@@ -304,8 +330,12 @@ def _arm_contradictions(arm: Arm, image_size: int) -> Iterator[tuple[str, str]]:
             "repa.block",
             f"found {arm.repa.block}; expected at most the network's blocks, {depth} at size {arm.model.size}",
         )
+    yield from _rank_contradictions(arm.target, patch)
+
+
+def _rank_contradictions(target: Target, patch: int) -> Iterator[tuple[str, str]]:
     dimension = patch * patch * CHANNELS
-    rank = arm.target.columns(dimension)
+    rank = target.columns(dimension)
     if rank > dimension:
         yield (
             "target.rank",

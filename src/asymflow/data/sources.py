@@ -1,5 +1,6 @@
 """All that a source offers, whichever of the four it is."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from asymflow.config.data import Data
 from asymflow.data import portraits
 from asymflow.data.archives import list_archives
 from asymflow.data.folder import list_folder
+from asymflow.data.portraits import Portrait
 from asymflow.data.records import Listing, Record
 from asymflow.data.torchvision_sets import list_torchvision
 
@@ -52,6 +54,12 @@ def _portrait_record(seed: int, index: int, size: int) -> Record:
         source=f"portrait {seed}/{index}",
         named=tuple(portraits.named(person)),
     )
+
+
+def portrait_of(source: str) -> Portrait | None:
+    """The portrait that a sample was drawn from, by what it says of its source; None for all other images."""
+    found = re.fullmatch(r"portrait (\d+)/(\d+)", source)
+    return portraits.portrait(int(found[1]), int(found[2])) if found else None
 
 
 def split_counts(data: Data, available: int) -> dict[str, int]:

@@ -45,6 +45,18 @@ def guide_orthogonally(
     return u_conditional + push - overlap * x_0
 
 
+def guide_twice(
+    u_unconditional: Tensor, u_text: Tensor, u_image: Tensor, text_scale: float, image_scale: float
+) -> Tensor:
+    """Guidance by two conditions, each pushed apart from none: u = u_u + s_t (u_t - u_u) + s_i (u_i - u_u).    [prx-tg]"""
+    return u_unconditional + text_scale * (u_text - u_unconditional) + image_scale * (u_image - u_unconditional)
+
+
+def guide_by_routing(u_dense: Tensor, u_routed: Tensor, scale: float) -> Tensor:
+    """Self-guidance: all tokens pushed apart from a pass in which some bypass blocks: u = u_r + s (u_d - u_r).    [TREAD]"""
+    return u_routed + scale * (u_dense - u_routed)
+
+
 def guided(
     conditional: Velocity,
     both: Callable[[Tensor, float], tuple[Tensor, Tensor]],

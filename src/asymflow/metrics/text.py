@@ -57,8 +57,12 @@ class TextTower:
 
     def cut(self, captions: list[str]) -> int:
         """How many captions are longer than the tower reads; the rest of these is lost to it."""
+        return sum(length > self.length for length in self.lengths(captions))
+
+    def lengths(self, captions: list[str]) -> list[int]:
+        """How many tokens each caption has, cut or not."""
         pieces = SimpleTokenizer().encode
-        return sum(len(pieces(caption)) + 2 > self.length for caption in captions)  # a start and an end join them
+        return [len(pieces(caption)) + 2 for caption in captions]  # a start and an end join them
 
     def _numbers(self, captions: list[str]) -> Tensor:
         numbers = network.tokenize(captions, self.length)

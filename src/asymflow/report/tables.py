@@ -35,6 +35,7 @@ def gather(study: dict[str, Any], published: list[pd.DataFrame], systems: list[p
                     | {f"sampling.{key}": value for key, value in settings.items()}
                     | metrics
                     | _costs(trained, scores, sampled)
+                    | ({"set_images": trained["set_images"]} if "set_images" in trained else {})
                     | _search(run / sampling / "guidance.json")
                     | {name: f"not run: {reason}" for name, reason in texts["not_run"].items()}
                 )

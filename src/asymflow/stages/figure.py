@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from safetensors.numpy import load_file
 
-from asymflow.report import figures, style
+from asymflow.report import figures, prx_figures, style
 
 
 def main() -> None:
@@ -43,6 +43,7 @@ def _draw(study: dict, table: pd.DataFrame, beside: list[Path]) -> Figure:
         "convergence": figures.against_images,
         "width": figures.against_width,
         "systems": figures.beside_systems,
+        "data": prx_figures.against_set,
     }
     return draw[study["figure"]](table, study)
 

@@ -1,0 +1,24 @@
+"""Configuration of the embeddings that arms of prx-tg are conditioned on."""
+
+from pydantic import PositiveInt, model_validator
+
+from asymflow.config.section import Section
+
+
+class Embeddings(Section):
+    """What reads captions and images: the evaluator that is trained here (None), a folder, or a name in the Hub's cache."""
+
+    text: str | None = None
+    """A T5 encoder, such as prx-tg's google-t5/t5-large."""
+
+    image: str | None = None
+    """A DINOv3 vision transformer, such as prx-tg's facebook/dinov3-vitl16-pretrain-lvd1689m."""
+
+    text_length: PositiveInt = 512
+    """Tokens that the T5 encoder reads of a caption; shorter ones are padded, and the padding is masked."""
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> "Embeddings":
+        if (self.text is None) != (self.image is None):
+            raise ValueError("text and image are published networks both, or neither: give both, or leave both out")
+        return self

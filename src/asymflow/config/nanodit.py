@@ -1,0 +1,57 @@
+"""Which NanoDiT is trained: a named size, and what studies vary in it."""
+
+from typing import Literal, NamedTuple
+
+from pydantic import NonNegativeInt, PositiveInt
+
+from asymflow.config.section import Section
+
+
+class Size(NamedTuple):
+    """The dimensions of one network; a head has 64 channels."""
+
+    width: int  # channels of a token
+    depth: int  # transformer blocks
+    heads: int  # attention heads
+
+
+# small and production are those of prx-tg; its blog calls the latter 400 M parameters, its code has 239.6 M
+# fmt: off
+SIZES = {
+    #                    width  depth  heads
+    "embedded":   Size(    192,     4,     3),
+    "small":      Size(    384,    12,     6),
+    "production": Size(    768,    18,    12),
+}
+# fmt: on
+
+
+class NanoDiT(Section):
+    """The network of an arm of prx-tg."""
+
+    size: Literal["embedded", "small", "production"] = "embedded"
+    """Named size (`SIZES`); embedded trains in minutes on two processor cores."""
+
+    patch_size: PositiveInt = 16
+    """Side of a square patch in pixels; a token is one patch of patch_size^2 * 3 numbers."""
+
+    start: Literal["zero", "xavier"] = "zero"
+    """How the modulations start. zero: they change nothing at first, as adaLN is meant to; xavier: at random, as in the public
+    code, where a later initialisation of all matrices overwrites the zeros."""
+
+    modulation: Literal["own", "shared"] = "own"
+    """Where the shifts and scales of a block come from: a matrix of its own, or one for all blocks plus a low-rank update."""
+
+    modulation_rank: PositiveInt = 16
+    """Rank of each block's update of the shared modulation."""
+
+    mixer: Literal["attention", "scan"] = "attention"
+    """What mixes image tokens: self-attention, or a state-space model that scans them in both directions."""
+
+    joints: NonNegativeInt = 0
+    """Body joints that the network can be told; prx-tg has 133. Nothing here detects them, so all are taken as undetected."""
+
+    @property
+    def dimensions(self) -> Size:
+        """The dimensions of the named size."""
+        return SIZES[self.size]

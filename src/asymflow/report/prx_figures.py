@@ -1,0 +1,96 @@
+"""Figures of the prx-tg studies, drawn from tables, curves and arrays alone."""
+
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from asymflow.report import style
+from asymflow.report.tables import metric_names, ours
+
+SMOOTHING = 5  # points of a training curve that a drawn point averages
+
+
+def curves(points: dict[str, pd.DataFrame], title: str) -> Figure:
+    """The flow matching loss of each arm against the images seen. Losses of other targets or weights are other numbers: compare
+    the shape of curves, and the level only of arms with the same loss."""
+    figure, axes = plt.subplots(figsize=(6.4, 4.4))
+    lines = ("-", "--", ":")
+    for i, (arm, curve) in enumerate(points.items()):
+        smooth = curve["flow"].rolling(SMOOTHING, min_periods=1).mean()
+        colour = style.OTHERS[i % len(style.OTHERS)]
+        axes.plot(curve["images"], smooth, lines[i // len(style.OTHERS) % len(lines)], color=colour, label=arm)
+    axes.set(xlabel="training images seen", ylabel="flow matching loss", title=title, yscale="log")
+    axes.legend(ncols=2, fontsize=7)
+    return figure
+
+
+def progression(rows: dict[tuple[str, str], np.ndarray]) -> Figure:
+    """A row of images (n, h, w, 3) for each setting of each arm, arms one below the other: the same cases, the same noise."""
+    count = max(len(images) for images in rows.values())
+    figure, panels = plt.subplots(
+        len(rows), count, figsize=(0.62 * count + 1.6, 0.64 * len(rows)), squeeze=False,
+        gridspec_kw={"wspace": 0.04, "hspace": 0.04},
+    )  # fmt: skip
+    for row, ((arm, setting), images) in zip(panels, rows.items(), strict=True):
+        for panel in row:
+            panel.set_axis_off()
+        for panel, image in zip(row, images, strict=False):
+            panel.imshow(image, interpolation="nearest")
+        row[0].text(-0.15, 0.5, f"{arm}, {setting}", transform=row[0].transAxes, ha="right", va="center", fontsize=8)
+    return figure
+
+
+def neighbours(blocks: dict[str, np.ndarray]) -> Figure:
+    """For each arm three rows of n columns from arrays (n, 3, h, w, 3): samples, and the nearest training and held-out images."""
+    count = max(len(block) for block in blocks.values())
+    names = ("sample", "nearest in training", "nearest held-out")
+    figure, panels = plt.subplots(
+        3 * len(blocks), count, figsize=(0.62 * count + 2.4, 0.64 * 3 * len(blocks)), squeeze=False,
+        gridspec_kw={"wspace": 0.04, "hspace": 0.04},
+    )  # fmt: skip
+    for i, (arm, block) in enumerate(blocks.items()):
+        for j, name in enumerate(names):
+            row = panels[3 * i + j]
+            for panel in row:
+                panel.set_axis_off()
+            for panel, image in zip(row, block[:, j], strict=False):
+                panel.imshow(image, interpolation="nearest")
+            text = f"{arm}: {name}" if j == 0 else name
+            row[0].text(-0.15, 0.5, text, transform=row[0].transAxes, ha="right", va="center", fontsize=7)
+    return figure
+
+
+def against_set(table: pd.DataFrame, study: dict[str, Any]) -> Figure:
+    """Quality, and memorisation, against the number of training images, a line for each rank; bars are bootstrap intervals.
+
+    Left: the first metric. Right: how much more alike a sample is to its nearest training image than to its nearest held-out one,
+    among as many of either; 0 is no memorisation.
+    """
+    table, fields = ours(table), study["arms"]
+    memorised = next(name for name in metric_names(table) if name.startswith("memorised_similarity"))
+    table = table.assign(
+        rank=[fields[arm]["target.rank"] for arm in table["arm"]],
+    )
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.6))
+    metric = metric_names(table)[0]
+    for (rank, block), colour in zip(table.groupby("rank"), style.OTHERS, strict=False):
+        spread = block.groupby("set_images")[[metric, memorised, f"{memorised}_low", f"{memorised}_high"]].mean()
+        left.plot(spread.index, spread[metric], color=colour, marker="o", label=f"rank {rank}")
+        reach = np.abs(spread[[f"{memorised}_low", f"{memorised}_high"]].to_numpy().T - spread[memorised].to_numpy())
+        right.errorbar(
+            spread.index, spread[memorised], yerr=reach, color=colour, marker="o", capsize=3, label=f"rank {rank}"
+        )
+    right.axhline(0, color="0.4", linewidth=0.8)
+    for axes in (left, right):
+        axes.set(xscale="log", xlabel="training images")
+        axes.set_xticks(sorted(set(table["set_images"])), [f"{n:g}" for n in sorted(set(table["set_images"]))])
+        axes.minorticks_off()
+    left.set(ylabel=f"{metric}  (lower is better)")
+    right.set(ylabel="similarity to the nearest training image\nless that to the nearest held-out image")
+    left.legend()
+    figure.suptitle(study["title"], fontweight="bold", fontsize=10)
+    figure.tight_layout()
+    return figure

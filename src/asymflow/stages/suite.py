@@ -1,0 +1,73 @@
+"""Prepares prx-tg's validation suite: what is asked of every arm, and what the answer should look like.
+
+python -m asymflow.stages.suite --config JSON --embeddings JSON --data results/data/heldout.json
+    --embedded results/embedded/p16/heldout.json --train results/data/train.json
+    --train-embedded results/embedded/p16/train.json --evaluator results/evaluator/local.safetensors --out OUT.safetensors
+"""
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from asymflow.config.embeddings import Embeddings
+from asymflow.config.suite import Suite as Config
+from asymflow.data import cases
+from asymflow.data.cases import Case, Edit, Suite
+from asymflow.data.embedded import EmbeddedReader
+from asymflow.data.reader import ShardReader
+from asymflow.training import embedders
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", required=True, help="the suite section as JSON")
+    parser.add_argument("--embeddings", required=True, help="the embeddings section as JSON")
+    parser.add_argument("--data", type=Path, required=True, help="index of the split that cases come from")
+    parser.add_argument("--embedded", type=Path, required=True, help="the same split, embedded")
+    parser.add_argument("--train", type=Path, required=True, help="index of the training split, for memories")
+    parser.add_argument("--train-embedded", type=Path, required=True, help="the training split, embedded")
+    parser.add_argument("--evaluator", type=Path, nargs="?", help="the local evaluator, where it embeds")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    config = Config.model_validate_json(arguments.config)
+    data, train = ShardReader(arguments.data), ShardReader(arguments.train)
+    _check(config, data, train)
+    edits = cases.edits(data, config.edits, config.seed)
+    listed = cases.listed(config, edits)
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    text, _ = embedders.load(Embeddings.model_validate_json(arguments.embeddings), arguments.evaluator, device)
+    tokens, mask = (values.cpu() for values in text.text([edit.caption for edit in edits]))
+    sources = {"": EmbeddedReader(arguments.embedded), "train": EmbeddedReader(arguments.train_embedded)}
+    pictures = {"": data, "train": train}
+    suite = Suite(
+        cases=listed,
+        edits=[asdict(edit) for edit in edits],
+        embedded=cases.conditions(listed, sources, tokens, mask),
+        wanted=torch.stack([_wanted(case, edits, pictures) for case in listed]),
+        content=data.images([case.caption for case in listed if case.kind == "swap"]),
+        image_size=data.image_size,
+        split=data.split,
+    )
+    suite.save(arguments.out)
+    print(f"{len(listed)} cases, {len(edits)} of them edits", flush=True)
+
+
+def _check(config: Config, data: ShardReader, train: ShardReader) -> None:
+    most = max(config.reconstructions, config.texts, config.swaps + 1, config.edits)
+    for wanted, reader, key in ((most, data, f"data.{data.split}"), (config.memories, train, "data.train")):
+        if len(reader) < wanted:
+            raise ValueError(f"{reader.path} has {len(reader)} images, but the suite asks for {wanted}; raise {key}")
+
+
+def _wanted(case: Case, edits: list[Edit], pictures: dict[str, ShardReader]) -> torch.Tensor:
+    """What the case's image should look like: its own image, or the true counterfactual of an edit."""
+    if case.kind == "edited":
+        return edits[case.edit].counterfactual(pictures[""])
+    return pictures[case.source][case.image][0]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""The validation suite's cases: edits that can be drawn, and noise that pairs them."""
+
+import json
+
+import pytest
+import torch
+
+from asymflow.config.data import Data
+from asymflow.config.suite import Suite as Config
+from asymflow.data import cases, portraits
+from asymflow.data.cases import EDITED, Edit, edits, listed
+from asymflow.data.reader import ShardReader
+from asymflow.data.shards import write_splits
+from asymflow.data.sources import portrait_of
+
+CONFIG = Config(texts=6, reconstructions=4, swaps=3, edits=5, memories=2)
+
+
+@pytest.fixture(scope="module")
+def heldout(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cases")
+    write_splits(Data(image_size=32, train=4, evaluator=1, heldout=20), folder, processes=1)
+    return ShardReader(folder / "heldout.json")
+
+
+def test_an_edit_changes_one_attribute_that_its_caption_names(heldout):
+    for edit in edits(heldout, 10, seed=0):
+        record = heldout.record(edit.image)
+        assert edit.attribute in EDITED and edit.attribute in record["named"]
+        assert edit.before == record["attributes"][edit.attribute] != edit.after
+        assert edit.kept == {k: v for k, v in record["attributes"].items() if k != edit.attribute}
+        assert edit.caption != record["caption"]
+
+
+def test_the_counterfactual_is_the_same_person_with_that_attribute_changed(heldout):
+    edit = next(e for e in edits(heldout, 15, seed=0) if e.attribute == "glasses")
+    person = portrait_of(heldout.record(edit.image)["source"])
+    expected = portraits.render(portraits.edit(person, glasses=edit.after), 32)
+    assert torch.equal(edit.counterfactual(heldout).permute(1, 2, 0), torch.from_numpy(expected))
+    assert not torch.equal(edit.counterfactual(heldout), heldout[edit.image][0])
+
+
+def test_the_same_seed_edits_alike_and_another_otherwise(heldout):
+    assert edits(heldout, 10, seed=0) == edits(heldout, 10, seed=0) != edits(heldout, 10, seed=1)
+
+
+def test_words_are_replaced_whole():
+    made = cases._of_words(3, "A woman along a long wall")
+    assert made == Edit(3, "woman", "person", "A person along a long wall", "", {})
+    assert cases._of_words(3, "walking along") is None
+
+
+def test_too_few_captions_to_edit_is_an_error(heldout):
+    with pytest.raises(ValueError, match=r"heldout.json: \d+ captions can be edited, but suite.edits asks for 50"):
+        edits(heldout, 50, seed=0)
+
+
+def test_an_edit_begins_with_its_original_s_noise_and_shows_the_edited_caption(heldout):
+    found = listed(CONFIG, edits(heldout, CONFIG.edits, seed=0))
+    originals, edited = ([case for case in found if case.kind == kind] for kind in ("original", "edited"))
+    assert [case.noise for case in originals] == [case.noise for case in edited]
+    assert [case.image for case in originals] == [case.image for case in edited]
+    assert [case.edit for case in edited] == list(range(5)) and {case.edit for case in originals} == {-1}
+
+
+def test_a_swap_shows_one_image_s_caption_and_another_s_embeddings(heldout):
+    swaps = [case for case in listed(CONFIG, []) if case.kind == "swap"]
+    assert len(swaps) == 3 and all(case.image != case.caption for case in swaps)
+
+
+def test_text_and_memory_cases_show_the_caption_alone_and_memories_are_training_images():
+    for case in listed(CONFIG, []):
+        if case.kind in ("text", "memory"):
+            assert case.present == (True, False, False, False)
+        assert (case.source == "train") == (case.kind == "memory")
+
+
+def test_sources_that_are_no_portraits_are_told_apart():
+    assert portrait_of("portrait 3/14") == portraits.portrait(3, 14)
+    assert portrait_of("left/portrait 3.png") is None
+    assert json.dumps(portraits.attributes(portrait_of("portrait 0/0")))

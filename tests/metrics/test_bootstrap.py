@@ -1,0 +1,26 @@
+"""Intervals by drawing cases again."""
+
+import numpy as np
+import pytest
+
+from asymflow.metrics.bootstrap import interval
+
+
+def test_the_interval_of_many_normal_numbers_is_the_known_one():
+    """mean +- 1.96 sd / sqrt(m), to the noise of the resamples."""
+    values = np.random.default_rng(0).standard_normal(2_000)
+    low, high = interval(values, resamples=4_000, seed=0)
+    error = values.std() / 2_000**0.5
+    assert low == pytest.approx(values.mean() - 1.96 * error, abs=0.1 * error)
+    assert high == pytest.approx(values.mean() + 1.96 * error, abs=0.1 * error)
+
+
+def test_equal_values_have_no_spread():
+    assert interval(np.full(7, 0.3), resamples=50, seed=0) == pytest.approx((0.3, 0.3))
+
+
+def test_the_same_seed_gives_the_same_interval_and_another_hardly_another():
+    values = np.random.default_rng(1).random(50)
+    one, again, other = (interval(values, 2_000, seed) for seed in (0, 0, 1))
+    assert one == again and one != other
+    assert one == pytest.approx(other, abs=0.02)
