@@ -28,10 +28,10 @@ class Study(Section):
     seeds: PositiveInt | None = None
     """How many seeds are run (0, 1, ...); None takes the workflow's number."""
 
-    figure: Literal["bars", "rank", "convergence", "guidance", "width", "bases", "systems", "data"] = "bars"
+    figure: Literal["bars", "rank", "convergence", "guidance", "width", "bases", "systems", "data", "suite"] = "bars"
     """How it is drawn: one mark for each arm; the metric against the target's rank, the images seen, the network's width, or the
-    number of training images, with memorisation; the surface of a guidance search; or one mark for each arm beside the directions
-    of its subspace, or beside the published systems."""
+    number of training images, with memorisation; the surface of a guidance search; one mark for each arm beside the directions of
+    its subspace, or beside the published systems; or the metrics of the validation suite."""
 
     published: str | None = None
     """A table in workflow/published/ whose columns join ours by arm, and by sampling setting where it names them."""

@@ -27,6 +27,62 @@ def curves(points: dict[str, pd.DataFrame], title: str) -> Figure:
     return figure
 
 
+SHOWN = {  # metrics of the suite, by the start of their names, and which way is better
+    "fid": "Frechet distance, captions alone  (lower is better)",
+    "recon_": "LPIPS to the image, all conditions  (lower)",
+    "text_": "LPIPS to the image, caption alone  (lower)",
+    "counterfactual_": "LPIPS of an edit to the true one  (lower)",
+    "edited_accuracy": "edited attribute read as edited  (higher)",
+    "kept_accuracy": "other attributes read as before  (higher)",
+}
+FLOORS = {"floor: another image": ":", "floor: the image, blurred": "--"}
+
+
+def suite(table: pd.DataFrame, study: dict[str, Any]) -> Figure:
+    """The main metrics of the validation suite, a row for each arm, with bootstrap intervals over cases; small marks are seeds.
+
+    Lines are what is scored in place of drawings: another image, or the image blurred.
+    """
+    measured, arms = ours(table), list(study["arms"])
+    floors = table[table["seed"].isna()].set_index("arm")
+    found = {title: name for start, title in SHOWN.items() for name in metric_names(table)
+             if name.startswith(start) and not name.endswith(("_low", "_high"))}  # fmt: skip
+    figure, panels = plt.subplots(
+        2, -(-len(found) // 2), figsize=(10.5, 1.4 + 0.46 * len(arms)), sharey=True, squeeze=False
+    )
+    for panel, (title, metric) in zip(panels.flat, found.items(), strict=False):
+        for sampling, colour in style.colours(list(study["samplings"])).items():
+            block = measured[measured["sampling"] == sampling]
+            mean = (
+                block.groupby("arm")[[c for c in (metric, f"{metric}_low", f"{metric}_high") if c in block]]
+                .mean()
+                .loc[arms]
+            )
+            reach = None
+            if f"{metric}_low" in mean:
+                reach = np.abs(mean[[f"{metric}_low", f"{metric}_high"]].to_numpy().T - mean[metric].to_numpy())
+            rows = range(len(arms))
+            panel.errorbar(
+                mean[metric], rows, xerr=reach, fmt="o", color=colour, capsize=2, markersize=4, label=sampling
+            )
+            panel.scatter(block[metric], [arms.index(arm) for arm in block["arm"]], s=5, color=colour, alpha=0.5)
+        for floor, line in FLOORS.items():
+            if metric in floors and floor in floors.index and np.isfinite(floors.loc[floor, metric]):
+                panel.axvline(floors.loc[floor, metric], color="0.4", linestyle=line, linewidth=0.8, label=floor)
+        panel.set_title(title, fontsize=8, fontweight="normal")
+        if metric.startswith("fid") and measured[metric].max() > 8 * measured[metric].median():
+            panel.set_xscale("log")
+    panels[0, 0].set_yticks(
+        range(len(arms)), [f"{arm} *" if arm == study["reference"] else arm for arm in arms], fontsize=7
+    )
+    panels[0, 0].set_ylim(len(arms) - 0.5, -0.5)
+    handles = dict(zip(*reversed(panels.flat[1].get_legend_handles_labels()), strict=True))
+    figure.legend(handles.values(), handles.keys(), loc="lower center", ncols=len(handles), bbox_to_anchor=(0.5, -0.05))
+    figure.suptitle(study["title"], fontweight="bold", fontsize=10)
+    figure.tight_layout()
+    return figure
+
+
 def progression(rows: dict[tuple[str, str], np.ndarray]) -> Figure:
     """A row of images (n, h, w, 3) for each setting of each arm, arms one below the other: the same cases, the same noise."""
     count = max(len(images) for images in rows.values())

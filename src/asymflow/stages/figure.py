@@ -44,6 +44,7 @@ def _draw(study: dict, table: pd.DataFrame, beside: list[Path]) -> Figure:
         "width": figures.against_width,
         "systems": figures.beside_systems,
         "data": prx_figures.against_set,
+        "suite": prx_figures.suite,
     }
     return draw[study["figure"]](table, study)
 
