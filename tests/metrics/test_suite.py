@@ -43,7 +43,10 @@ EDITS = [
     {"attribute": "glasses", "after": "sunglasses", "kept": {"skin": "fair"}},
     {"attribute": "glasses", "after": "none", "kept": {"skin": "dark"}},
 ]
-WANTED = {kind: pictures(2, i) for i, kind in enumerate(("reconstruction", "text", "swap", "original", "edited"))}
+WANTED = {
+    kind: pictures(2, i)
+    for i, kind in enumerate(("reconstruction", "text", "swap", "original", "edited", "told", "retold"))
+}
 CONTENT = pictures(2, 9)
 
 

@@ -18,7 +18,7 @@ from asymflow.models.nanodit import build
 RESULTS = "results/smoke/"
 STUDIES = {
     "prx_arms": {"arms": ["prx_d", "prx_g"]},
-    "prx_snapshots": {"arms": ["prx_d"], "samplings": ["prx_part2", "prx_part4"]},
+    "prx_snapshots": {"samplings": ["prx_part2", "prx_part4"]},
     "data_sweep": {"arms": ["data250_rank8", "prx_d"]},
 }
 TABLES = [f"{RESULTS}{name}.csv" for name in STUDIES] + [f"{RESULTS}prx_arms_paired.csv"]

@@ -23,7 +23,7 @@ class Suite(Section):
     """Images drawn from the caption of one image and the embeddings of another."""
 
     edits: PositiveInt = 60
-    """Pairs drawn from an image's embeddings, with its caption and with an edited one."""
+    """Pairs drawn with a caption and with an edited one: from the image's embeddings too, and from captions alone."""
 
     memories: PositiveInt = 60
     """Images drawn from captions of training images, which are looked for among these."""

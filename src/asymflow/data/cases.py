@@ -5,6 +5,7 @@ text             its caption alone; wanted: that image
 swap             the caption of one image and the embeddings of another; wanted: the other
 original, edited all conditions of an image, with its caption and with an edited one; wanted: the image and, where it can be
                  drawn, the same person with that attribute changed
+told, retold     the same pair of captions, each alone
 memory           the caption of a training image alone; wanted: that image
 """
 
@@ -118,6 +119,8 @@ def listed(config: Config, edits: list[Edit]) -> list[Case]:
     found += [Case("swap", i + 1, i, i, ALL) for i in range(config.swaps)]
     found += [Case("original", edit.image, edit.image, i, ALL) for i, edit in enumerate(edits)]
     found += [Case("edited", edit.image, edit.image, i, ALL, edit=i) for i, edit in enumerate(edits)]
+    found += [Case("told", edit.image, edit.image, i, TEXT) for i, edit in enumerate(edits)]
+    found += [Case("retold", edit.image, edit.image, i, TEXT, edit=i) for i, edit in enumerate(edits)]
     return found + [Case("memory", i, i, i, TEXT, source="train") for i in range(config.memories)]
 
 
@@ -166,7 +169,7 @@ class Suite:
         told = {"cases": [asdict(case) for case in self.cases], "edits": self.edits, "kind": "suite"}
         told |= {"image_size": self.image_size, "split": self.split}
         images = {"wanted": self.wanted, "content": self.content}
-        tensors.save(path, dict(zip(FIELDS, self.embedded.values(), strict=True)) | images, told)
+        tensors.save(path, self.embedded.stored() | images, told)
 
     @classmethod
     def load(cls, path: Path) -> "Suite":

@@ -46,6 +46,22 @@ class Embedded:
         """The same of some of the images."""
         return Embedded(*(values[rows] for values in self.values()))
 
+    def stored(self) -> dict[str, Tensor]:
+        """By name as files hold it: tokens in bfloat16, half of the room."""
+        return {name: _to(values, torch.bfloat16) for name, values in zip(FIELDS, self.values(), strict=True)}
+
+    def float(self) -> "Embedded":
+        """In float32, as networks take it."""
+        return Embedded(*(_to(values, torch.float32) for values in self.values()))
+
+    def to(self, device: torch.device) -> "Embedded":
+        """On a device."""
+        return Embedded(*(values.to(device) for values in self.values()))
+
+
+def _to(values: Tensor, dtype: torch.dtype) -> Tensor:
+    return values.to(dtype) if values.is_floating_point() else values
+
 
 FIELDS = tuple(field.name for field in fields(Embedded))
 
@@ -60,9 +76,7 @@ def write(index: Path, parts: Iterator[Embedded], description: dict[str, Any]) -
     shards, shape = [], {}
     for number, part in enumerate(parts):
         name = f"{index.stem}-{number:05d}.safetensors"
-        stored = dict(zip(FIELDS, part.values(), strict=True))
-        stored |= {"text": part.text.bfloat16(), "patches": part.patches.bfloat16()}
-        tensors.save(index.parent / name, stored, {"kind": "embedded"})
+        tensors.save(index.parent / name, part.stored(), {"kind": "embedded"})
         shards.append({"file": name, "count": len(part.text), "sha256": sha256(index.parent / name)})
         shape = {
             "text": part.text.shape[2],
@@ -97,7 +111,7 @@ class EmbeddedReader:
         """The embeddings of the images with the given numbers, in this order, in float32."""
         whole = self.memory
         found = concatenated(map(self._row, numbers)) if whole is None else whole.at(torch.as_tensor(numbers))
-        return Embedded(found.text.float(), found.mask, found.cls, found.patches.float(), found.face)
+        return found.float()
 
     def _row(self, i: int) -> Embedded:
         shard = bisect_right(self.ends, i)

@@ -67,6 +67,7 @@ def answers(
     counterfactual            LPIPS between the edit drawn and the same person with that attribute changed
     edited_accuracy           whether the probe reads the new value in the edit
     kept_accuracy             the share of other attributes that it reads as before
+    told_*                    the same of captions alone; what is kept is what was drawn from the caption before the edit
     swap_embedding, _caption  similarity of a swap to the image whose embeddings, or whose caption, it was shown
     """
     name = judge.distance.name
@@ -75,6 +76,7 @@ def answers(
         f"text_{name}": judge.lpips(drawn["text"], wanted["text"]),
         f"manipulation_{name}": judge.lpips(drawn["original"], drawn["edited"]),
         f"counterfactual_{name}": judge.lpips(drawn["edited"], wanted["edited"]),
+        f"told_manipulation_{name}": judge.lpips(drawn["told"], drawn["retold"]),
         f"swap_embedding_similarity_{judge.evaluator.name}": judge.similarity(drawn["swap"], wanted["swap"]),
         f"swap_caption_similarity_{judge.evaluator.name}": judge.similarity(drawn["swap"], content),
     }
@@ -83,6 +85,12 @@ def answers(
         found |= {
             f"edited_accuracy_{judge.evaluator.name}": edited_accuracy(read, edits),
             f"kept_accuracy_{judge.evaluator.name}": kept_accuracy(read, edits),
+        }
+        told, retold = judge.attributes(drawn["told"]), judge.attributes(drawn["retold"])
+        before = [edit | {"kept": _without(seen, edit["attribute"])} for edit, seen in zip(edits, told, strict=True)]
+        found |= {
+            f"told_edited_accuracy_{judge.evaluator.name}": edited_accuracy(retold, edits),
+            f"told_kept_accuracy_{judge.evaluator.name}": kept_accuracy(retold, before),
         }
     return found
 
@@ -100,6 +108,10 @@ def kept_accuracy(read: list[dict[str, str]], edits: list[dict[str, Any]]) -> Fl
             for seen, edit in zip(read, edits, strict=True)
         ]
     )
+
+
+def _without(read: dict[str, str], attribute: str) -> dict[str, str]:
+    return {name: value for name, value in read.items() if name != attribute}
 
 
 def memories(

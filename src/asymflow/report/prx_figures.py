@@ -32,8 +32,8 @@ SHOWN = {  # metrics of the suite, by the start of their names, and which way is
     "recon_": "LPIPS to the image, all conditions  (lower)",
     "text_": "LPIPS to the image, caption alone  (lower)",
     "counterfactual_": "LPIPS of an edit to the true one  (lower)",
-    "edited_accuracy": "edited attribute read as edited  (higher)",
-    "kept_accuracy": "other attributes read as before  (higher)",
+    "told_edited_accuracy": "edited caption: attribute as edited  (higher)",
+    "told_kept_accuracy": "edited caption: the others as before  (higher)",
 }
 FLOORS = {"floor: another image": ":", "floor: the image, blurred": "--"}
 

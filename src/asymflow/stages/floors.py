@@ -48,7 +48,7 @@ def drawings(wanted: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
     """What is scored in place of drawings: the wanted image, blurred, another one, noise, and the original for its edit."""
     return {
         "the image itself": wanted,
-        "no edit": wanted | {"edited": wanted["original"]},
+        "no edit": wanted | {"edited": wanted["original"], "retold": wanted["told"]},
         "the image, blurred": {kind: blurred(images) for kind, images in wanted.items()},
         "another image": {kind: images.roll(1, 0) for kind, images in wanted.items()},
         "noise": {kind: noise(images, i) for i, (kind, images) in enumerate(wanted.items())},

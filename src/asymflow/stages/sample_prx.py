@@ -16,7 +16,6 @@ from asymflow import machine, provenance
 from asymflow.config.prx_arm import PrxArm
 from asymflow.config.prx_sampling import PrxSampling
 from asymflow.data.cases import UNPAIRED, Case, Suite
-from asymflow.data.embedded import Embedded
 from asymflow.files import atomic, sha256
 from asymflow.models.nanodit import build
 from asymflow.models.velocity import VelocityModel
@@ -111,7 +110,7 @@ def _draw(
             rows = torch.tensor(indices)
             cases = [suite.cases[i] for i in indices]
             begun = [noise(run.seed, range(n, n + 1), shape) for n in (noise_number(c, settings.paired) for c in cases)]
-            shown = Embedded(*(values.to(here.device) for values in suite.embedded.at(rows).values()))
+            shown = suite.embedded.at(rows).float().to(here.device)
             present = torch.tensor([case.present for case in cases], device=here.device)
             images = sample(run, torch.cat(begun).to(here.device), shown, present, settings)
             parts.write(folder, indices, images.permute(0, 2, 3, 1).cpu().numpy())
@@ -120,7 +119,7 @@ def _draw(
 
 def noise_number(case: Case, paired: bool) -> int:
     """Which noise a case begins with: an edit with its original's, or where they are not paired with another."""
-    return case.noise if paired or case.kind != "edited" else case.noise + UNPAIRED
+    return case.noise if paired or case.edit < 0 else case.noise + UNPAIRED
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def _check(config: Config, data: ShardReader, train: ShardReader) -> None:
 
 def _wanted(case: Case, edits: list[Edit], pictures: dict[str, ShardReader]) -> torch.Tensor:
     """What the case's image should look like: its own image, or the true counterfactual of an edit."""
-    if case.kind == "edited":
+    if case.edit >= 0:
         return edits[case.edit].counterfactual(pictures[""])
     return pictures[case.source][case.image][0]
 
