@@ -21,6 +21,7 @@ def study(tmp_path):
             "seconds": 1.0,
             "parameters": 3,
             "gflops_per_image": 0.1,
+            "peak_memory_mib": 5,
             "machine": "m",
             "code": "t",
             "commit": "c",
@@ -53,6 +54,13 @@ def test_a_row_for_each_arm_and_seed_with_the_fields_that_differ(study):
     assert {"images_seen", "train_seconds", "samples", "evaluator", "code_train", "code_sample", "code_score"} <= set(
         table
     )
+
+
+def test_a_part_that_one_arm_lacks_is_blank_for_it(study):
+    study["arms"]["a"] |= {"head": None}
+    study["arms"]["b"] |= {"head.width": 4, "head.blocks": 2}
+    table = gather(study, [], [])
+    assert list(table["head.width"].isna()) == [True, True, False, False] and set(table["head.blocks"][2:]) == {2}
 
 
 def test_published_numbers_join_by_arm_in_their_own_columns(study):

@@ -49,11 +49,10 @@ def gather(study: dict[str, Any], published: list[pd.DataFrame], systems: list[p
 
 
 def _varying(entries: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The fields in which the entries differ, for each entry."""
-    names = [
-        name for name in next(iter(entries.values())) if len({str(fields[name]) for fields in entries.values()}) > 1
-    ]
-    return {entry: {name: fields[name] for name in names} for entry, fields in entries.items()}
+    """The fields in which the entries differ, for each entry; None where an entry has no such part, as an arm without adapter."""
+    everything = dict.fromkeys(name for fields in entries.values() for name in fields)
+    names = [name for name in everything if len({str(fields.get(name)) for fields in entries.values()}) > 1]
+    return {entry: {name: fields.get(name) for name in names} for entry, fields in entries.items()}
 
 
 def _costs(trained: dict[str, Any], scores: dict[str, Any], sampled: dict[str, Any]) -> dict[str, Any]:
