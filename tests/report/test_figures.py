@@ -71,6 +71,13 @@ def test_arms_stand_in_the_study_s_order():
     ]
 
 
+def test_an_arm_that_is_far_off_makes_the_axis_logarithmic_and_no_other():
+    frame = table(ARMS)
+    assert figures.by_arm(frame, study(ARMS)).axes[0].get_xscale() == "linear"
+    frame.loc[frame["arm"] == "rank_full", "fid_local"] = 2_000.0
+    assert figures.by_arm(frame, study(ARMS)).axes[0].get_xscale() == "log"
+
+
 def test_every_basis_has_its_row_and_its_line():
     bases = {name: (np.eye(12), np.linspace(1, 0.1, 12)) for name in get_args(Basis)}
     assert set(bases) == set(figures.MARKS)

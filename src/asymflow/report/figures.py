@@ -87,6 +87,10 @@ def _marks_by_arm(axes: Axes, table: pd.DataFrame, study: dict[str, Any]) -> Non
     axes.set_yticks(range(len(arms)), [f"{arm} *" if arm == study["reference"] else arm for arm in arms])
     axes.set_ylim(len(arms) - 0.5, -0.5)
     axes.set_xlabel(f"{metric}  (lower is better)")
+    if table[metric].max() > FAR * table[metric].median():  # else one arm would press all others together
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(study["samplings"]), borderaxespad=0)
     axes.annotate(
         f"* reference. {_footnote(table)}", (1, 0), xycoords="axes fraction", xytext=(0, -40), textcoords="offset points",
