@@ -72,9 +72,10 @@ def suite(table: pd.DataFrame, study: dict[str, Any]) -> Figure:
         panel.set_title(title, fontsize=8, fontweight="normal")
         if metric.startswith("fid") and measured[metric].max() > 8 * measured[metric].median():
             panel.set_xscale("log")
-    panels[0, 0].set_yticks(
-        range(len(arms)), [f"{arm} *" if arm == study["reference"] else arm for arm in arms], fontsize=7
-    )
+    for panel in panels[:, 0]:
+        panel.set_yticks(
+            range(len(arms)), [f"{arm} *" if arm == study["reference"] else arm for arm in arms], fontsize=7
+        )
     panels[0, 0].set_ylim(len(arms) - 0.5, -0.5)
     handles = dict(zip(*reversed(panels.flat[1].get_legend_handles_labels()), strict=True))
     figure.legend(handles.values(), handles.keys(), loc="lower center", ncols=len(handles), bbox_to_anchor=(0.5, -0.05))
