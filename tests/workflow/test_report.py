@@ -98,7 +98,7 @@ def test_the_browser_shows_each_figure_and_its_caption(page, report, name):
     page.find_element(By.XPATH, f"//nav//a[span[text()='{category}']]").click()
     show, explain = page.find_elements(By.XPATH, f"//nav//tr[td[text()='{label}']]//a")
     show.click()
-    picture = page.find_element(By.XPATH, "//img[not(ancestor::nav)]")
+    picture = WebDriverWait(page, PATIENCE).until(lambda b: b.find_element(By.XPATH, "//img[not(ancestor::nav)]"))
     WebDriverWait(page, PATIENCE).until(lambda b: b.execute_script("return arguments[0].naturalWidth > 0", picture))
     assert picture.rect["y"] >= 0, "the top of the figure is cut off, and scrolling does not reach it"
     explain.click()
