@@ -61,6 +61,12 @@ def page(browser, report):
     return browser
 
 
+def press(page, path):
+    """Presses what lies at an XPath once it is there; not by its place on the screen, which the page may still be moving."""
+    found = WebDriverWait(page, PATIENCE).until(lambda b: b.find_element(By.XPATH, path))
+    page.execute_script("arguments[0].click()", found)
+
+
 def variable(report, name):
     """A JavaScript variable of the report: Snakemake writes each on one line of a script of that name."""
     return json.loads(re.search(rf'<script id="{name}">\s*var {name} = (.*);\n', report.read_text())[1])
@@ -95,13 +101,12 @@ def test_the_browser_shows_the_description_and_the_graph(page):
 @pytest.mark.parametrize("name", [name for name in SHOWN if name.endswith(".png")])
 def test_the_browser_shows_each_figure_and_its_caption(page, report, name):
     category, label = place(report, name)
-    page.find_element(By.XPATH, f"//nav//a[span[text()='{category}']]").click()
-    show, explain = page.find_elements(By.XPATH, f"//nav//tr[td[text()='{label}']]//a")
-    show.click()
+    press(page, f"//nav//a[span[text()='{category}']]")
+    press(page, f"(//nav//tr[td[text()='{label}']]//a)[1]")
     picture = WebDriverWait(page, PATIENCE).until(lambda b: b.find_element(By.XPATH, "//img[not(ancestor::nav)]"))
     WebDriverWait(page, PATIENCE).until(lambda b: b.execute_script("return arguments[0].naturalWidth > 0", picture))
     assert picture.rect["y"] >= 0, "the top of the figure is cut off, and scrolling does not reach it"
-    explain.click()
+    press(page, f"(//nav//tr[td[text()='{label}']]//a)[2]")
     assert SHOWN[name] in " ".join(page.find_element(By.TAG_NAME, "nav").text.split())
 
 
