@@ -5,6 +5,7 @@ min_version("9.20")
 
 
 configfile: "workflow/config.yaml"
+configfile: "workflow/studies.yaml"
 
 
 report: "workflow/report/workflow.rst"
@@ -16,8 +17,8 @@ include: "workflow/rules/subspace.smk"
 include: "workflow/rules/method.smk"
 include: "workflow/rules/evaluator.smk"
 include: "workflow/rules/latent.smk"
+include: "workflow/rules/conditions.smk"
 include: "workflow/rules/train.smk"
-include: "workflow/rules/prx.smk"
 include: "workflow/rules/sample.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/report.smk"
@@ -34,12 +35,13 @@ rule all:
         "<results>/figures/data.png",
         "<results>/figures/parameterisation.png",
         "<results>/figures/components.png",
-        f"<results>/figures/subspace_{patch_space(DEFAULT_ARM)}.png",
+        f"<results>/figures/subspace_{DEFAULT_ARM.representation.colour}_p{DEFAULT_ARM.representation.patch_size}.png",
         expand("<results>/{study}.csv", study=experiment.studies),
-        expand("<results>/{study}_speedup.csv", study=CONVERGENCE),
         expand("<results>/figures/{study}.png", study=experiment.studies),
         expand("<results>/figures/{study}_samples.png", study=experiment.studies),
-        expand("<results>/{study}_pairs.csv", study=TEXT),
-        expand("<results>/figures/{study}_crops.png", study=TEXT),
-        expand("<results>/{study}_paired.csv", study=PRX),
-        expand("<results>/figures/{study}_{shows}.png", study=PRX, shows=("curves", "progression", "neighbours")),
+        expand("<results>/{study}_speedup.csv", study=plan.studies_drawn("convergence")),
+        expand("<results>/{study}_pairs.csv", study=plan.studies_with("captions")),
+        expand("<results>/figures/{study}_crops.png", study=plan.studies_with("captions")),
+        expand("<results>/{study}_paired.csv", study=plan.studies_with("suite")),
+        expand("<results>/figures/{study}_{shows}.png", study=plan.studies_with("suite"), shows=("curves", "progression")),
+        expand("<results>/figures/{study}_nearest_images.png", study=plan.studies_with("memorisation")),

@@ -1,7 +1,8 @@
 """Measures what an update of each arm costs, in seconds, operations and memory, on random images of the default's shapes.
 
-    python benchmarks/arms.py text      # finetuning: plain, variance-reduced, with the perceptual part; decoder head; sampling
-    python benchmarks/arms.py prx       # prx-tg: TREAD, Muon, alignment, shared modulation, scan
+    python benchmarks/arms.py asymflow asymflow_vr asymflow_lpips ddt      # finetuning: plain, variance-reduced, perceptual; head
+    python benchmarks/arms.py prx_a prx_b prx_c prx_d prx_d_scan           # prx-tg: TREAD, Muon, alignment, scan
+    python benchmarks/arms.py rank0 rank8 rank8_repa                       # from scratch
 
 Each arm runs in a process of its own, so that its peak memory is its own; rounds go through all arms in turn, and the table has
 the median over rounds, so that a busy moment of the machine does not fall on one arm.
@@ -13,53 +14,47 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
-import yaml
 
-from asymflow import machine
-from asymflow.config.experiment import Experiment, load
-from asymflow.config.prx_arm import PrxArm
-from asymflow.config.text_arm import TextArm
-from asymflow.metrics.perceptual import Lpips, untrained
+from asymflow import machine, parts
+from asymflow.config.arm import Arm
+from asymflow.config.evaluator import Evaluator
+from asymflow.config.loading import load
+from asymflow.metrics.tower import ImageTower
+from asymflow.models.assemble import Beginning, Lift, assemble
+from asymflow.models.condition import Shapes
 from asymflow.models.cost import gflops
-from asymflow.models.nanodit import build
-from asymflow.models.text_model import Lift, assemble
-from asymflow.models.velocity import VelocityModel
 from asymflow.subspace.bases import random_basis
-from asymflow.training import finetuning, prx
-from asymflow.training.muon import muon_and_adam
-from asymflow.training.optimiser import adam, groups
+from asymflow.training import objective
+from asymflow.training.example import draw
+from asymflow.training.teachers import LocalTeacher
+from asymflow.training.terms import alignment, variance_reduction
 
-CONFIG = Path(__file__).parents[1] / "workflow/config.yaml"
-SIDE, WORDS, TEXT, TOKEN, CLS, PATCHES = 64, 48, 128, 128, 128, 192  # of the default's images and embeddings
-ARMS = {
-    "text": ("latent_finetune", "ddt", "asymflow", "asymflow_vr", "asymflow_lpips"),
-    "prx": ("prx_a", "prx_b", "prx_c", "prx_d", "prx_g", "prx_d_shared", "prx_d_scan"),
-}
+WORKFLOW = Path(__file__).parents[1] / "workflow"
+SIDE, WORDS, TEXT, TOKEN, EMBEDDING, PATCHES = 64, 48, 128, 128, 128, 192  # of the default's images and conditions
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=ARMS)
+    parser.add_argument("arms", nargs="+")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--updates", type=int, default=8, help="updates of each arm in a round")
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--one", help="measure this arm here and print JSON")
+    parser.add_argument("--one", action="store_true", help="measure the only arm here and print JSON")
     arguments = parser.parse_args()
     if arguments.one:
         print(json.dumps(measure(arguments)))
         return
-    found: dict[str, list[dict]] = {arm: [] for arm in ARMS[arguments.what]}
+    found: dict[str, list[dict]] = {arm: [] for arm in arguments.arms}
+    options = ["--updates", str(arguments.updates), "--batch", str(arguments.batch), "--one"]
     for _ in range(arguments.rounds):
         for arm, rows in found.items():
-            command = [sys.executable, __file__, *sys.argv[1:], "--one", arm]
+            command = [sys.executable, __file__, arm, *options]
             rows.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
-    print(
-        f"{found[ARMS[arguments.what][0]][0]['machine']}, batch {arguments.batch}, {arguments.rounds} rounds, medians"
-    )
+    machine_here = next(iter(found.values()))[0]["machine"]
+    print(f"{machine_here}, batch {arguments.batch}, {arguments.rounds} rounds, medians")
     print(
         f"{'arm':<16} {'ms/update':>10} {'GFLOPs/image':>13} {'MiB over idle':>14} {'parameters':>12} {'trained':>10}"
     )
@@ -74,15 +69,17 @@ def main() -> None:
 
 def measure(arguments: argparse.Namespace) -> dict:
     """Seconds of an update, operations of a forward pass in training, and memory above what was taken before the first update."""
-    experiment = load(yaml.safe_load(CONFIG.read_text()), [CONFIG])
+    arm = load([WORKFLOW / "config.yaml", WORKFLOW / "studies.yaml"]).arms[arguments.arms[0]]
     here = machine.choose("auto", "off")
     torch.manual_seed(0)
-    make = text_arm if arguments.what == "text" else prx_arm
-    objective, optimiser, draw, forward = make(experiment, arguments, here)
+    minimised = made(arm, here)
+    optimiser, _ = parts.load(parts.optimiser(arm)).build(minimised, arm.training, here.device)
+    given = {name: values.to(here.device) for name, values in batch(arm, arguments.batch).items()}
+    empty = torch.zeros(WORDS, TEXT, device=here.device)
     idle = machine.peak_memory(here.device)
 
     def update() -> None:
-        sum(objective(draw()).values()).backward()
+        sum(minimised(draw(given, 0.0, arm=arm, empty=empty)).values()).backward()
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
 
@@ -94,10 +91,11 @@ def measure(arguments: argparse.Namespace) -> dict:
         if here.device.type == "cuda":
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
-    network = objective.model.network
+    network = minimised.model.network
+    shown = draw(given, 0.0, arm=arm, empty=empty).split(1)[0]
     return {
         "seconds": statistics.median(times),
-        "gflops": gflops(network, *forward),
+        "gflops": gflops(network, shown.x_0, shown.t, shown.condition),
         "memory": machine.peak_memory(here.device) - idle,
         "parameters": sum(p.numel() for p in network.parameters()),
         "trained": sum(p.numel() for p in network.parameters() if p.requires_grad),
@@ -105,58 +103,47 @@ def measure(arguments: argparse.Namespace) -> dict:
     }
 
 
-Made = tuple[torch.nn.Module, torch.optim.Optimizer, Callable[[], object], tuple]
-
-
-def text_arm(experiment: Experiment, arguments: argparse.Namespace, here: machine.Machine) -> Made:
-    """A finetuning arm on a random latent model and a random lift."""
-    arm: TextArm = experiment.text_arms[arguments.one]
-    n, D = (SIDE // arm.patch_size) ** 2, 3 * arm.patch_size**2
-    lift = Lift(random_basis(D, 0)[:, :TOKEN].float(), 1.9)
-    model = assemble(arm, lift, text=TEXT, folder=None, start=None, precision=here.precision).to(here.device).train()
-    distance = Lpips(untrained("squeeze"), "lpips_local").to(here.device) if arm.loss.perceptual else None
-    objective = finetuning.Finetuning(model, arm.loss, arm.training.sigma_min, arm.patch_size, arm.colour, distance).to(
-        here.device
+def made(arm: Arm, here: machine.Machine) -> objective.Objective:
+    """The objective of an arm with random weights, a random subspace and lift, and untrained judges."""
+    told, patches = arm.conditions.told, (SIDE // arm.representation.patch_size) ** 2
+    shapes = Shapes(
+        classes=10 if "class" in told else 0,
+        caption=(WORDS, TEXT) if "caption" in told else (0, 0),
+        embedding=EMBEDDING if "embedding" in told else 0,
+        patches=(patches, PATCHES) if "patches" in told else (0, 0),
     )
-    images, latents, text = _images(arguments.batch), torch.randn(arguments.batch, n, TOKEN), _text(arguments.batch)
-    given = [x.to(here.device) for x in (images, latents, text)]
-    parameters = groups(objective.named_parameters(), arm.training.lr, arm.training.multiples)
-    optimiser, _ = adam(parameters, betas=arm.training.betas, weight_decay=0.0, device=here.device)
-    empty = torch.zeros(WORDS, TEXT, device=here.device)
-    shown = finetuning.draw(*(x[:1] for x in given), arm=arm, empty=empty)
-    forward = (shown.x_0, shown.t, shown.text, shown.positions)
-    return objective, optimiser, lambda: finetuning.draw(*given, arm=arm, empty=empty), forward
-
-
-def prx_arm(experiment: Experiment, arguments: argparse.Namespace, here: machine.Machine) -> Made:
-    """An arm of prx-tg with random weights."""
-    arm: PrxArm = experiment.prx_arms[arguments.one]
-    n, D = (SIDE // arm.network.patch_size) ** 2, 3 * arm.network.patch_size**2
-    network = build(
-        arm.network, image_size=SIDE, text=TEXT, cls=CLS, patches=PATCHES, generator=None, checkpointing=False
+    D, latent = arm.representation.dimension, arm.lifted or arm.representation.space == "latent"
+    beginning = Beginning(
+        subspace=None if latent else random_basis(D, 0)[:, : arm.target.columns(D)].float(),
+        lift=Lift(random_basis(D, 0)[:, :TOKEN].float(), 1.9) if latent else None,
     )
-    A = random_basis(D, 0)[:, : arm.columns(D)].float()
-    model = VelocityModel(network, A, 1.0, here.precision).to(here.device).train()
-    objective = prx.PrxObjective(model, arm, PATCHES, torch.Generator().manual_seed(0)).to(here.device)
-    b, law = arguments.batch, arm.training
-    given = (
-        _images(b), _text(b), torch.ones(b, WORDS, dtype=torch.bool), torch.randn(b, CLS), torch.randn(b, n, PATCHES),
-        torch.full((b, n), 0.3), torch.tensor(0),
-    )  # fmt: skip
-    given = [x.to(here.device) for x in given]
-    options = {"lr": law.lr, "betas": law.betas, "weight_decay": law.weight_decay}
-    make = muon_and_adam if law.optimiser == "muon" else lambda p, **o: torch.optim.AdamW(p, **o, fused=True)
-    shown = prx.draw(*(x[:1] for x in given[:-1]), given[-1], arm=arm)
-    forward = (shown.x_0, shown.t, *prx.conditions(shown))
-    return objective, make(objective.parameters(), **options), lambda: prx.draw(*given, arm=arm), forward
+    grid = (SIDE // arm.representation.patch_size,) * 2
+    model = assemble(arm, shapes, grid, beginning, seed=0, precision=here.precision).to(here.device).train()
+    # judges whose weights do not matter to what an update costs
+    alignment.LocalTeacher.load = lambda path, device: LocalTeacher(ImageTower(Evaluator()), SIDE).to(device)
+    variance_reduction.perceptual.load = lambda path, backbone, device: _untrained(device)
+    return objective.build(arm, model, objective.Needs(0, here.device, patch_tokens=PATCHES))
 
 
-def _images(count: int) -> torch.Tensor:
-    return torch.randint(256, (count, 3, SIDE, SIDE), dtype=torch.uint8)
+def _untrained(device: torch.device) -> torch.nn.Module:
+    from asymflow.metrics.perceptual import Lpips, untrained
+
+    return Lpips(untrained("squeeze"), "lpips_local").to(device)
 
 
-def _text(count: int) -> torch.Tensor:
-    return torch.randn(count, WORDS, TEXT)
+def batch(arm: Arm, count: int) -> dict[str, torch.Tensor]:
+    """Random images with everything that an arm may be told of them."""
+    n = (SIDE // arm.representation.patch_size) ** 2
+    return {
+        "images": torch.randint(256, (count, 3, SIDE, SIDE), dtype=torch.uint8),
+        "label": torch.zeros(count, dtype=torch.long),
+        "text": torch.randn(count, WORDS, TEXT),
+        "mask": torch.ones(count, WORDS, dtype=torch.bool),
+        "embedding": torch.randn(count, EMBEDDING),
+        "patches": torch.randn(count, n, PATCHES),
+        "face": torch.full((count, n), 0.3),
+        "latents": torch.randn(count, n, TOKEN),
+    }
 
 
 if __name__ == "__main__":

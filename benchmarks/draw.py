@@ -1,8 +1,8 @@
-"""Measures what drawing an image costs with trained text-to-image arms: the latent model with its decoder, and pixel models.
+"""Measures what drawing an image costs with trained arms, for instance a latent model with its decoder against pixel models.
 
-    python benchmarks/draw.py results latent_base asymflow_lpips
+    python benchmarks/draw.py results captions latent_base asymflow_lpips
 
-The arms draw in turn, the same captions, and the table has the median over rounds.
+The arms draw in turn what the sampling setting asks for, and the table has the median over rounds.
 """
 
 import argparse
@@ -13,64 +13,59 @@ from types import SimpleNamespace
 
 import torch
 
-from asymflow import machine, tensors
-from asymflow.config.text_sampling import TextSampling
-from asymflow.sampling.sampler import noise
-from asymflow.sampling.text import TextRun, sample
-from asymflow.stages.sample_text import load
+from asymflow import parts
+from asymflow.config.loading import load
+from asymflow.plan import Plan
+from asymflow.sampling import run as finished
+from asymflow.sampling.run import Files, Run
+from asymflow.sampling.sampler import noise, sample
 
 SEED = 0
+WORKFLOW = Path(__file__).parents[1] / "workflow"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("results", type=Path)
+    parser.add_argument("results")
+    parser.add_argument("sampling", help="the sampling setting")
     parser.add_argument("arms", nargs="+")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch", type=int, default=50)
-    parser.add_argument("--steps", type=int, default=16)
     arguments = parser.parse_args()
-    here = machine.choose("auto", "off")
-    settings = TextSampling(steps=arguments.steps, guidance=2.0)
-    runs = {arm: _run(arguments.results, arm, here) for arm in arguments.arms}
-    prompts = tensors.load(arguments.results / "latent/prompts.safetensors")
-    text = prompts["text"][: arguments.batch].float().to(here.device)
-    empty = prompts["empty"].float().to(here.device)
-    size = next(iter(runs.values()))[1]["image_size"]
-    eps = noise(SEED, range(len(text)), (3, size, size)).to(here.device)
-
-    times: dict[str, list[float]] = {arm: [] for arm in runs}
-    for _ in range(arguments.rounds + 1):  # the first warms up
-        for arm, (run, _) in runs.items():
-            times[arm].append(_seconds(lambda run=run: sample(run, eps, text, empty, settings)))
-    print(f"{here}, {arguments.steps} steps with guidance, batch {len(text)}, median of {arguments.rounds} rounds")
-    for arm, seconds in times.items():
-        each = 1000 * statistics.median(seconds[1:]) / len(text)
-        low, high = (1000 * end / len(text) for end in (min(seconds[1:]), max(seconds[1:])))
-        print(f"{arm:<16} {each:8.2f} ms an image ({low:.2f} to {high:.2f}){_decoding(runs[arm][0], text, size)}")
-
-
-def _run(results: Path, arm: str, here: machine.Machine) -> tuple[TextRun, dict]:
-    """An arm with its starting weights, where it has others than its own."""
-    model = results / f"runs/{arm}/seed{SEED}/model.safetensors"
-    start = tensors.describe(model)[0]["arm"]["start"]
-    files = SimpleNamespace(
-        model=model,
-        start=start and results / f"runs/{start}/seed{SEED}/model.safetensors",
-        folder=None,
-        latents=results / "latent/autoencoder.safetensors",
+    experiment = load(
+        [WORKFLOW / "config.yaml", WORKFLOW / "studies.yaml"], {"pathvars": {"results": arguments.results}}
     )
-    return load(files, here)
+    plan, settings = Plan(experiment), experiment.samplings[arguments.sampling]
+    draws, runs = {}, {}
+    for arm in arguments.arms:
+        where = SimpleNamespace(arm=arm, seed=SEED, sampling=arguments.sampling)
+        inputs = {name: Path(path) if path else None for name, path in plan.sample(where).items()}
+        runs[arm] = run = finished.load(inputs["model"], settings, Files(inputs["start"], None, inputs["latents"]))
+        request = parts.load(parts.request(plan.asks(where))).build(run, settings, inputs["asked"])
+        numbers = range(arguments.batch)
+        start = noise(SEED, request.noises(numbers), run.shape).to(run.machine.device)
+        condition = request.condition(numbers).to(run.machine.device)
+        draws[arm] = lambda run=run, start=start, condition=condition: sample(run, start, condition, settings)
+
+    times: dict[str, list[float]] = {arm: [] for arm in draws}
+    for _ in range(arguments.rounds + 1):  # the first warms up
+        for arm, draw in draws.items():
+            times[arm].append(_seconds(draw))
+    machine = runs[arguments.arms[0]].machine
+    print(f"{machine}, {arguments.sampling}, batch {arguments.batch}, median of {arguments.rounds} rounds")
+    for arm, seconds in times.items():
+        each, low, high = (1000 * f(seconds[1:]) / arguments.batch for f in (statistics.median, min, max))
+        print(f"{arm:<16} {each:8.2f} ms an image ({low:.2f} to {high:.2f}){_decoding(runs[arm], arguments.batch)}")
 
 
-def _decoding(run: TextRun, text: torch.Tensor, size: int) -> str:
+def _decoding(run: Run, count: int) -> str:
     """How much of it is the decoder, for an arm of latents."""
-    if run.arm.space == "pixel":
+    if run.arm.representation.space == "pixel":
         return ""
-    side = size // run.arm.patch_size
-    tokens = torch.randn(len(text), side**2, run.lift.A.shape[1], device=text.device)
-    seconds = min(_seconds(lambda: run.latents.decode(tokens, (side, side))) for _ in range(3))
-    return f", of it {1000 * seconds / len(text):.2f} the decoder"
+    rows, columns = run.grid
+    tokens = torch.randn(count, rows * columns, run.lift.A.shape[1], device=run.machine.device)
+    seconds = min(_seconds(lambda: run.latents.decode(tokens, run.grid)) for _ in range(3))
+    return f", of it {1000 * seconds / count:.2f} the decoder"
 
 
 def _seconds(call) -> float:

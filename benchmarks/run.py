@@ -21,21 +21,28 @@ import scipy.linalg
 import torch
 from PIL import Image
 
+from asymflow.config.arm import Arm
 from asymflow.config.data import Data
-from asymflow.config.model import Model
-from asymflow.config.sampling import Sampling
+from asymflow.config.jit import JiT
+from asymflow.config.representation import Representation
+from asymflow.config.sampling import ClassifierFree, Sampling
 from asymflow.config.subspace import Subspace
 from asymflow.config.training import Training
 from asymflow.data.reader import ShardReader
-from asymflow.machine import Machine, choose, product_rate
+from asymflow.machine import Machine, choose
 from asymflow.metrics.frechet import Moments, frechet_distance
+from asymflow.models.assemble import Beginning, assemble
+from asymflow.models.condition import Shapes, example
 from asymflow.models.cost import gflops, parameters
-from asymflow.models.jit import build
 from asymflow.models.velocity import VelocityModel
-from asymflow.sampling.sampler import balanced_labels, noise, sample
+from asymflow.sampling.asks.classes import balanced_labels
+from asymflow.sampling.asks.request import shown
+from asymflow.sampling.run import Run
+from asymflow.sampling.sampler import noise, sample
 from asymflow.stages.fit_subspace import fit
 from asymflow.subspace.bases import random_basis
-from asymflow.training.step import FlowMatching, draw
+from asymflow.training.example import draw
+from asymflow.training.objective import Objective
 
 CLASSES = 1000
 PEAK_SIDE = {"cpu": 1024, "cuda": 8192}
@@ -53,17 +60,18 @@ def main() -> None:
 
 def train(arguments: argparse.Namespace, machine: Machine, peak: float) -> list[dict]:
     """Updates of one network on random images: forward, backward, optimiser."""
-    model, training = _model(arguments, machine), Training()
+    arm, model = _model(arguments, machine)
     model.train()
     optimiser = torch.optim.AdamW(model.network.parameters(), lr=1e-4, fused=True)
-    objective = FlowMatching(model, training)
+    objective = Objective(arm, model, {})
     if machine.compiled:
         model.network.compile()
     images = torch.randint(0, 256, (arguments.batch, 3, *(2 * [arguments.image_size])), dtype=torch.uint8)
-    images, labels = images.to(machine.device), torch.zeros(arguments.batch, dtype=torch.long, device=machine.device)
+    batch = {"images": images, "label": torch.zeros(arguments.batch, dtype=torch.long)}
+    batch = {name: values.to(machine.device) for name, values in batch.items()}
 
     def update() -> None:
-        objective(draw(images, labels, arguments.patch_size, "rgb", CLASSES, training))["flow"].backward()
+        objective(draw(batch, 0.0, arm=arm))["flow"].backward()
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
 
@@ -74,23 +82,20 @@ def train(arguments: argparse.Namespace, machine: Machine, peak: float) -> list[
 
 def sampling(arguments: argparse.Namespace, machine: Machine, peak: float) -> list[dict]:
     """Drawing images with guidance everywhere: 2 x (2 N - 1) evaluations of the network for each image."""
-    model, settings = _model(arguments, machine).eval(), Sampling(steps=4, guidance=2.0)
+    arm, model = _model(arguments, machine)
+    settings = Sampling(steps=4, guidance=ClassifierFree(scale=2.0))
     if machine.compiled:
         model.network.compile()
-    shape = (3, arguments.image_size, arguments.image_size)
-    start = noise(0, range(arguments.batch), shape).to(machine.device)
-    labels = balanced_labels(range(arguments.batch), CLASSES).to(machine.device)
+    grid = (arguments.image_size // arguments.patch_size,) * 2
+    classes = tuple(map(str, range(CLASSES)))
+    shapes = Shapes(classes=CLASSES)
+    run = Run(model.eval(), arm, machine, shapes, classes, arguments.image_size, grid, seed=0, images=0)
+    start = noise(0, range(arguments.batch), run.shape).to(machine.device)
+    labels = balanced_labels(range(arguments.batch), CLASSES)
+    condition = shown(run, arguments.batch, label=labels).to(machine.device)
 
     def draw_batch() -> None:
-        sample(
-            model,
-            start,
-            labels,
-            patch_size=arguments.patch_size,
-            colour="rgb",
-            null_label=CLASSES,
-            settings=settings,
-        )
+        sample(run, start, condition, settings)
 
     work = 2 * (2 * settings.steps - 1) * _forward(arguments, model)
     return [
@@ -181,20 +186,40 @@ BENCHMARKS: dict[str, Callable[..., list[dict]]] = {
 }
 
 
-def _model(arguments: argparse.Namespace, machine: Machine) -> VelocityModel:
-    config = Model(size=arguments.size, patch_size=arguments.patch_size, embed_pca=0)
-    network = build(
-        config, image_size=arguments.image_size, classes=CLASSES, generator=None, checkpointing=arguments.checkpoint
+def product_rate(dtype: torch.dtype, size: int, seconds: float, device: torch.device | str = "cpu") -> float:
+    """Floating-point operations per second of square matrix products: the peak that throughput is measured against."""
+    a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+    synchronise = torch.cuda.synchronize if torch.device(device).type == "cuda" else (lambda: None)
+    for _ in range(3):
+        a @ b
+    synchronise()
+    start, count = time.perf_counter(), 0
+    while time.perf_counter() - start < seconds:
+        for _ in range(10):
+            a @ b
+        count += 10
+        synchronise()
+    return count * 2 * size**3 / (time.perf_counter() - start)
+
+
+def _model(arguments: argparse.Namespace, machine: Machine) -> tuple[Arm, VelocityModel]:
+    arm = Arm(
+        representation=Representation(patch_size=arguments.patch_size),
+        network=JiT(size=arguments.size),
+        training=Training(activation_checkpointing=arguments.checkpoint),
     )
-    A = random_basis(3 * arguments.patch_size**2, seed=0)[:, :8].float()
-    return VelocityModel(network, A, 1.0, machine.precision).to(machine.device)
+    A = random_basis(arm.representation.dimension, seed=0)[:, :8].float()
+    grid = (arguments.image_size // arguments.patch_size,) * 2
+    beginning = Beginning(subspace=A)
+    model = assemble(arm, Shapes(classes=CLASSES), grid, beginning, seed=0, precision=machine.precision)
+    return arm, model.to(machine.device)
 
 
 def _forward(arguments: argparse.Namespace, model: VelocityModel) -> float:
     """Operations of one forward pass of one image."""
-    patches = (arguments.image_size // arguments.patch_size) ** 2
-    x = torch.zeros(1, patches, 3 * arguments.patch_size**2)
-    return gflops(model.network, x, torch.zeros(1), torch.zeros(1, dtype=torch.long)) * 1e9
+    grid = (arguments.image_size // arguments.patch_size,) * 2
+    x = torch.zeros(1, grid[0] * grid[1], 3 * arguments.patch_size**2)
+    return gflops(model.network, x, torch.zeros(1), example(Shapes(classes=CLASSES), grid)) * 1e9
 
 
 def _seconds(work: Callable[[], None], seconds: float, machine: Machine) -> float:

@@ -1,6 +1,11 @@
 """Published models in small: random weights in folders of the published formats."""
 
+import os
+
 import pytest
+
+# the tensors of tests are too small to share, and threads that wait for each other on a busy machine take all of its time
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 TEMPLATE = (
     "{% for message in messages %}{% for part in message['content'] %}{% if part['type'] == 'image' %}"

@@ -1,5 +1,7 @@
 """The digest that decides what is stale, on a small package made by the test."""
 
+import platform
+
 import pytest
 
 from asymflow import provenance
@@ -7,12 +9,14 @@ from asymflow import provenance
 FILES = {
     "__init__.py": "",
     "stages/__init__.py": "",
+    "config/__init__.py": "",
     "stages/fit.py": '"""Fits."""\nfrom asymflow.maths import square\n\nprint(square(2))\n',
     "stages/plot.py": "import asymflow.colours\n",
     "maths.py": 'from asymflow import constants\n\n\ndef square(x):\n    """Squares."""\n    return x * x + constants.ZERO\n',
     "constants.py": "ZERO = 0\n",
     "colours.py": "RED = 1\n",
 }
+FIT, PLOT = "asymflow.stages.fit", "asymflow.stages.plot"
 
 
 @pytest.fixture
@@ -62,10 +66,154 @@ def test_relative_imports_are_refused(edit):
 
 def test_the_closure_names_every_module_that_runs(edit):
     edit()
-    assert provenance.closure("asymflow.stages.fit") == {
-        "asymflow",
-        "asymflow.stages",
-        "asymflow.stages.fit",
-        "asymflow.maths",
-        "asymflow.constants",
-    }
+    maths = {"asymflow", "asymflow.stages", FIT, "asymflow.maths", "asymflow.constants"}
+    assert provenance.closure(FIT) == maths
+    assert provenance.closure(FIT, PLOT) == maths | {PLOT, "asymflow.colours"}
+
+
+# ----- several modules, and some left out -----
+
+
+def test_parts_that_run_together_have_one_digest_in_any_order(edit):
+    fit, plot = edit()
+    both = provenance.digest(FIT, PLOT)
+    assert both == provenance.digest(PLOT, FIT) == provenance.digest(FIT, PLOT, FIT) and both not in (fit, plot)
+    edit(colours="RED = 2\n")
+    assert provenance.digest(FIT, PLOT) != both
+    edit(constants="ZERO = 0.0\n")
+    assert provenance.digest(FIT, PLOT) != both
+
+
+def test_a_module_that_decides_nothing_is_left_out_with_what_it_alone_imports(edit):
+    def without(**changes):
+        whole, _ = edit(**changes)
+        return provenance.digest(FIT, without=["asymflow.maths"]), whole
+
+    before, whole = without()
+    assert before != whole
+    assert provenance.closure(FIT, without=["asymflow.maths"]) == {"asymflow", "asymflow.stages", FIT}
+    assert without(maths="def square(x):\n    return x\n")[0] == without(constants="ZERO = 1\n")[0] == before
+    assert without(stages__fit=FILES["stages/fit.py"].replace("square(2)", "square(3)"))[0] != before
+
+
+def test_what_is_left_out_counts_nothing_where_it_is_not_imported(edit):
+    _, plot = edit()
+    assert provenance.digest(PLOT, without=["asymflow.maths", "asymflow.nowhere"]) == plot
+
+
+def test_what_is_left_out_still_counts_for_what_another_imports(edit):
+    """The constants are not left out with the module that imports them, if the stage does so itself."""
+    edit(stages__fit=FILES["stages/fit.py"] + "import asymflow.constants\n")
+    assert "asymflow.constants" in provenance.closure(FIT, without=["asymflow.maths"])
+
+
+# ----- sections of the configuration -----
+
+SECTION = '''
+from typing import Literal, NamedTuple
+
+from pydantic import Field, model_validator
+
+LARGEST = 9
+
+
+class Size(NamedTuple):
+    width: int
+
+
+SIZES = {"small": Size(3)}
+
+
+class Options(Section):
+    """How it is fitted."""
+
+    steps: int = 3
+    """How many."""
+
+    size: Literal["small"] = "small"
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        if self.steps > LARGEST:
+            raise ValueError("too many")
+        return self
+
+    @property
+    def doubled(self):
+        """Twice as many."""
+        return 2 * self.steps
+'''
+READS = {"stages__fit": "from asymflow.config.options import Options\n\nprint(Options().doubled)\n"}
+
+
+@pytest.fixture
+def section(edit):
+    """Whether a change of the section makes the stage stale that reads it."""
+    before, plot = edit(**READS, config__options=SECTION)
+
+    def stale(old, new):
+        assert old in SECTION
+        fit, other = edit(**READS, config__options=SECTION.replace(old, new))
+        assert other == plot
+        return fit != before
+
+    return stale
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("steps: int = 3", "steps: int = 4"),
+        ("steps: int = 3", "steps: PositiveInt = Field(3, le=7)"),
+        ("    size:", "    colour: str = 'red'\n    '''Which.'''\n\n    size:"),
+        ('Literal["small"]', 'Literal["small", "large"]'),
+        ("self.steps > LARGEST", "self.steps >= LARGEST"),
+        ("import Field, model_validator", "import Field, PositiveInt, model_validator"),
+        ("How it is fitted.", "How it is fitted, and why."),
+        ("class Options", "class More(Section):\n    speed: float = 1.0\n\n\nclass Options"),
+    ],
+    ids=["default", "type", "field", "choice", "check", "import", "docstring", "section"],
+)
+def test_fields_and_their_checks_make_nothing_stale(section, old, new):
+    assert not section(old, new)
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("2 * self.steps", "3 * self.steps"),
+        ("@property", "@staticmethod"),
+        ("def doubled", "def twice"),
+        ("LARGEST = 9", "LARGEST = 8"),
+        ("Size(3)", "Size(5)"),
+        ("width: int", "width: int = 7"),
+    ],
+    ids=["method", "decorator", "name", "constant", "table", "tuple"],
+)
+def test_methods_and_constants_of_a_section_make_its_readers_stale(section, old, new):
+    assert section(old, new)
+
+
+def test_what_a_section_imports_counts_as_ever(edit):
+    with_import = "from asymflow.constants import ZERO\n" + SECTION
+    before, _ = edit(**READS, config__options=with_import)
+    changed, _ = edit(**READS, config__options=with_import, constants="ZERO = 1\n")
+    assert changed != before
+
+
+def test_fields_of_other_classes_count(edit):
+    fields = "class Options:\n    steps: int = 3\n"
+    before, _ = edit(constants="ZERO = 0\n" + fields)
+    assert edit(constants="ZERO = 0\n" + fields.replace("3", "4"))[0] != before
+
+
+# ----- the record beside a result -----
+
+
+def test_a_record_says_what_made_a_result(edit):
+    """Outside a checkout, as this package is, there is no commit."""
+    edit()
+    found = provenance.record(FIT, PLOT, without=["asymflow.constants"])
+    assert found["code"] == provenance.digest(FIT, PLOT, without=["asymflow.constants"])
+    assert found["commit"] == "unknown" and found["python"] == platform.python_version()
+    assert set(provenance.LIBRARIES) <= found.keys() and all(isinstance(value, str) for value in found.values())

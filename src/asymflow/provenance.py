@@ -1,8 +1,11 @@
 """What a result was made with: a digest of the code that ran, the versions of the libraries, and the commit.
 
-`digest("asymflow.stages.train")` covers the syntax trees of that module and of everything that it imports from this package,
+`digest("asymflow.stages.table")` covers the syntax trees of that module and of everything that it imports from this package,
 comments and docstrings removed. Rules carry it as a parameter, so editing a comment reruns nothing, and editing a formula
-reruns every stage that imports it and no other.
+reruns every stage that imports it and no other. Modules that a run loads by name (`asymflow.parts`) are given beside its stage.
+
+Of a section of the configuration only its methods count, not its fields: their values travel in the parameters of the rule,
+and an option that is new is no edit of what existed.
 
 Its limits: imports must be absolute and written as statements (a relative one is refused); installed packages are not part
 of it (their versions are recorded beside each result instead); a new Python version may print syntax trees differently.
@@ -13,28 +16,34 @@ import hashlib
 import importlib.metadata
 import platform
 import subprocess
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 PACKAGE = "asymflow"
 SOURCE = Path(__file__).parent.parent  # the folder that holds the package
+CONFIGURATION = f"{PACKAGE}.config."  # the modules of its sections
 LIBRARIES = ("torch", "torchvision", "numpy", "webdataset", "open-clip-torch", "snakemake")
 
 
-def digest(module: str) -> str:
-    """Twelve hexadecimal digits that change when code that `module` runs changes, and only then."""
+def digest(*modules: str, without: Iterable[str] = ()) -> str:
+    """Twelve hexadecimal digits that change when code that the modules run changes, and only then.
+
+    `without` names modules that they import but that decide nothing.
+    """
     hasher = hashlib.sha256()
-    for name in sorted(closure(module)):
-        hasher.update(f"{name}\n{_tree(name)}\n".encode())
+    for name in sorted(closure(*modules, without=without)):
+        if tree := _tree(name):
+            hasher.update(f"{name}\n{tree}\n".encode())
     return hasher.hexdigest()[:12]
 
 
-def closure(module: str) -> set[str]:
-    """The module and all modules of this package that it imports, directly or through others, packages included."""
-    found, waiting = set(), [module]
+def closure(*modules: str, without: Iterable[str] = ()) -> set[str]:
+    """The modules and all of this package that they import, directly or through others, packages included."""
+    found, waiting, left_out = set(), list(modules), set(without)
     while waiting:
         name = waiting.pop()
-        if name not in found:
+        if name not in found and name not in left_out:
             found.add(name)
             parents = [name.rsplit(".", depth)[0] for depth in range(1, name.count(".") + 1)]
             waiting += parents + imports(name)
@@ -70,7 +79,23 @@ def _tree(module: str) -> str:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             # docstrings, and the strings under the fields of a configuration section
             node.body = [statement for statement in node.body if not _is_text(statement)]
-    return ast.dump(tree)
+    if module.startswith(CONFIGURATION):
+        tree.body = [_without_fields(s) for s in tree.body if not isinstance(s, ast.Import | ast.ImportFrom)]
+        tree.body = [s for s in tree.body if not isinstance(s, ast.ClassDef) or s.body]
+    return ast.dump(tree) if tree.body else ""
+
+
+def _without_fields(statement: ast.stmt) -> ast.stmt:
+    """A section without its fields and their checks: of values that passed nothing is left to say."""
+    if isinstance(statement, ast.ClassDef) and "NamedTuple" not in map(ast.unparse, statement.bases):
+        statement.body = [s for s in statement.body if not isinstance(s, ast.AnnAssign) and not _is_check(s)]
+    return statement
+
+
+def _is_check(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.FunctionDef) and any(
+        ast.unparse(decorator).startswith("model_validator(") for decorator in statement.decorator_list
+    )
 
 
 def _is_text(statement: ast.stmt) -> bool:
@@ -81,10 +106,15 @@ def _is_text(statement: ast.stmt) -> bool:
     )
 
 
-def record(module: str) -> dict[str, str]:
-    """What to write beside a result of `module`: code digest, commit, Python, libraries and machine."""
+def record(*modules: str, without: Iterable[str] = ()) -> dict[str, str]:
+    """What to write beside a result of the modules: code digest, commit, Python and libraries."""
     versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
-    return {"code": digest(module), "commit": _commit(), "python": platform.python_version(), **versions}
+    return {
+        "code": digest(*modules, without=without),
+        "commit": _commit(),
+        "python": platform.python_version(),
+        **versions,
+    }
 
 
 def _commit() -> str:

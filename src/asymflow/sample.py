@@ -1,6 +1,11 @@
-"""Draws a picture from a trained run, by hand.
+"""Draws a picture from a trained run, by hand: by class, by caption, or by a case of the validation suite.
 
-python -m asymflow.sample results/runs/rank8/seed0 --classes 0,3 --count 16 --steps 24 --guidance 2 --seed 7 --out picture.png
+python -m asymflow.sample results/runs/rank8/seed0 --classes 0,3 --count 16 --steps 24 --guidance 2 --out picture.png
+python -m asymflow.sample results/runs/asymflow/seed0 --captions "a woman with red hair" "a man with glasses" --solver unipc
+python -m asymflow.sample results/runs/prx_d/seed0 --cases reconstruction --solver euler --steps 20
+
+What a run needs beside its own files (the evaluator that reads captions, an autoencoder, the run that it began with, the
+suite) is taken from the folder of results that it lies in.
 """
 
 import argparse
@@ -8,48 +13,104 @@ from pathlib import Path
 
 import torch
 
-from asymflow.config.sampling import Sampling
+from asymflow import tensors
+from asymflow.config.arm import Arm
+from asymflow.config.embeddings import Embeddings
+from asymflow.config.sampling import ClassifierFree, Sampling
+from asymflow.data.suite import Suite
+from asymflow.models.condition import Condition
+from asymflow.paths import Paths
 from asymflow.report import pictures
-from asymflow.sampling.run import load
+from asymflow.sampling.asks import cases
+from asymflow.sampling.asks.request import shown
+from asymflow.sampling.run import Files, Run, load
 from asymflow.sampling.sampler import noise, sample
+from asymflow.training import readers
 
 
 def main() -> None:
     arguments = _arguments()
+    paths = Paths(str(arguments.run.resolve().parents[2]))
+    model = arguments.run / "model.safetensors"
+    told, _ = tensors.describe(model)
+    arm = Arm.model_validate(told["arm"])
+    guidance = ClassifierFree(
+        scale=arguments.guidance, interval=tuple(arguments.interval), orthogonal=arguments.orthogonal
+    )
     settings = Sampling(
-        count=arguments.count,
-        steps=arguments.steps,
-        guidance=arguments.guidance,
-        interval=tuple(arguments.interval),
-        ema_images=arguments.ema_images,
-        sigma_min=arguments.sigma_min,
-        compile="off",
-    )
-    run = load(arguments.run / "model.safetensors", settings)
-    chosen = _classes(arguments.classes, run.classes)
-    labels = torch.tensor(chosen).repeat(-(-settings.count // len(chosen)))[: settings.count]
-    images = sample(
-        run.model,
-        noise(arguments.seed, range(settings.count), run.shape).to(run.machine.device),
-        labels.to(run.machine.device),
-        patch_size=run.arm.model.patch_size,
-        colour=run.arm.model.colour,
-        null_label=run.null_label,
-        settings=settings,
-    )
-    columns = arguments.columns or max(1, round(settings.count**0.5))
+        count=arguments.count, solver=arguments.solver, steps=arguments.steps, guidance=guidance, weights=arguments.weights,
+        sigma_min=arguments.sigma_min, gamut_clamp=arguments.gamut_clamp, compile="off",
+    )  # fmt: skip
+    run = load(model, settings, _files(arm, told["seed"], paths, arguments.folder))
+    condition, what = _asked(run, told, paths, settings, arguments)
+    device, count = run.machine.device, len(condition.present)
+    start = noise(arguments.seed, range(count), run.shape).to(device)
+    images = sample(run, start, condition.to(device), settings)
+    columns = arguments.columns or max(1, round(count**0.5))
     picture = pictures.grid(images.permute(0, 2, 3, 1).cpu().numpy(), columns)
     pictures.save(pictures.enlarge(picture, arguments.enlarge), arguments.out)
-    print(f"{settings.count} images of {', '.join(run.classes[c] for c in chosen)} in {arguments.out}")
+    print(f"{count} images of {what} in {arguments.out}")
+
+
+def _files(arm: Arm, seed: int, paths: Paths, folder: Path | None) -> Files:
+    """What the run is loaded from beside its own file."""
+    adapted = arm.start.run and arm.start.adapter
+    latent = arm.representation.space == "latent"
+    return Files(
+        start=Path(paths.run("model", arm.start.run, seed)) if adapted else None,
+        folder=folder,
+        latents=(folder or Path(paths.autoencoder)) if latent else None,
+    )
+
+
+def _asked(
+    run: Run, told: dict, paths: Paths, settings: Sampling, arguments: argparse.Namespace
+) -> tuple[Condition, str]:
+    """What is asked for: the given classes, captions or cases; where nothing is given, all classes or the first captions."""
+    knows = run.arm.conditions.told
+    for name, given in (("class", arguments.classes), ("caption", arguments.captions), ("caption", arguments.cases)):
+        if given and name not in knows:
+            raise SystemExit(f"{arguments.run} is not told any {name}; it is told {', '.join(knows) or 'nothing'}")
+    if arguments.cases:
+        return _case(run, paths, settings, arguments)
+    if arguments.captions or "class" not in knows:
+        return _caption(run, told, paths, settings, arguments)
+    chosen = _classes(arguments.classes, run.classes)
+    labels = torch.tensor(chosen).repeat(-(-settings.count // len(chosen)))[: settings.count]
+    return shown(run, settings.count, label=labels), ", ".join(run.classes[c] for c in chosen)
+
+
+def _caption(
+    run: Run, told: dict, paths: Paths, settings: Sampling, arguments: argparse.Namespace
+) -> tuple[Condition, str]:
+    captions = arguments.captions
+    if not captions:
+        raise SystemExit(
+            f"{arguments.run} is told {', '.join(run.arm.conditions.told) or 'nothing'}: give --captions or --cases"
+        )
+    texts = [captions[i % len(captions)] for i in range(max(settings.count, len(captions)))]
+    config = Embeddings.model_validate(told["reader"]["embeddings"])
+    reader = readers.reader(told["reader"]["name"], config, Path(paths.evaluator), arguments.folder, run.machine.device)
+    text, mask = reader.text(texts)
+    empty, _ = reader.text([""])
+    return shown(run, len(texts), text=text.cpu(), mask=mask.cpu(), empty=empty[0].cpu()), "; ".join(captions)
+
+
+def _case(run: Run, paths: Paths, settings: Sampling, arguments: argparse.Namespace) -> tuple[Condition, str]:
+    path = Path(paths.suite(run.arm.representation.patch_size))
+    numbers = Suite.load(path).of_kind(arguments.cases)[: settings.count]
+    if not numbers:
+        raise SystemExit(
+            f"{path} has no cases of the kind {arguments.cases!r}; it has {', '.join(Suite.load(path).counts())}"
+        )
+    return cases.build(run, settings, path).condition(numbers), f"the kind {arguments.cases}"
 
 
 def _classes(text: str | None, names: tuple[str, ...]) -> list[int]:
-    """Class numbers from a list of names or numbers; all classes when nothing is said."""
+    """Class numbers from a list of names or numbers, names first; all classes when nothing is said."""
     if text is None:
         return list(range(len(names)))
-    numbers = {name: number for number, name in enumerate(names)} | {
-        str(number): number for number in range(len(names))
-    }
+    numbers = {str(number): number for number in range(len(names))} | {name: i for i, name in enumerate(names)}
     wanted = [item.strip() for item in text.split(",")]
     unknown = [item for item in wanted if item not in numbers]
     if unknown:
@@ -58,20 +119,22 @@ def _classes(text: str | None, names: tuple[str, ...]) -> list[int]:
 
 
 def _arguments() -> argparse.Namespace:
-    default = Sampling()
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    default, free = Sampling(), ClassifierFree()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="folder of a trained run")
     parser.add_argument("--classes", help="names or numbers, with commas between; all classes if left out")
+    parser.add_argument("--captions", nargs="+", help="texts, in turn")
+    parser.add_argument("--cases", help="a kind of case of the validation suite, such as reconstruction")
     parser.add_argument("--count", type=int, default=16)
+    parser.add_argument("--solver", choices=("heun", "euler", "unipc"), default=default.solver)
     parser.add_argument("--steps", type=int, default=default.steps)
-    parser.add_argument("--guidance", type=float, default=default.guidance, help="1 is none")
-    parser.add_argument(
-        "--interval", type=float, nargs=2, default=default.interval, help="noise levels that are guided"
-    )
+    parser.add_argument("--guidance", type=float, default=1.0, help="1 is none")
+    parser.add_argument("--interval", type=float, nargs=2, default=free.interval, help="noise levels that are guided")
+    parser.add_argument("--orthogonal", action="store_true", help="guidance orthogonal to the image")
     parser.add_argument("--sigma-min", type=float, default=default.sigma_min)
-    parser.add_argument("--ema-images", type=int, default=default.ema_images, help="horizon of the averaged weights")
+    parser.add_argument("--gamut-clamp", action="store_true", help="every predicted image is brought into RGB's gamut")
+    parser.add_argument("--weights", help="one of the arm's averages; the first, which tables use, if left out")
+    parser.add_argument("--folder", type=Path, help="a FLUX.2 in the format of diffusers that the run began with")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--columns", type=int, help="images in a row; about a square if left out")
     parser.add_argument("--enlarge", type=int, default=2)

@@ -6,10 +6,20 @@ import shutil
 
 import pytest
 
+from asymflow.config.arm import Arm
 from asymflow.config.latent import Latent, check
-from asymflow.config.text_arm import TextArm
 
-ARMS = {"asymflow": TextArm()}
+
+def arm(patch_size=16):
+    return Arm(
+        network={"kind": "flux"},
+        representation={"patch_size": patch_size},
+        conditions={"shown": [{"share": 1.0, "what": ["caption"]}]},
+        target={"basis": "lift", "rank": "full"},
+    )
+
+
+ARMS = {"asymflow": arm()}
 
 
 @pytest.fixture
@@ -30,7 +40,7 @@ def mistake(model, arms=ARMS):
 
 def test_a_whole_folder_is_fine_and_so_is_none(folder):
     check(Latent(model=str(folder)), ARMS)
-    check(Latent(), {"small": TextArm(patch_size=8)})
+    check(Latent(), {"small": arm(patch_size=8)})
 
 
 def test_the_name_of_a_gated_model_is_no_folder_and_the_way_to_one_is_told(tmp_path, monkeypatch):
@@ -73,9 +83,9 @@ def test_a_download_that_was_interrupted_is_noticed(folder):
 
 
 def test_patches_that_a_latent_token_does_not_span_are_named_with_their_arm(folder):
-    text = mistake(folder, ARMS | {"coarse": TextArm(patch_size=32)})
+    text = mistake(folder, ARMS | {"coarse": arm(patch_size=32)})
     assert "arm 'coarse' has patches of 32 x 32 pixels, but a latent token of" in text
-    assert "spans 16 x 16: the grids of tokens do not match; set its patch_size to 16" in text
+    assert "spans 16 x 16: the grids of tokens do not match; set its representation.patch_size to 16" in text
 
 
 def test_latent_tokens_with_more_numbers_than_a_patch_are_an_error(folder):

@@ -11,11 +11,11 @@ from PIL import Image
 
 from asymflow.config.data import Data
 from asymflow.data import batches as module
-from asymflow.data import encoded
-from asymflow.data.batches import Batches, EncodedBatches, indices, turn
-from asymflow.data.encoded import EncodedReader
+from asymflow.data import rows
+from asymflow.data.batches import Batches, indices, turn
 from asymflow.data.images import ImageError, crop, nearest, png_shape, to_png
 from asymflow.data.reader import Bucket, ShardReader, parts
+from asymflow.data.rows import RowReader
 from asymflow.data.shards import write_splits
 
 SQUARE, WIDE, TALL = (8, 8), (6, 12), (12, 6)
@@ -203,33 +203,43 @@ def test_parts_are_the_whole_in_its_order():
 # ----- batches -----
 
 
+def latents(numbers: range, tokens: int) -> dict[str, torch.Tensor]:
+    """Latent tokens that are the number of their image, and text of which the same is true; exact in half precision."""
+    n = torch.tensor(numbers, dtype=torch.float32)[:, None, None]
+    return {"latents": n.expand(-1, tokens, 2).contiguous(), "text": -n.expand(-1, 3, 2).contiguous()}
+
+
 @pytest.fixture(scope="module")
 def tokens(reader, tmp_path_factory):
-    """Latent tokens that are the number of their image."""
-    shards = []
-    for numbers, (height, width) in reader.buckets:
-        latents = torch.tensor(numbers)[:, None, None].expand(-1, height * width // 4, 2).float()
-        shards.append((latents, torch.zeros(len(numbers), 3, 2), (height // 2, width // 2)))
-    index = tmp_path_factory.mktemp("encoded") / "train.json"
-    encoded.write(index, shards, torch.zeros(3, 2), {})
-    return EncodedReader(index)
+    shards = [latents(numbers, height * width // 4) for numbers, (height, width) in reader.buckets]
+    grids = [(height // 2, width // 2) for _, (height, width) in reader.buckets]
+    index = tmp_path_factory.mktemp("latents") / "train.json"
+    rows.write(index, shards, {}, grids=grids)
+    return RowReader(index)
 
 
-def drawn(reader, tokens, *, updates=40, seed=3, rank=0, world_size=1) -> EncodedBatches:
-    images = updates * BATCH
-    return EncodedBatches(reader, tokens, images=images, batch=BATCH, seed=seed, rank=rank, world_size=world_size)
+def drawn(reader, tokens, *, updates=40, seed=3, **options) -> Batches:
+    stored = {"latents": tokens}
+    return Batches(reader, images=updates * BATCH, batch=BATCH, seed=seed, whole=True, stored=stored, **options)
 
 
-def numbers(batches: EncodedBatches) -> list[list[int]]:
-    """Which images each update sees, read from the tokens."""
-    return [latents[:, 0, 0].long().tolist() for _, latents, _ in batches.starting_at(0, workers=1)]
+def owners(batch: dict[str, torch.Tensor]) -> list[int]:
+    """Which images a batch has, read from their tokens."""
+    return batch["latents"][:, 0, 0].long().tolist()
+
+
+def numbers(batches: Batches, start: int = 0) -> list[list[int]]:
+    """Which images each update sees."""
+    return [owners(batch) for batch in batches.starting_at(start, workers=1)]
 
 
 def test_every_batch_has_one_shape_and_the_tokens_of_its_images(reader, tokens):
-    for images, latents, text in drawn(reader, tokens).starting_at(0, workers=1):
-        chosen = latents[:, 0, 0].long().tolist()
-        assert len(chosen) == len(text) == BATCH
-        assert torch.equal(images, reader.whole(chosen)), "which raises where shapes differ"
+    for batch in drawn(reader, tokens).starting_at(0, workers=1):
+        chosen = owners(batch)
+        assert batch.keys() == {"images", "latents", "text"}
+        assert len(chosen) == BATCH and batch["text"][:, 2, 1].tolist() == [-i for i in chosen]
+        assert torch.equal(batch["images"], reader.whole(chosen)), "which raises where shapes differ"
+        assert 4 * batch["latents"].shape[1] == batch["images"][0, 0].numel()
 
 
 def test_an_epoch_sees_every_image_and_fills_the_last_batch_of_a_bucket_by_repetition(reader, tokens):
@@ -265,8 +275,7 @@ def test_buckets_take_turns_in_an_order_of_each_epoch_s_own():
 def test_a_resumed_sequence_is_the_uninterrupted_one(reader, tokens):
     whole = numbers(drawn(reader, tokens))
     for start in (1, 13, 39):
-        resumed = drawn(reader, tokens).starting_at(start, workers=1)
-        assert [latents[:, 0, 0].long().tolist() for _, latents, _ in resumed] == whole[start:]
+        assert numbers(drawn(reader, tokens), start) == whole[start:]
 
 
 def test_processes_together_see_what_one_would(reader, tokens):
@@ -281,25 +290,38 @@ def test_a_set_too_large_for_memory_gives_the_same_batches(reader, tokens, monke
     read = drawn(reader, tokens, updates=12)
     assert kept.memory is not None and read.memory is None
     for one, other in zip(kept.starting_at(0, workers=1), read.starting_at(0, workers=1), strict=True):
-        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_smaller_set_cuts_the_buckets_and_drops_those_that_are_left_empty(reader, tokens):
+    square, wide, _ = (bucket.numbers for bucket in reader.buckets)
+    few = drawn(reader, tokens, first=wide.start + 3, labelled=True)
+    assert few.buckets == [Bucket(square, SQUARE), Bucket(range(wide.start, wide.start + 3), WIDE)]
+    seen = list(few.starting_at(0, workers=1))
+    assert {i for batch in seen for i in owners(batch)} == set(range(wide.start + 3))
+    for batch in seen:
+        assert torch.equal(batch["images"], reader.whole(owners(batch)))
+        assert torch.equal(batch["label"], reader.labels[owners(batch)])
 
 
 def test_a_single_bucket_is_its_plain_order(written, tmp_path):
     squares = ShardReader(written[1] / "evaluator.json")
-    shard = (torch.arange(4.0)[:, None, None].expand(-1, 16, 2), torch.zeros(4, 3, 2), (4, 4))
-    encoded.write(tmp_path / "train.json", [shard], torch.zeros(3, 2), {})
-    options = {"images": 60, "batch": 3, "seed": 5, "rank": 0, "world_size": 1}
-    chosen = torch.tensor(numbers(EncodedBatches(squares, EncodedReader(tmp_path / "train.json"), **options)))
+    rows.write(tmp_path / "train.json", [latents(range(4), 16)], {}, grids=[(4, 4)])
+    options = {"images": 60, "batch": 3, "seed": 5}
+    stored = {"latents": RowReader(tmp_path / "train.json")}
+    chosen = torch.tensor(numbers(Batches(squares, whole=True, stored=stored, **options)))
     assert torch.equal(chosen.flatten(), indices(4, 5, 0, 60))
-    by_class = Batches(squares, **options)
+    by_class = Batches(squares, labelled=True, **options)
     assert torch.equal(torch.cat([by_class.chosen(update) for update in range(20)]), indices(4, 5, 0, 60))
 
 
-def test_arms_with_classes_see_squares_in_the_plain_order(reader):
-    batches = Batches(reader, images=80, batch=BATCH, seed=3, rank=0, world_size=1)
+def test_who_does_not_ask_for_whole_images_sees_squares_in_the_plain_order(reader):
+    batches = Batches(reader, images=80, batch=BATCH, seed=3, labelled=True)
     order = indices(len(reader), 3, 0, 80)
-    for (images, labels), chosen in zip(batches.starting_at(0, workers=1), order.split(BATCH), strict=True):
-        assert torch.equal(images, reader.images(chosen.tolist())) and torch.equal(labels, reader.labels[chosen])
+    for batch, chosen in zip(batches.starting_at(0, workers=1), order.split(BATCH), strict=True):
+        assert torch.equal(batch["images"], reader.images(chosen.tolist()))
+        assert torch.equal(batch["label"], reader.labels[chosen])
 
 
 def test_tokens_know_their_grids(reader, tokens):

@@ -1,17 +1,20 @@
 """The validation suite's cases: edits that can be drawn, and noise that pairs them."""
 
 import json
+from collections import Counter
 
 import pytest
 import torch
 
 from asymflow.config.data import Data
 from asymflow.config.suite import Suite as Config
-from asymflow.data import cases, portraits
-from asymflow.data.cases import EDITED, Edit, edits, listed
+from asymflow.data import cases, portraits, rows
+from asymflow.data.cases import EDITED, Edit, conditions, edits, listed
 from asymflow.data.reader import ShardReader
+from asymflow.data.rows import RowReader
 from asymflow.data.shards import write_splits
 from asymflow.data.sources import portrait_of
+from asymflow.data.suite import Case
 
 CONFIG = Config(texts=6, reconstructions=4, swaps=3, edits=5, memories=2)
 
@@ -69,10 +72,46 @@ def test_a_swap_shows_one_image_s_caption_and_another_s_embeddings(heldout):
 
 
 def test_text_and_memory_cases_show_the_caption_alone_and_memories_are_training_images():
-    for case in listed(CONFIG, []):
-        if case.kind in ("text", "told", "retold", "memory"):
-            assert case.present == (True, False, False, False)
+    found = listed(CONFIG, [Edit(3, "long", "short", "short hair", "", {})])
+    for case in found:
+        alone = case.kind in ("text", "told", "retold", "memory")
+        assert case.shown == (("caption",) if alone else ("caption", "embedding", "patches"))
         assert (case.source == "train") == (case.kind == "memory")
+    expected = {"text": 6, "reconstruction": 4, "swap": 3, "original": 1, "edited": 1, "told": 1, "retold": 1}
+    assert Counter(case.kind for case in found) == expected | {"memory": 2}
+
+
+def test_a_case_is_shown_the_caption_and_the_image_that_it_names(tmp_path):
+    """Rows say what they are: captions of held-out images are 0 to 4, of training images 10 to 14, of edits 20 to 21."""
+
+    def captions(first, count):
+        n = torch.arange(first, first + count)
+        return {"text": n[:, None, None].expand(-1, 3, 2).float(), "mask": n[:, None] > torch.tensor([1, 11, 20])}
+
+    def images(first, count):
+        n = -torch.arange(first, first + count).float()
+        face = torch.full((count, 4), torch.nan)  # which no case is shown
+        return {"embedding": n[:, None].expand(-1, 5), "patches": n[:, None, None].expand(-1, 4, 3), "face": face}
+
+    sources = {}
+    for source, first in (("", 0), ("train", 10)):
+        for name, made in (("captions", captions), ("images", images)):
+            rows.write(tmp_path / f"{name}{source}.json", [made(first, 5)], {})
+        sources[source] = tuple(RowReader(tmp_path / f"{name}{source}.json") for name in ("captions", "images"))
+    asked = [
+        Case("text", 3, 3, 0, ("caption",)),
+        Case("swap", 4, 1, 0, ("caption", "embedding", "patches")),
+        Case("edited", 2, 2, 0, ("caption", "embedding", "patches"), edit=1),
+        Case("memory", 4, 4, 0, ("caption",), source="train"),
+        Case("retold", 1, 1, 0, ("caption",), edit=0),
+    ]
+    found = conditions(asked, sources, captions(20, 2))
+    assert found.keys() == {"text", "mask", "embedding", "patches"}
+    told, seen = torch.tensor([3, 1, 21, 14, 20]), -torch.tensor([3, 4, 2, 14, 1]).float()
+    assert torch.equal(found["text"], told[:, None, None].expand(-1, 3, 2).float())
+    assert torch.equal(found["mask"], told[:, None] > torch.tensor([1, 11, 20]))
+    assert torch.equal(found["embedding"], seen[:, None].expand(-1, 5))
+    assert torch.equal(found["patches"], seen[:, None, None].expand(-1, 4, 3))
 
 
 def test_sources_that_are_no_portraits_are_told_apart():

@@ -10,8 +10,8 @@ import webdataset
 from PIL import Image
 
 from asymflow.config.data import Data
-from asymflow.data.encode import encode
 from asymflow.data.folder import FilePicture
+from asymflow.data.png import pack
 from asymflow.data.reader import ShardReader
 from asymflow.data.shards import write_splits
 
@@ -80,14 +80,14 @@ def members(out: Path, index: dict, suffix: str) -> dict[str, bytes]:
     return found
 
 
-def test_shards_hold_what_encoding_each_file_gives(written):
+def test_shards_hold_what_packing_each_file_gives(written):
     root, out = written
     index = json.loads((out / "train.json").read_text())
     images, told = members(out, index, ".png"), members(out, index, ".json")
     assert len(images) == len(told) == 14
     for name, content in told.items():
         record = json.loads(content)
-        assert images[name.replace(".json", ".png")] == encode(FilePicture(str(root / record["source"])), [(16, 16)], 0)
+        assert images[name.replace(".json", ".png")] == pack(FilePicture(str(root / record["source"])), [(16, 16)], 0)
         assert record["class"] == index["classes"][record["label"]] == record["source"].split("/")[0]
         assert record["caption"] == f"a photo of a {record['class']}"
 
@@ -196,7 +196,7 @@ def test_too_many_rejects_are_an_error_that_names_them_and_the_setting(tmp_path)
 def test_a_bomb_is_a_reject(tmp_path, monkeypatch):
     Image.new("1", (100, 100)).save(tmp_path / "bomb.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    assert "DecompressionBombError" in encode(FilePicture(str(tmp_path / "bomb.png")), [(16, 16)], 0)
+    assert "DecompressionBombError" in pack(FilePicture(str(tmp_path / "bomb.png")), [(16, 16)], 0)
 
 
 def test_exact_counts_fall_short_by_what_was_rejected(tmp_path, capsys):

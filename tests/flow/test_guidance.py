@@ -6,7 +6,6 @@ from asymflow.flow.guidance import (
     guide_by_routing,
     guide_orthogonally,
     guide_twice,
-    guided,
     in_interval,
 )
 from asymflow.flow.solver import time_grid
@@ -31,22 +30,6 @@ def test_scale_extrapolates_away_from_the_unconditional_velocity():
 def test_the_interval_is_closed_on_the_grid_of_fifty_steps(high, points):
     """The counts of the official sampler, whose 0.88 and 0.82 fall on grid points and are guided."""
     assert count_guided(50, (0.0, high)) == points
-
-
-def test_no_unconditional_evaluation_outside_the_interval_or_at_scale_1():
-    def fail(x, t):
-        raise AssertionError("evaluated for nothing")
-
-    for scale, interval in ((1.0, (0.0, 1.0)), (3.0, (0.0, 0.5))):
-        field = guided(lambda x, t: x, fail, scale, interval)
-        assert torch.equal(field(U_C, 0.7), U_C)
-
-
-def test_guidance_acts_inside_the_interval():
-    field = guided(lambda x, t: U_C, lambda x, t: (U_C, U_U), 2.0, (0.1, 0.5))
-    assert torch.equal(field(U_C, 0.1), guide(U_C, U_U, 2.0))
-    assert torch.equal(field(U_C, 0.5), guide(U_C, U_U, 2.0))
-    assert torch.equal(field(U_C, 0.51), U_C)
 
 
 def images(seed):

@@ -5,7 +5,6 @@ import math
 import torch
 
 from asymflow.flow.asymmetric import recover
-from asymflow.flow.guidance import guided
 from asymflow.flow.path import per_sample
 from asymflow.flow.solver import constant_time, euler, heun, time_grid
 from asymflow.subspace.bases import random_basis
@@ -84,16 +83,16 @@ def test_every_rank_of_an_ideal_network_follows_the_same_flow():
         ).abs().max() < 1e-10
 
 
-def test_guidance_is_decided_at_each_sub_step():
-    """Across the upper end of the interval, Heun mixes an unguided first slope with a guided second one."""
+def test_the_velocity_is_asked_for_at_each_sub_step_with_its_own_noise_level():
+    """So guidance within an interval is decided there: across its end Heun mixes an unguided slope with a guided one."""
     asked = []
 
-    def both(x, t):
+    def field(x, t):
         asked.append(t)
-        return gaussian_velocity(x, t), gaussian_velocity(x, t) / 2
+        return gaussian_velocity(x, t)
 
-    heun(guided(gaussian_velocity, both, 2.0, (0.0, 0.75)), start(), time_grid(4))
-    assert asked == [0.75, 0.75, 0.5, 0.5, 0.25, 0.25]
+    heun(field, start(), time_grid(4))
+    assert asked == [1.0, 0.75, 0.75, 0.5, 0.5, 0.25, 0.25]
 
 
 def test_time_tensors_have_one_value_for_each_image():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from asymflow.metrics.bootstrap import interval
+from asymflow.metrics.bootstrap import interval, intervals
 
 
 def test_the_interval_of_many_normal_numbers_is_the_known_one():
@@ -24,3 +24,18 @@ def test_the_same_seed_gives_the_same_interval_and_another_hardly_another():
     one, again, other = (interval(values, 2_000, seed) for seed in (0, 0, 1))
     assert one == again and one != other
     assert one == pytest.approx(other, abs=0.02)
+
+
+def test_every_metric_has_its_mean_between_the_ends_of_its_own_interval():
+    per_case = {"recon_lpips": np.random.default_rng(2).random(40), "swap_similarity": np.full(7, -0.5)}
+    found = intervals(per_case, resamples=200, seed=3)
+    assert list(found) == [f"{name}{end}" for name in per_case for end in ("", "_low", "_high")]
+    assert all(isinstance(value, float) for value in found.values())
+    for name, values in per_case.items():
+        assert found[name] == values.mean()
+        assert (found[f"{name}_low"], found[f"{name}_high"]) == interval(values, 200, 3)
+    assert found["recon_lpips_low"] < found["recon_lpips"] < found["recon_lpips_high"]
+
+
+def test_nothing_measured_has_no_intervals():
+    assert intervals({}, resamples=10, seed=0) == {}

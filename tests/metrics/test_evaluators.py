@@ -4,8 +4,8 @@ import torch_fidelity.feature_extractor_inceptionv3 as published
 
 from asymflow import tensors
 from asymflow.metrics import evaluators
+from asymflow.metrics.crops import centre_crops
 from asymflow.metrics.evaluators import INCEPTION, INCEPTION_FILE, InceptionEvaluator, LocalEvaluator
-from asymflow.metrics.patches import centre_crops
 
 CPU = torch.device("cpu")
 

@@ -76,9 +76,29 @@ def test_edits_of_words_have_no_attributes_to_read():
 
 def test_copies_are_nearer_to_training_images_and_strangers_to_neither():
     train, heldout = pictures(30, 1), pictures(30, 2)
-    copied, shown = memories(train[:5], train, heldout, ByColour())
+    copied, _ = memories(train[:5], train, heldout, ByColour())
+    assert all(values.shape == (5,) for values in copied.values())
     assert (copied["nearest_train_lpips_local"] == 0).all() and (copied["memorised_lpips_local"] > 0).all()
     assert np.allclose(copied["nearest_train_similarity_local"], 1)
-    assert torch.equal(shown[:, 0], shown[:, 1]) and shown.shape == (5, 3, 3, 4, 4)
     strangers, _ = memories(pictures(40, 3), train, heldout, ByColour())
     assert abs(strangers["memorised_similarity_local"].mean()) < 0.1 < copied["memorised_similarity_local"].mean() + 0.1
+
+
+def test_the_numbers_of_the_nearest_images_are_those_of_the_most_similar():
+    train, heldout = pictures(30, 1), pictures(30, 2)
+    drawn = torch.cat([train[[7, 0]], heldout[[3, 3, 29]]])
+    found, numbers = memories(drawn, train, heldout, ByColour())
+    assert numbers["train"][:2] == [7, 0] and numbers["heldout"][2:] == [3, 3, 29]
+    for name, images in (("train", train), ("heldout", heldout)):
+        assert len(numbers[name]) == 5
+        similarities = ByColour().similarity(drawn, images[numbers[name]])
+        # both are cosines of the same float32 features, by two formulas
+        np.testing.assert_allclose(found[f"nearest_{name}_similarity_local"], similarities, atol=1e-6)
+
+
+def test_what_is_memorised_is_the_difference_between_both_sets_and_more_is_always_worse():
+    found, _ = memories(pictures(11, 3), pictures(30, 1), pictures(30, 2), ByColour())
+    similarity = [found[f"nearest_{name}_similarity_local"] for name in ("train", "heldout")]
+    lpips = [found[f"nearest_{name}_lpips_local"] for name in ("train", "heldout")]
+    assert np.array_equal(found["memorised_similarity_local"], similarity[0] - similarity[1])
+    assert np.array_equal(found["memorised_lpips_local"], lpips[1] - lpips[0])

@@ -1,7 +1,7 @@
 import torch
 
 from asymflow.models.ddt import DecoderHead
-from asymflow.models.text_transformer import grid_positions
+from asymflow.models.flux import grid_positions
 
 B, GRID, PATCH, NETWORK = 2, grid_positions(2, 3), 12, 10
 

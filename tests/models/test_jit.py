@@ -1,21 +1,37 @@
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 
-from asymflow.config.model import SIZES, Model, Size
+from asymflow.config.conditions import MODALITIES
+from asymflow.config.jit import SIZES, Size
+from asymflow.config.jit import JiT as Config
+from asymflow.models.condition import Condition, Shapes, presence
 from asymflow.models.jit import JiT, build
 
 SMALL = Size(width=24, depth=4, heads=2, bottleneck=5, dropout=0.0, context=3, enters=2)
 GRID, PATCH_DIM, CLASSES = (2, 3), 27, 4
+CLASS = Shapes(classes=CLASSES)
+EVERYTHING = Shapes(classes=CLASSES, caption=(5, 6), embedding=7, patches=(8, 9), joints=2)
+CONDITIONS = {  # every set of them: what the network is made for, and how many tokens join the image's
+    "class": (CLASS, 3),
+    "caption": (Shapes(caption=(5, 6)), 5),
+    "embedding": (Shapes(embedding=7), 3),
+    "patches": (Shapes(patches=(8, 9)), 8),
+    "joints": (Shapes(joints=2), 2),
+    "all": (EVERYTHING, 3 + 5 + 8 + 2),
+    "none": (Shapes(), 0),
+}
+TENSORS = {"class": "label", "caption": "text", "embedding": "embedding", "patches": "patches", "joints": "joints"}
 
 
-def small(size: Size = SMALL, *, trained: bool = True, checkpointing: bool = False) -> JiT:
+def small(size: Size = SMALL, shapes: Shapes = CLASS, *, trained: bool = True, checkpointing: bool = False) -> JiT:
     """A float64 network, as drawn or with every parameter moved as training would."""
     generator = torch.Generator().manual_seed(0)
-    network = JiT(size, patch_dim=PATCH_DIM, grid=GRID, classes=CLASSES, checkpointing=checkpointing)
+    network = JiT(size, dimension=PATCH_DIM, grid=GRID, shapes=shapes, checkpointing=checkpointing)
     network.initialise(generator)
     if trained:
         with torch.no_grad():
@@ -25,9 +41,37 @@ def small(size: Size = SMALL, *, trained: bool = True, checkpointing: bool = Fal
 
 
 def inputs(batch: int = 5, dtype: torch.dtype = torch.float64):
+    """Noisy patches, noise levels and classes, the last of which is hidden."""
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(batch, math.prod(GRID), PATCH_DIM, generator=generator, dtype=dtype)
-    return x, torch.linspace(0.1, 1, batch, dtype=dtype), torch.arange(batch) % (CLASSES + 1)
+    present = presence(["class"], batch)
+    present[-1] = False
+    return x, torch.linspace(0.1, 1, batch, dtype=dtype), Condition(present, GRID, label=torch.arange(batch) % CLASSES)
+
+
+def told_everything(batch: int = 5) -> Condition:
+    """A condition with every part shown, the captions of different lengths."""
+    generator = torch.Generator().manual_seed(2)
+
+    def draw(*shape):
+        return torch.randn(batch, *shape, generator=generator, dtype=torch.float64)
+
+    return Condition(
+        present=presence(MODALITIES, batch), grid=GRID, label=torch.arange(batch) % CLASSES, text=draw(5, 6),
+        mask=torch.arange(5) < 1 + torch.arange(batch)[:, None] % 5, embedding=draw(7), patches=draw(8, 9),
+        joints=draw(2, 3).abs() + 0.1,
+    )  # fmt: skip
+
+
+def changed(condition: Condition, name: str, image: int) -> Condition:
+    """The same with another class, caption, embedding, patch tokens or joints for one image."""
+    values = getattr(condition, TENSORS[name]).clone()
+    values[image] = (values[image] + 1) % CLASSES if name == "class" else values[image] + 1
+    return replace(condition, **{TENSORS[name]: values})
+
+
+def hidden(condition: Condition, name: str) -> Condition:
+    return replace(condition, present=condition.present & torch.tensor([other != name for other in MODALITIES]))
 
 
 def block_inputs(network: JiT, *arguments) -> list[torch.Tensor]:
@@ -47,35 +91,118 @@ def test_output_is_zero_and_every_block_the_identity_before_training():
     assert torch.equal(seen[0], seen[-1])  # what enters the final layer is what the patch embedding gave
 
 
-@pytest.mark.parametrize("changed", ["x", "t", "label"])
-def test_output_of_an_image_depends_on_each_of_its_inputs_and_on_no_other_image(changed):
+@pytest.mark.parametrize("part", ["x", "t", "label", "whether the label is shown"])
+def test_output_of_an_image_depends_on_each_of_its_inputs_and_on_no_other_image(part):
     network = small()
-    x, t, labels = inputs()
-    before = network(x, t, labels)
-    if changed == "x":
+    x, t, condition = inputs()
+    before = network(x, t, condition)
+    if part == "x":
         x[1, 2, 3] += 0.5
-    elif changed == "t":
+    elif part == "t":
         t[1] += 0.1
+    elif part == "label":
+        condition = changed(condition, "class", 1)
     else:
-        labels[1] = CLASSES  # the null class
-    moved = (network(x, t, labels) - before).abs().amax(dim=-1)
+        condition.present[1] = False
+    moved = (network(x, t, condition) - before).abs().amax(dim=-1)
     assert (moved[1] > 1e-6).all()
     torch.testing.assert_close(moved[[0, 2, 3, 4]], torch.zeros(4, 6, dtype=torch.float64))
 
 
 def test_a_label_beyond_the_null_class_is_an_error():
-    x, t, labels = inputs()
+    x, t, condition = inputs()
+    condition.label[0] = CLASSES + 1
     with pytest.raises(IndexError):
-        small()(x, t, labels + 1)
+        small()(x, t, condition)
 
 
-def test_tokens_know_their_places_through_the_two_position_embeddings_alone():
-    network = small()
-    x, t, labels = inputs()
+@pytest.mark.parametrize(("shapes", "joining"), CONDITIONS.values(), ids=CONDITIONS)
+def test_told_any_set_of_conditions_it_gives_patches_and_starts_as_zero(shapes, joining):
+    x, t, _ = inputs()
+    network = small(shapes=shapes)
+    out = network(x, t, told_everything())
+    assert out.shape == x.shape and out.dtype == x.dtype and out.abs().max() > 1e-3
+    assert torch.equal(small(shapes=shapes, trained=False)(x, t, told_everything()), torch.zeros_like(x))
+    seen = block_inputs(network, x, t, told_everything())
+    assert [tokens.shape[1] for tokens in seen] == [6, 6, 6 + joining, 6 + joining, 6]
+
+
+@pytest.mark.parametrize("name", MODALITIES)
+@pytest.mark.parametrize("together", [False, True], ids=["alone", "with all others"])
+def test_a_shown_condition_is_read_and_a_hidden_one_is_not(name, together):
+    network = small(shapes=EVERYTHING if together else CONDITIONS[name][0])
+    (x, t, _), told = inputs(), told_everything()
+    moved = (network(x, t, changed(told, name, 1)) - network(x, t, told)).abs().amax(dim=-1)
+    assert (moved[1] > 1e-6).all()
+    torch.testing.assert_close(moved[[0, 2, 3, 4]], torch.zeros(4, 6, dtype=torch.float64))
+    untold = hidden(told, name)
+    assert torch.equal(network(x, t, hidden(changed(told, name, 1), name)), network(x, t, untold))
+    assert not torch.allclose(network(x, t, untold), network(x, t, told))
+
+
+@pytest.mark.parametrize("shapes", [CONDITIONS["caption"][0], EVERYTHING], ids=["caption", "all"])
+def test_padding_of_a_caption_is_not_read_and_a_hidden_caption_has_no_length(shapes):
+    network, (x, t, _), told = small(shapes=shapes), inputs(), told_everything()
+    before = network(x, t, told)
+    padded, longer = told.text.clone(), told.mask.clone()
+    padded[~told.mask] += 1
+    longer[1] = True
+    assert torch.equal(network(x, t, replace(told, text=padded)), before)
+    assert not torch.allclose(network(x, t, replace(told, mask=longer))[1], before[1])
+    untold = hidden(told, "caption")
+    assert torch.equal(network(x, t, replace(untold, mask=longer)), network(x, t, untold))
+
+
+@pytest.mark.parametrize("name", ["caption", "embedding", "patches", "joints"])
+def test_an_untold_network_reads_nothing_of_what_a_condition_holds(name):
+    network, (x, t, _), told = small(), inputs(), told_everything()
+    assert torch.equal(network(x, t, changed(told, name, 1)), network(x, t, told))
+
+
+def test_told_a_class_alone_it_has_the_parameters_of_jit():
+    width, hidden_width = 24, 64
+    block = {
+        "norm1.weight": (width,), "norm2.weight": (width,), "modulation.weight": (6 * width, width),
+        "modulation.bias": (6 * width,), "attention.qkv.weight": (3 * width, width), "attention.qkv.bias": (3 * width,),
+        "attention.q_norm.weight": (width // 2,), "attention.k_norm.weight": (width // 2,),
+        "attention.out.weight": (width, width), "attention.out.bias": (width,),
+        "mlp.w12.weight": (2 * hidden_width, width), "mlp.w12.bias": (2 * hidden_width,),
+        "mlp.w3.weight": (width, hidden_width), "mlp.w3.bias": (width,),
+    }  # fmt: skip
+    expected = {
+        "label.table.weight": (CLASSES + 1, width), "context": (3, width), "embed.reduce.weight": (5, PATCH_DIM),
+        "embed.expand.weight": (width, 5), "embed.expand.bias": (width,), "time.mlp.0.weight": (width, 256),
+        "time.mlp.0.bias": (width,), "time.mlp.2.weight": (width, width), "time.mlp.2.bias": (width,),
+        "final.norm.weight": (width,), "final.modulation.weight": (2 * width, width),
+        "final.modulation.bias": (2 * width,),
+        "final.linear.weight": (PATCH_DIM, width), "final.linear.bias": (PATCH_DIM,),
+    } | {f"blocks.{i}.{name}": shape for i in range(4) for name, shape in block.items()}  # fmt: skip
+    assert {name: tuple(p.shape) for name, p in small().named_parameters()} == expected
+
+
+def test_what_it_is_not_told_has_no_parameters():
+    own = {name: set(dict(small(shapes=shapes).named_parameters())) for name, (shapes, _) in CONDITIONS.items()}
+    assert own["class"] - own["none"] == {"label.table.weight", "context"}
+    assert own["caption"] - own["none"] == {
+        "reader.no_caption",
+        "reader.read_caption.weight",
+        "reader.read_caption.bias",
+    }
+    assert own["embedding"] - own["none"] == {
+        "reader.no_embedding", "reader.read_embedding.weight", "reader.read_embedding.bias", "context",
+    }  # fmt: skip
+    assert all(own["none"] < names for name, names in own.items() if name != "none")
+    assert set.union(*own.values()) == own["all"]
+
+
+@pytest.mark.parametrize("shapes", [CLASS, EVERYTHING], ids=["class", "all"])
+def test_tokens_know_their_places_through_the_two_position_embeddings_alone(shapes):
+    network = small(shapes=shapes)
+    (x, t, _), told = inputs(), told_everything()
     order = torch.tensor([3, 1, 5, 0, 2, 4])
 
     def moves_with_the_tokens() -> bool:
-        return torch.allclose(network(x[:, order], t, labels), network(x, t, labels)[:, order])
+        return torch.allclose(network(x[:, order], t, told), network(x, t, told)[:, order])
 
     assert not moves_with_the_tokens()
     network.embed.positions.zero_()
@@ -90,6 +217,17 @@ def test_class_tokens_enter_at_their_block_in_front_and_leave_before_the_final_l
     assert [tokens.shape[1] for tokens in seen] == [6, 6, 9, 9, 6]
     label = network.label(inputs()[2])
     torch.testing.assert_close(seen[2][:, :3], label[:, None] + network.context)
+
+
+def test_captions_patch_tokens_and_joints_stand_between_class_tokens_and_image():
+    network, (x, t, _), told = small(shapes=EVERYTHING), inputs(), told_everything()
+    seen = block_inputs(network, x, t, told)
+    vector = network.label(told) + network.reader.embedding(told)
+    joined = [vector[:, None] + network.context, *network.reader.tokens(told), seen[1]]
+    after = network.blocks[1](
+        seen[1], torch.nn.functional.silu(network.time(t) + vector), network.table[:, network.prefix :]
+    )
+    torch.testing.assert_close(seen[2], torch.cat([*joined[:-1], after], dim=1))
 
 
 @pytest.mark.parametrize(("depth", "dropping"), [(8, {2, 3, 4, 5}), (7, {1, 2}), (32, set(range(8, 24)))])
@@ -125,22 +263,31 @@ def test_a_block_is_two_gated_residual_branches_in_the_order_of_dit():
     torch.testing.assert_close(block(x, c, table), y)
 
 
-def test_gradient_reaches_every_parameter():
-    network = small()
-    network(*inputs()).square().sum().backward()
+@pytest.mark.parametrize("shapes", [shapes for shapes, _ in CONDITIONS.values()], ids=CONDITIONS)
+def test_gradient_reaches_every_parameter(shapes):
+    network, (x, t, _), told = small(shapes=shapes), inputs(), told_everything()
+    told.present[-1] = False
+    network(x, t, told).square().sum().backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all(), name
         assert (parameter.grad != 0).float().mean() > 0.99, name
 
 
+def built(shapes: Shapes, generator: torch.Generator | None = None) -> JiT:
+    generator = generator or torch.Generator().manual_seed(0)
+    return build(Config(), dimension=768, grid=(4, 4), shapes=shapes, generator=generator, checkpointing=False)
+
+
 def test_weights_are_drawn_as_in_jit():
-    network = build(Model(), image_size=64, classes=10, generator=torch.Generator().manual_seed(0), checkpointing=False)
+    network = built(Shapes(classes=10, caption=(5, 60), embedding=70, patches=(8, 90), joints=20))
     for name, weight in network.named_parameters():
         if name.startswith(("label", "context", "time")) and not name.endswith("bias"):
             assert weight.std().item() == pytest.approx(0.02, rel=0.1), name
+        elif name == "reader.joints.kind":
+            assert weight.std().item() == pytest.approx(1, rel=0.1), name
         elif "norm" in name:
             assert (weight == 1).all(), name
-        elif name.endswith("bias") or "modulation" in name or name == "final.linear.weight":
+        elif name.endswith(("bias", "null")) or "modulation" in name or "no_" in name or name == "final.linear.weight":
             assert (weight == 0).all(), name
         else:
             bound = math.sqrt(
@@ -153,56 +300,49 @@ def test_weights_depend_on_the_generator_alone():
     def weights(seed: int) -> torch.Tensor:
         torch.randn(seed + 1)  # torch's own generator stands elsewhere each time
         generator = torch.Generator().manual_seed(seed // 10)
-        network = build(Model(), image_size=64, classes=3, generator=generator, checkpointing=False)
+        network = built(EVERYTHING, generator)
         return torch.cat([parameter.flatten() for parameter in network.parameters()])
 
     assert torch.equal(weights(10), weights(11))
     assert not torch.equal(weights(10), weights(20))
 
 
-def test_pca_directions_become_the_first_channels_with_the_gain_of_xavier():
+def test_pca_directions_become_the_first_channels_and_none_are_frozen():
     network = small(trained=False)
     before = network.embed.reduce.weight.clone()
     directions = torch.linalg.qr(torch.randn(PATCH_DIM, 3, dtype=torch.float64)).Q
-    network.initialise_from_pca(directions)
+    network.start_from(directions)
     after = network.embed.reduce.weight
     torch.testing.assert_close(after[:3], directions.T * math.sqrt(2 * 27 / (27 + 5)))
     assert torch.equal(after[3:], before[3:])
     assert after.requires_grad
-    # Xavier-uniform entries have the variance 2 / (in + out); so have these rows, of norm 1 before the gain.
-    torch.testing.assert_close(after[:3].square().mean(dim=1), torch.full((3,), 2 / (27 + 5), dtype=torch.float64))
-
-
-def test_no_pca_directions_change_nothing_and_too_many_are_an_error():
-    network = small()
-    before = network.embed.reduce.weight.clone()
-    network.initialise_from_pca(torch.empty(PATCH_DIM, 0, dtype=torch.float64))
-    assert torch.equal(network.embed.reduce.weight, before)
-    with pytest.raises(ValueError, match="6 PCA directions for a bottleneck of 5"):
-        network.initialise_from_pca(torch.eye(PATCH_DIM, 6, dtype=torch.float64))
 
 
 def test_the_gain_of_the_large_network_is_the_official_one():
     size = SIZES["H"]
-    network = JiT(size._replace(depth=1), patch_dim=768, grid=(1, 1), classes=1, checkpointing=False)
-    network.initialise_from_pca(torch.eye(768, 8))
+    network = JiT(size._replace(depth=1), dimension=768, grid=(1, 1), shapes=Shapes(classes=1), checkpointing=False)
+    network.start_from(torch.eye(768, 8))
     assert network.embed.reduce.weight[0, 0].item() == pytest.approx(1.2247, abs=1e-4)
 
 
-def test_checkpointing_changes_neither_the_output_nor_the_gradients():
+@pytest.mark.parametrize("shapes", [CLASS, EVERYTHING], ids=["class", "all"])
+def test_checkpointing_changes_neither_the_output_nor_the_gradients(shapes):
     results = []
+    (x, t, _), told = inputs(), told_everything()
     for checkpointing in (False, True):
-        network = small(SMALL._replace(dropout=0.5), checkpointing=checkpointing).train()
+        network = small(SMALL._replace(dropout=0.5), shapes, checkpointing=checkpointing).train()
         torch.manual_seed(3)
-        output = network(*inputs())
+        output = network(x, t, told)
         output.square().sum().backward()
         results.append([output, *(parameter.grad for parameter in network.parameters())])
     torch.testing.assert_close(*results)
 
 
-def test_bfloat16_autocast_stays_close_to_float32():
-    network = small().float()
-    arguments = inputs(dtype=torch.float32)
+@pytest.mark.parametrize("shapes", [CLASS, EVERYTHING], ids=["class", "all"])
+def test_bfloat16_autocast_stays_close_to_float32(shapes):
+    network, told = small(shapes=shapes).float(), told_everything()
+    (x, t, _), single = inputs(dtype=torch.float32), ("text", "embedding", "patches", "joints")
+    arguments = x, t, replace(told, **{name: getattr(told, name).float() for name in single})
     with torch.autocast("cpu", torch.bfloat16):
         output = network(*arguments)
         tokens = block_inputs(network, *arguments)
@@ -217,21 +357,26 @@ def test_tables_are_not_part_of_the_weights():
     assert set(network.state_dict()) == {name for name, _ in network.named_parameters()}
 
 
-def test_an_image_that_patches_do_not_tile_is_an_error():
-    with pytest.raises(ValueError, match="Image size 60 is not a multiple of patch_size 16"):
-        build(Model(), image_size=60, classes=2, generator=None, checkpointing=False)
-
-
 COMPILED = """
 import torch
-from asymflow.config.model import Size
+from asymflow.config.conditions import MODALITIES
+from asymflow.config.jit import Size
+from asymflow.models.condition import Condition, Shapes, presence
 from asymflow.models.jit import JiT
 
 size = Size(width=16, depth=2, heads=2, bottleneck=5, dropout=0.0, context=1, enters=1)
-network = JiT(size, patch_dim=12, grid=(2, 3), classes=2, checkpointing=True)
+shapes = Shapes(classes=2, caption=(3, 4), embedding=5, patches=(2, 3), joints=2)
+network = JiT(size, dimension=12, grid=(2, 3), shapes=shapes, checkpointing=True)
 for parameter in network.parameters():
     torch.nn.init.normal_(parameter, std=0.3)
-arguments = torch.randn(2, 6, 12), torch.rand(2), torch.tensor([0, 2])
+present = presence(MODALITIES, 2)
+present[1, ::2] = False
+condition = Condition(
+    present, (2, 3), label=torch.tensor([0, 1]), text=torch.randn(2, 3, 4),
+    mask=torch.arange(3) < torch.tensor([[3], [1]]), embedding=torch.randn(2, 5),
+    patches=torch.randn(2, 2, 3), joints=torch.rand(2, 2, 3),
+)
+arguments = torch.randn(2, 6, 12), torch.rand(2), condition
 
 
 def output_and_gradients(model):

@@ -10,6 +10,7 @@ from asymflow.models.layers import (
     SwiGLU,
     TimeEmbedding,
     attend,
+    begin_as,
     rotary_table,
     rotate,
     sine_positions,
@@ -131,3 +132,26 @@ def test_the_noise_level_is_embedded_unscaled_cosines_first():
     for i in (0, 1, 127):
         angle = 0.7 * math.exp(-math.log(10_000) * i / 128)
         assert seen[0][1, [i, 128 + i]].tolist() == pytest.approx([math.cos(angle), math.sin(angle)], abs=1e-6)
+
+
+@pytest.mark.parametrize(("numbers", "outputs"), [(27, 5), (12, 20)])
+def test_directions_become_the_first_channels_with_the_gain_of_xavier(numbers, outputs):
+    layer = torch.nn.Linear(numbers, outputs).double()
+    before = layer.weight.detach().clone()
+    directions = torch.linalg.qr(torch.randn(numbers, 3, dtype=torch.float64)).Q
+    begin_as(layer, directions)
+    torch.testing.assert_close(layer.weight[:3], directions.T * math.sqrt(2 * numbers / (numbers + outputs)))
+    assert torch.equal(layer.weight[3:], before[3:])
+    assert layer.weight.requires_grad
+    # Xavier-uniform entries have the variance 2 / (in + out); so have these rows, of norm 1 before the gain.
+    expected = torch.full((3,), 2 / (numbers + outputs), dtype=torch.float64)
+    torch.testing.assert_close(layer.weight[:3].square().mean(dim=1), expected)
+
+
+def test_no_directions_change_nothing_and_too_many_are_an_error():
+    layer = torch.nn.Linear(12, 5)
+    before = layer.weight.detach().clone()
+    begin_as(layer, torch.empty(12, 0))
+    assert torch.equal(layer.weight, before)
+    with pytest.raises(ValueError, match="6 directions do not fit into the 5 channels of the patch embedding"):
+        begin_as(layer, torch.eye(12, 6))

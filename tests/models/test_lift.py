@@ -9,11 +9,13 @@ from torch import nn
 
 from asymflow.flow.asymmetric import calibration
 from asymflow.flow.solver import constant_time, euler, heun, time_grid
+from asymflow.models.condition import Condition, presence
 from asymflow.models.lift import fuse_input, fuse_output
 from asymflow.models.velocity import VelocityModel
 from asymflow.subspace.bases import random_basis
 
 D, LATENT, B, N, STEPS = 12, 5, 2, 4, 6
+NOTHING = Condition(presence([], B), (1, N))
 
 
 def normal(*shape, seed=0):
@@ -27,7 +29,7 @@ class Small(nn.Module):
         super().__init__()
         self.first, self.last = nn.Linear(LATENT, 16), nn.Linear(16, LATENT)
 
-    def forward(self, x, t):
+    def forward(self, x, t, condition):
         hidden = self.first(x) + t[:, None, None]
         return self.last(torch.tanh(hidden + hidden.mean(1, keepdim=True)))
 
@@ -44,7 +46,7 @@ class Flux(nn.Module):
         )  # fmt: skip
         self.text = normal(1, 3, 6, seed=8)
 
-    def forward(self, x, t):
+    def forward(self, x, t, condition):
         positions = torch.zeros(N, 4)
         positions[:, 2] = torch.arange(N)
         return self.flux(
@@ -91,11 +93,11 @@ def pair(request):
 
     def latent_field(z, tau):
         with torch.no_grad():
-            return plain(z, constant_time(tau, z))
+            return plain(z, constant_time(tau, z), NOTHING)
 
     def u(x, t):
         with torch.no_grad():
-            return model(x, constant_time(t, x), sigma_min=0.0)
+            return model(x, constant_time(t, x), NOTHING, sigma_min=0.0)
 
     return latent_field, u, A, s, tolerance
 
@@ -180,7 +182,7 @@ def test_with_a_scale_plain_heun_on_latents_is_another_method_of_the_same_order(
 
 def test_at_the_start_nothing_is_predicted_outside_the_subspace():
     A = random_basis(D, seed=5)[:, :LATENT]
-    u_A = lifted_small(A)(normal(B, N, D), torch.rand(B).double())
+    u_A = lifted_small(A)(normal(B, N, D), torch.rand(B).double(), NOTHING)
     assert (u_A - u_A @ A @ A.T).abs().max() < 1e-12
 
 

@@ -2,6 +2,7 @@ import torch
 from torch import nn
 
 from asymflow.flow.asymmetric import calibration, recover
+from asymflow.models.condition import Condition, presence
 from asymflow.models.velocity import VelocityModel
 from asymflow.subspace.bases import random_basis
 
@@ -15,34 +16,31 @@ class Recorder(nn.Module):
         super().__init__()
         self.answer = answer
 
-    def forward(self, x, t, labels):
-        self.x, self.t, self.labels = x, t, labels
+    def forward(self, x, t, condition):
+        self.x, self.t, self.condition = x, t, condition
         return self.answer
 
 
 def parts(seed=0):
     generator = torch.Generator().manual_seed(seed)
     x, answer = (torch.randn(B, N, D, generator=generator) for _ in range(2))
-    return x, answer, torch.tensor([0.1, 0.5, 1.0]), torch.tensor([0, 1, 2])
+    told = Condition(presence(["class"], B), (2, 2), label=torch.tensor([0, 1, 2]))
+    return x, answer, torch.tensor([0.1, 0.5, 1.0]), told
 
 
 def test_the_velocity_is_recovered_from_the_network_s_output():
-    x, answer, t, labels = parts()
+    x, answer, t, told = parts()
     A = random_basis(D, seed=0)[:, :5].float()
     model = VelocityModel(Recorder(answer), A, 1.0, torch.float32)
-    assert torch.equal(model(x, t, labels, sigma_min=0.2), recover(answer, x, t, A, 1.0, 0.2))
-    assert (
-        torch.equal(model.network.x, x)
-        and torch.equal(model.network.t, t)
-        and torch.equal(model.network.labels, labels)
-    )
+    assert torch.equal(model(x, t, told, sigma_min=0.2), recover(answer, x, t, A, 1.0, 0.2))
+    assert torch.equal(model.network.x, x) and torch.equal(model.network.t, t) and model.network.condition is told
 
 
 def test_a_lifted_network_gets_calibrated_input_and_time():
-    x, answer, t, labels = parts()
+    x, answer, t, told = parts()
     A, s = random_basis(D, seed=0)[:, :5].float(), 0.6
     model = VelocityModel(Recorder(answer), A, s, torch.float32)
-    u = model(x, t, labels, sigma_min=0.0)
+    u = model(x, t, told, sigma_min=0.0)
     k = calibration(t, s)
     assert torch.equal(model.network.x, k[:, None, None] * x) and torch.equal(model.network.t, k * t)
     assert torch.equal(u, recover(answer, x, t, A, s))
@@ -50,19 +48,19 @@ def test_a_lifted_network_gets_calibrated_input_and_time():
 
 def test_only_the_network_runs_in_low_precision():
     """x_t must reach the recovery unrounded: at small t its rounding is divided by t."""
-    x, _, _, labels = parts()
+    x, _, _, told = parts()
     t = torch.full((B,), 0.01)
     A = random_basis(D, seed=0)[:, :5].float()
 
     class Linear(nn.Linear):
-        def forward(self, x, t, labels):
+        def forward(self, x, t, condition):
             return super().forward(x)
 
     torch.manual_seed(0)
     network = Linear(D, D)
-    u = VelocityModel(network, A, 1.0, torch.bfloat16)(x, t, labels, sigma_min=0.0)
+    u = VelocityModel(network, A, 1.0, torch.bfloat16)(x, t, told, sigma_min=0.0)
     with torch.autocast("cpu", torch.bfloat16):
-        prediction = network(x, t, labels)
+        prediction = network(x, t, told)
     assert prediction.dtype == torch.bfloat16 and u.dtype == torch.float32
     assert torch.equal(u, recover(prediction.float(), x, t, A))
 

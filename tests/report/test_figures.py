@@ -6,6 +6,7 @@ import pytest
 
 from asymflow.config.subspace import Basis
 from asymflow.report import figures, style
+from asymflow.report.study import Study
 
 
 def table(arms):
@@ -26,12 +27,18 @@ def table(arms):
 
 
 def study(arms):
-    return {
-        "title": "A title",
-        "reference": next(iter(arms)),
-        "arms": {arm: {"target.rank": rank, "target.basis": basis} for arm, (rank, basis) in arms.items()},
-        "samplings": {"unguided": {}, "guided": {}},
-    }
+    return Study(
+        name="test",
+        title="A title",
+        reference=next(iter(arms)),
+        figure="bars",
+        judges=["distribution"],
+        seeds=[0, 1],
+        arms={arm: {"target.rank": rank, "target.basis": basis} for arm, (rank, basis) in arms.items()},
+        samplings={"unguided": {}, "guided": {}},
+        files={},
+        bases={},
+    )
 
 
 ARMS = {"rank0": (0, "pca"), "rank8": (8, "pca"), "random8": (8, "random"), "rank_full": ("full", "pca")}
@@ -113,7 +120,7 @@ def test_the_width_figure_has_a_line_for_each_rank_and_marks_the_patch_dimension
     arms = {f"w{width}_{rank}": (width, rank) for width in (64, 256) for rank in (0, 8, "full")}
     told = study({arm: (rank, "pca") for arm, (_, rank) in arms.items()})
     for arm, (width, _) in arms.items():
-        told["arms"][arm] |= {"model.width": width, "model.patch_size": 8}
+        told.arms[arm] |= {"network.width": width, "representation.patch_size": 8}
     figure = figures.against_width(table(arms).query("sampling == 'unguided'"), told)
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert labels == ["rank 0: predicts the image", "rank 8", "rank D: predicts the velocity"]

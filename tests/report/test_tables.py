@@ -1,48 +1,76 @@
+import dataclasses
 import json
 
 import pandas as pd
 import pytest
 from scipy import stats
 
-from asymflow.report.tables import gather, metric_names, ours, speedup, summarise
+from asymflow.report import metrics
+from asymflow.report.study import Study
+from asymflow.report.tables import gather, ours, speedup, summarise
 
-SAMPLED = {"seconds": 2.0, "code": "s", "images_seen": 10, "guidance": 2.0, "interval": [0.0, 0.8]}
+TRAINED = {
+    "images": 10,
+    "set_images": 50,
+    "seconds": 1.0,
+    "parameters": 3,
+    "gflops_per_image": 0.1,
+    "peak_memory_mib": 5,
+    "machine": "m",
+    "code": "t",
+    "commit": "c",
+}
+GUIDANCE = {"kind": "classifier_free", "scale": 2.0, "interval": [0.0, 0.8], "orthogonal": False}
+SAMPLED = {"seconds": 2.0, "code": "s", "images_seen": 10, "guidance": GUIDANCE}
+SEARCH = {
+    "candidates": [{}] * 40,
+    "grid_points": 1550,
+    "distinct_points": 361,
+    "evaluations": 30,
+    "distinct_evaluations": 600,
+    "grid_evaluations": 3000,
+    "seconds": 1.0,
+}
+JUDGES = ["distribution", "captions"]
+FIDS = {("a", 0): 5.0, ("a", 1): 7.0, ("b", 0): 4.0, ("b", 1): 4.5}
 
 
 @pytest.fixture
 def study(tmp_path):
-    """Two arms and two seeds with made-up scores."""
-    values = {("a", 0): 5.0, ("a", 1): 7.0, ("b", 0): 4.0, ("b", 1): 4.5}
-    for (arm, seed), value in values.items():
-        run = tmp_path / "runs" / arm / f"seed{seed}"
-        (run / "guided").mkdir(parents=True)
-        trained = {
-            "images": 10,
-            "seconds": 1.0,
-            "parameters": 3,
-            "gflops_per_image": 0.1,
-            "peak_memory_mib": 5,
-            "machine": "m",
-            "code": "t",
-            "commit": "c",
-        }
-        (run / "train.json").write_text(json.dumps(trained))
-        (run / "guided/samples.json").write_text(json.dumps(SAMPLED))
-        scores = {
-            "metrics": {"fid_local": value, "kid_local": value / 2},
-            "samples": 8,
-            "evaluator": "local",
-            "code": "x",
-        }
-        (run / "guided/scores.json").write_text(json.dumps(scores))
-    return {
-        "name": "test",
-        "results": str(tmp_path),
-        "seeds": [0, 1],
-        "reference": "a",
-        "arms": {"a": {"target.rank": 0, "training.lr": 1}, "b": {"target.rank": 8, "training.lr": 1}},
-        "samplings": {"guided": {"guidance": 2}},
-    }
+    """Two arms and two seeds with made-up scores of the first judge."""
+    made = Study(
+        name="test",
+        title="Which?",
+        reference="a",
+        figure="bars",
+        judges=["distribution"],
+        seeds=[0, 1],
+        arms={"a": {"target.rank": 0, "training.lr": 1}, "b": {"target.rank": 8, "training.lr": 1}},
+        samplings={"guided": {"guidance.kind": "classifier_free"}},
+        files={"summary": f"{tmp_path}/{{arm}}/seed{{seed}}/train.json"},
+        bases={},
+    )
+    for file in ("sampled", "guidance", "distribution", "captions", "suite"):
+        made.files[file] = f"{tmp_path}/{{arm}}/seed{{seed}}/{{sampling}}/{file}.json"
+    for (arm, seed), value in FIDS.items():
+        write(made, "summary", arm, seed, TRAINED | {"set_images": 50 + seed})
+        write(made, "sampled", arm, seed, SAMPLED)
+        write(made, "distribution", arm, seed, score(fid_local=value, kid_local=value / 2))
+    return made
+
+
+def write(study, file, arm, seed, content, sampling="guided"):
+    path = study.path(file, arm, seed, sampling)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+
+
+def score(**found):
+    return {"metrics": found, "samples": 8, "evaluator": "local", "code": "x"}
+
+
+def change(study, **changes):
+    return dataclasses.replace(study, **changes)
 
 
 def test_a_row_for_each_arm_and_seed_with_the_fields_that_differ(study):
@@ -50,32 +78,99 @@ def test_a_row_for_each_arm_and_seed_with_the_fields_that_differ(study):
     assert list(table["arm"]) == ["a", "a", "b", "b"] and list(table["seed"]) == [0, 1, 0, 1]
     assert list(table["target.rank"]) == [0, 0, 8, 8]
     assert "training.lr" not in table, "a field in which no arm differs is no column"
-    assert metric_names(table) == ["fid_local", "kid_local"]
-    assert {"images_seen", "train_seconds", "samples", "evaluator", "code_train", "code_sample", "code_score"} <= set(
-        table
-    )
+    assert list(table["fid_local"]) == [5.0, 7.0, 4.0, 4.5] and list(table["kid_local"]) == [2.5, 3.5, 2.0, 2.25]
+    assert metrics.names(table) == ["fid_local", "kid_local"]
+
+
+def test_a_row_has_what_a_run_cost_and_what_made_it(study):
+    row = gather(study, [], []).iloc[3]
+    costs = {"images_seen": 10, "set_images": 51, "train_seconds": 1.0, "sample_seconds": 2.0, "parameters": 3}
+    costs |= {"gflops_per_image": 0.1, "peak_memory_mib": 5, "samples": 8}
+    made = {"machine": "m", "evaluator": "local", "commit": "c", "code_train": "t", "code_sample": "s"}
+    guidance = {"guidance": "classifier_free", "guidance_scale": 2.0, "interval_end": 0.8}
+    for name, value in (costs | made | {"code_distribution": "x"} | guidance).items():
+        assert row[name] == value, name
+
+
+def test_guidance_without_scale_or_interval_leaves_these_blank(study):
+    for arm, seed in FIDS:
+        write(study, "sampled", arm, seed, SAMPLED | {"guidance": {"kind": "none"}})
+    write(study, "sampled", "b", 1, SAMPLED | {"guidance": {"kind": "routing", "scale": 3.0, "interval": [0.0, 1.0]}})
+    table = gather(study, [], [])
+    assert list(table["guidance"]) == ["none", "none", "none", "routing"]
+    for name, last in (("guidance_scale", 3.0), ("interval_end", 1.0)):
+        assert table[name].isna().tolist() == [True, True, True, False] and table[name].iloc[3] == last
 
 
 def test_a_part_that_one_arm_lacks_is_blank_for_it(study):
-    study["arms"]["a"] |= {"head": None}
-    study["arms"]["b"] |= {"head.width": 4, "head.blocks": 2}
+    study.arms["a"] |= {"head": None}
+    study.arms["b"] |= {"head.width": 4, "head.blocks": 2}
     table = gather(study, [], [])
     assert list(table["head.width"].isna()) == [True, True, False, False] and set(table["head.blocks"][2:]) == {2}
+
+
+def test_each_judge_adds_its_metrics_in_the_study_s_order(study):
+    for arm, seed in FIDS:
+        write(study, "captions", arm, seed, score(clip_local=0.2 + seed) | {"code": "y"})
+    one, other = (gather(change(study, judges=judges), [], []) for judges in (JUDGES, JUDGES[::-1]))
+    assert metrics.names(one) == ["fid_local", "kid_local", "clip_local"]
+    assert metrics.names(other) == ["clip_local", "fid_local", "kid_local"]
+    assert list(one["clip_local"]) == [0.2, 1.2, 0.2, 1.2]
+    assert set(one["code_distribution"]) == {"x"} and set(one["code_captions"]) == {"y"}
+
+
+def unasked(study):
+    """The study with a judge that could not be asked."""
+    for arm, seed in FIDS:
+        told = {"not_run": {"hpsv3": "package hpsv3 is not installed"}}
+        write(study, "captions", arm, seed, score(clip_local=0.2 + seed) | told)
+    return change(study, judges=JUDGES)
+
+
+def test_a_judge_that_could_not_be_asked_says_why(study):
+    table = gather(unasked(study), [], [])
+    assert list(table["not_run_hpsv3"]) == ["package hpsv3 is not installed"] * 4
+
+
+def test_what_a_judge_could_not_be_asked_for_is_in_no_summary(study):
+    summary = summarise(gather(unasked(study), [], []), "a")
+    assert list(dict.fromkeys(summary["metric"])) == ["fid_local", "kid_local", "clip_local"]
+
+
+def test_ends_of_intervals_are_columns_and_no_metrics(study):
+    found = {"recon_lpips_local": 0.3, "recon_lpips_local_low": 0.2, "recon_lpips_local_high": 0.4}
+    for arm, seed in FIDS:
+        write(study, "suite", arm, seed, score(**found))
+    table = gather(change(study, judges=["distribution", "suite"]), [], [])
+    assert all(set(table[name]) == {value} for name, value in found.items())
+    assert metrics.names(table) == ["fid_local", "kid_local", "recon_lpips_local"]
+    assert set(summarise(table, "a")["metric"]) == {"fid_local", "kid_local", "recon_lpips_local"}
 
 
 def test_published_numbers_join_by_arm_in_their_own_columns(study):
     table = gather(study, [pd.DataFrame({"arm": ["a"], "published_fid": [1.9]})], [])
     assert list(table["published_fid"].isna()) == [False, False, True, True]
-    assert metric_names(table) == ["fid_local", "kid_local"]
+    assert metrics.names(table) == ["fid_local", "kid_local"]
 
 
-def test_a_metric_that_one_run_lacks_is_an_error(study, tmp_path):
-    path = tmp_path / "runs/b/seed1/guided/scores.json"
-    scores = json.loads(path.read_text())
-    del scores["metrics"]["kid_local"]
-    path.write_text(json.dumps(scores))
-    with pytest.raises(KeyError, match="scored with different metrics"):
+def test_a_metric_that_one_run_lacks_is_an_error(study):
+    write(study, "distribution", "b", 1, score(fid_local=4.5))
+    with pytest.raises(KeyError, match="the runs of study test were scored with different metrics; score them again"):
         gather(study, [], [])
+
+
+@pytest.mark.parametrize("name", ["beauty", "beauty_local", "beauty_low", "fid_else", "published_fid"])
+def test_a_metric_that_nobody_declared_is_an_error_that_says_where_to(study, name):
+    for arm, seed in FIDS:
+        write(study, "distribution", arm, seed, score(fid_local=1.0, **{name: 2.0}))
+    with pytest.raises(KeyError, match=rf"measured {name}; declare it in report/metrics.py"):
+        gather(study, [], [])
+
+
+def test_a_file_that_the_rule_did_not_declare_is_an_error_though_it_is_there(study):
+    undeclared = {file: path for file, path in study.files.items() if file != "distribution"}
+    with pytest.raises(KeyError, match="distribution"):
+        gather(change(study, files=undeclared), [], [])
 
 
 def test_the_summary_compares_seed_by_seed(study):
@@ -90,7 +185,7 @@ def test_the_summary_compares_seed_by_seed(study):
 
 
 def test_a_single_seed_has_no_spread(study):
-    summary = summarise(gather(study | {"seeds": [0]}, [], []), "a")
+    summary = summarise(gather(change(study, seeds=[0]), [], []), "a")
     assert summary["std"].isna().all() and summary["difference_low"].isna().all()
     assert summary["difference"].notna().all()
 
@@ -108,13 +203,26 @@ def test_other_systems_are_rows_that_no_summary_counts(study):
     assert set(summarise(table, "a")["arm"]) == {"a", "b"}
 
 
-def test_a_search_adds_what_it_cost(study, tmp_path):
-    found = {"candidates": [{}] * 40, "grid_points": 1550, "distinct_points": 361, "evaluations": 30, "seconds": 1.0}
-    for run in tmp_path.glob("runs/*/seed*/guided"):
-        (run / "guidance.json").write_text(json.dumps(found | {"distinct_evaluations": 600, "grid_evaluations": 3000}))
-    table = gather(study, [], [])
+def test_a_search_adds_what_it_cost(study):
+    for arm, seed in FIDS:
+        write(study, "guidance", arm, seed, SEARCH)
+    searched = change(study, samplings={"guided": {"guidance.kind": "searched"}})
+    table = gather(searched, [], [])
     assert list(table["share_of_grid"]) == [0.01] * 4 and list(table["share_of_distinct"]) == [0.05] * 4
-    assert list(table["search_points"]) == [40] * 4
+    assert list(table["search_points"]) == [40] * 4 and list(table["search_evaluations"]) == [30] * 4
+    assert "search_points" not in gather(study, [], []), "a search that the setting did not ask for is not read"
+
+
+def test_settings_without_a_search_are_blank_beside_one_with(study):
+    for arm, seed in FIDS:
+        write(study, "guidance", arm, seed, SEARCH, sampling="searched")
+        write(study, "sampled", arm, seed, SAMPLED, sampling="searched")
+        write(study, "distribution", arm, seed, score(fid_local=1.0, kid_local=1.0), sampling="searched")
+    both = study.samplings | {"searched": {"guidance.kind": "searched"}}
+    table = gather(change(study, samplings=both), [], [])
+    assert list(table["sampling"]) == ["guided", "searched"] * 4
+    assert list(table["sampling.guidance.kind"]) == ["classifier_free", "searched"] * 4
+    assert table["search_points"].isna().tolist() == [True, False] * 4
 
 
 def curves(values):
@@ -157,16 +265,15 @@ def test_the_speed_up_over_seeds_has_an_interval_and_one_seed_has_none():
     assert single["seed"] == "all" and pd.isna(single["share_low"])
 
 
-def test_the_settings_of_one_arm_are_compared_with_the_first(study, tmp_path):
-    for run in tmp_path.glob("runs/*/seed*"):
-        (run / "clamped").mkdir()
-        for name in ("scores.json", "samples.json"):
-            (run / "clamped" / name).write_text((run / "guided" / name).read_text())
-        path = run / "clamped/scores.json"
-        scores = json.loads(path.read_text())
-        scores["metrics"]["fid_local"] += 1 if run.name == "seed0" else 3
-        path.write_text(json.dumps(scores))
-    table = gather(study | {"samplings": {"guided": {}, "clamped": {}}}, [], [])
+def test_the_settings_of_one_arm_are_compared_with_the_first(study):
+    for (arm, seed), value in FIDS.items():
+        write(study, "sampled", arm, seed, SAMPLED, sampling="clamped")
+        changed = score(fid_local=value + (1 if seed == 0 else 3), kid_local=value / 2)
+        write(study, "distribution", arm, seed, changed, sampling="clamped")
+    kind = {"guidance.kind": "classifier_free"}
+    samplings = {"guided": kind | {"gamut_clamp": False}, "clamped": kind | {"gamut_clamp": True}}
+    table = gather(change(study, samplings=samplings), [], [])
+    assert list(table["sampling.gamut_clamp"]) == [False, True] * 4 and "sampling.guidance.kind" not in table
     summary = summarise(table, "a").set_index(["arm", "sampling", "metric"])
     row = summary.loc[("b", "clamped", "fid_local")]
     assert (row["change"], row["first_sampling"]) == (2.0, "guided") and row["change_std"] == pytest.approx(2**0.5)

@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
+from asymflow import parts
 from asymflow.config.sampling import Sampling
 from asymflow.config.search import Search
 from asymflow.flow.solver import time_grid
 from asymflow.metrics.frechet import Moments, frechet_distance
-from asymflow.sampling.prefix import sample_each, unguided_steps
-from asymflow.sampling.sampler import noise, sample
+from asymflow.models.condition import Condition, Shapes, presence
+from asymflow.sampling.sampler import noise, sample, sample_each
 from asymflow.sampling.search import (
     UNGUIDED,
     Candidate,
@@ -21,12 +23,14 @@ from asymflow.sampling.search import (
     worse,
 )
 
-STEPS, SHAPE, PATCH, CLASSES = 12, (3, 2, 2), 2, 4
+STEPS, SHAPE, CLASSES = 12, (3, 2, 2), 4
+TIMES = time_grid(STEPS)
 SEARCH = Search(count=400, rounds=3)
-GRID = Grid(SEARCH, STEPS)
+GRID = Grid(SEARCH, TIMES)
+BASE = Sampling(steps=STEPS, guidance={"kind": "searched"})
 
 
-class Blurred:
+class Blurred(nn.Module):
     """The exact velocity of Gaussian classes, seen through an error that guidance can mend: means too near each other.
 
     Data of class c is N(m_c, 0.2^2) with means of length 1; this model believes in means of 0.5 m_c, and without a class in
@@ -34,15 +38,16 @@ class Blurred:
     """
 
     def __init__(self):
+        super().__init__()
         self.calls = 0
         means = np.random.default_rng(0).standard_normal((CLASSES, 12)).astype(np.float32)
         self.means = torch.from_numpy(means / np.linalg.norm(means, axis=1, keepdims=True))
 
-    def __call__(self, x, t, labels, *, sigma_min):
+    def forward(self, x, t, condition):
         self.calls += len(x)
         t = t[:, None, None]
-        known = (labels < CLASSES)[:, None, None]
-        mean = torch.where(known, 0.5 * self.means[labels.clamp_max(CLASSES - 1)][:, None], torch.zeros(()))
+        known = condition.shows("class")[:, None, None]
+        mean = torch.where(known, 0.5 * self.means[condition.label][:, None], torch.zeros(()))
         x_0 = mean + (1 - t) * 0.06 / ((1 - t) ** 2 * 0.06 + t**2) * (x - (1 - t) * mean)
         return (x - x_0) / t
 
@@ -52,31 +57,46 @@ class Blurred:
         return self.means[labels] + spread
 
 
-def settings(candidate):
-    return Sampling(steps=STEPS, guidance=candidate.scale, interval=(0.0, candidate.end))
+def settings(candidate, solver="heun"):
+    return BASE.model_copy(update={"solver": solver}).guided(candidate.scale, (0.0, candidate.end))
+
+
+def condition(numbers):
+    label = torch.tensor(numbers) % CLASSES
+    return Condition(presence(["class"], len(numbers)), (1, 1), label=label)
+
+
+@pytest.fixture
+def blurred(run_of):
+    """blurred() -> a run of that model; its patch is the whole image, and its output the full velocity."""
+
+    def made():
+        sections = {"target": {"rank": "full"}}
+        return run_of(
+            Blurred(),
+            torch.eye(12),
+            Shapes(classes=CLASSES),
+            sections,
+            image_size=2,
+            grid=(1, 1),
+            classes=tuple("abcd"),
+        )
+
+    return made
 
 
 class Judge:
     """Distances of candidates on pixels, with the samples kept."""
 
-    def __init__(self, seed):
-        self.model, self.seed = Blurred(), seed
+    def __init__(self, run, seed):
+        self.run, self.model, self.seed = run, run.model.network, seed
         self.reference, self.known = Moments.of(self.model.data(4000)), {}
 
     def measure(self, candidates, count):
-        labels = torch.arange(count) % CLASSES
         for size in sorted({len(self.known.get(c, ())) for c in candidates} - {count}):
             group = [c for c in candidates if len(self.known.get(c, ())) == size]
             start = noise(self.seed, range(size, count), SHAPE)
-            images = sample_each(
-                self.model,
-                start,
-                labels[size:],
-                [settings(c) for c in group],
-                patch_size=PATCH,
-                colour="rgb",
-                null_label=CLASSES,
-            )
+            images = sample_each(self.run, start, condition(range(size, count)), [settings(c) for c in group])
             for candidate, drawn in zip(group, images, strict=True):
                 values = drawn.permute(0, 2, 3, 1).flatten(1).float() / 127.5 - 1  # in the order of the means
                 self.known[candidate] = torch.cat([self.known.get(candidate, values[:0]), values])
@@ -91,8 +111,8 @@ class Judge:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2, 3])
-def test_it_finds_the_full_grid_s_optimum_at_a_tenth_of_the_cost(seed):
-    judge, brute = Judge(seed), Judge(seed)
+def test_it_finds_the_full_grid_s_optimum_at_a_tenth_of_the_cost(blurred, seed):
+    judge, brute = Judge(blurred(), seed), Judge(blurred(), seed)
     found = search_guidance(GRID, judge.measure, SEARCH, lambda text: None)
     brute.measured = lambda features: Measured(frechet_distance(brute.reference, Moments.of(features)), np.zeros(10))
     full = brute.measure(GRID.all(), SEARCH.count)
@@ -100,43 +120,49 @@ def test_it_finds_the_full_grid_s_optimum_at_a_tenth_of_the_cost(seed):
     assert best > UNGUIDED and best.scale < 4 and best.end < 1, "an optimum on the rim would make this test easy"
     assert found.optimum == best
     assert found.measured[best].value == pytest.approx(full[best].value, rel=1e-12)
-    published, distinct = (SEARCH.count * sum(evaluations(c, STEPS) for c in x) for x in (GRID.nominal, GRID.all()))
+    published, distinct = (SEARCH.count * sum(map(cost, points)) for points in (GRID.nominal, GRID.all()))
     assert brute.model.calls < distinct < published, "the brute search shares beginnings too"
     assert judge.model.calls < 0.05 * published and judge.model.calls < 0.2 * distinct
 
 
-def test_the_shared_beginning_changes_no_bit():
-    model, labels, start = Blurred(), torch.arange(8) % CLASSES, noise(0, range(8), SHAPE)
+@pytest.mark.parametrize("solver", ["heun", "euler", "unipc"])
+def test_the_shared_beginning_changes_no_bit(blurred, solver):
+    run, asked, start = blurred(), condition(range(8)), noise(0, range(8), SHAPE)
     candidates = [UNGUIDED, *GRID.coarse(4)]
-    common = {"patch_size": PATCH, "colour": "rgb", "null_label": CLASSES}
-    images = sample_each(model, start, labels, [settings(c) for c in candidates], **common)
+    images = sample_each(run, start, asked, [settings(c, solver) for c in candidates])
     for candidate, drawn in zip(candidates, images, strict=True):
-        assert torch.equal(drawn, sample(model, start, labels, settings=settings(candidate), **common))
+        assert torch.equal(drawn, sample(run, start, asked, settings(candidate, solver)))
 
 
-def test_the_steps_before_guidance_are_counted_right():
-    times = time_grid(STEPS)
-    assert unguided_steps(times, settings(UNGUIDED)) == STEPS
-    assert unguided_steps(times, settings(Candidate(2.0, 1.0))) == 0
-    assert unguided_steps(times, settings(Candidate(2.0, 0.5))) == 5, "the step from 7/12 ends at 6/12, which is guided"
-    assert unguided_steps(times, settings(Candidate(2.0, 0.01))) == STEPS, "no level is that clean"
+@pytest.mark.parametrize("solver", ["heun", "euler", "unipc"])
+def test_sharing_saves_evaluations_where_the_solver_s_steps_stand_alone(blurred, solver):
+    run, candidates = blurred(), [Candidate(2.0, 0.3), Candidate(3.0, 0.3)]
+    list(sample_each(run, noise(0, range(1), SHAPE), condition([0]), [settings(c, solver) for c in candidates]))
+    apart = sum(cost(c, solver) for c in candidates)
+    assert (run.model.network.calls < apart) == (solver != "unipc") and run.model.network.calls <= apart
 
 
-@pytest.mark.parametrize("candidate", [UNGUIDED, Candidate(2.0, 1.0), Candidate(2.0, 0.5), Candidate(1.5, 0.1)])
-def test_costs_are_those_of_plain_sampling(candidate):
-    model = Blurred()
-    sample(
-        model, noise(0, range(1), SHAPE), torch.zeros(1, dtype=torch.long),
-        patch_size=PATCH, colour="rgb", null_label=CLASSES, settings=settings(candidate),
-    )  # fmt: skip
-    assert model.calls == evaluations(candidate, STEPS)
+def cost(candidate, solver="heun"):
+    return evaluations(candidate, TIMES, parts.load(parts.solver(solver)).visits(STEPS))
+
+
+@pytest.mark.parametrize("solver", ["heun", "euler", "unipc"])
+@pytest.mark.parametrize(
+    "candidate", [UNGUIDED, Candidate(2.0, 1.0), Candidate(2.0, 0.5), Candidate(1.5, 0.1), Candidate(2.0, 0.01)]
+)
+def test_costs_are_those_of_plain_sampling(blurred, candidate, solver):
+    run = blurred()
+    sample(run, noise(0, range(1), SHAPE), condition([0]), settings(candidate, solver))
+    assert run.model.network.calls == cost(candidate, solver)
 
 
 def test_the_grid_is_the_paper_s_without_its_repetitions():
     assert GRID.scales[0] == 1 and GRID.scales[-1] == 4 and len(GRID.scales) == 31
-    assert [guided_levels(end, STEPS) for end in GRID.ends] == list(range(1, STEPS + 1))
+    assert [guided_levels(end, TIMES) for end in GRID.ends] == list(range(1, STEPS + 1))
     assert len(GRID.nominal) == 31 * 50 and len(GRID.all()) == 30 * 12 + 1
-    fine = Grid(SEARCH, 50)
+    shifted = Grid(SEARCH, time_grid(STEPS, 17.0))
+    assert len(shifted.ends) < 12, "shifted noise levels are close to 1, where several lie between two ends"
+    fine = Grid(SEARCH, time_grid(50))
     assert len(fine.ends) == 50, "at the published 50 steps every end is a candidate"
     assert set(GRID.coarse(4)) <= set(GRID.all()) and GRID.at(30, 11) in GRID.coarse(4)
     assert len(GRID.around(GRID.at(5, 5), 1)) == 9 and len(GRID.around(GRID.at(30, 11), 1)) == 4
@@ -166,10 +192,10 @@ def test_a_surface_that_is_all_noise_costs_no_full_grid():
             c: Measured(100 + random.normal(0, 60 / np.sqrt(count)), 100 + random.normal(size=10)) for c in candidates
         }
 
-    def cost(search):
+    def spent(search):
         found = search_guidance(GRID, noisy, search, lambda text: None)
-        return sum(evaluations(c, STEPS) * samples for c, samples in found.samples.items())
+        return sum(cost(c) * samples for c, samples in found.samples.items())
 
-    distinct = SEARCH.count * sum(evaluations(c, STEPS) for c in GRID.all())
-    assert cost(SEARCH) < 0.35 * distinct
-    assert cost(SEARCH) < 0.6 * cost(SEARCH.model_copy(update={"keep": 1000})), "that many keep everything"
+    distinct = SEARCH.count * sum(map(cost, GRID.all()))
+    assert spent(SEARCH) < 0.35 * distinct
+    assert spent(SEARCH) < 0.6 * spent(SEARCH.model_copy(update={"keep": 1000})), "that many keep everything"

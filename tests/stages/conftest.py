@@ -1,6 +1,7 @@
-"""What the stages of the text track run on: small portraits, and a quick evaluator."""
+"""Small portraits, and a workshop in which arms of any kind are made and judged."""
 
 import pytest
+from workshop import SIZE, Workshop, run_stage
 
 from asymflow.config.data import Data
 from asymflow.config.evaluator import Evaluator
@@ -14,23 +15,19 @@ def run():
     return run_stage
 
 
-def run_stage(stage, **options):
-    words = []
-    for name, value in options.items():
-        given = value if isinstance(value, list) else [value]
-        words += [f"--{name.replace('_', '-')}", *map(str, given)]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", [stage.__name__, *words])
-        stage.main()
-
-
 @pytest.fixture(scope="session")
 def portraits(tmp_path_factory):
     """Indexes and shards of portraits of 32 pixels, and an evaluator that has hardly learned anything."""
     folder = tmp_path_factory.mktemp("portraits")
-    write_splits(Data(image_size=32, train=60, evaluator=60, heldout=30), folder, processes=1)
-    config = Evaluator(image_size=32, width=32, text_width=16, heads=2, images=120, batch=20, precision="float32")
+    write_splits(Data(image_size=SIZE, train=60, evaluator=60, heldout=30), folder, processes=1)
+    config = Evaluator(image_size=SIZE, width=32, text_width=16, heads=2, images=120, batch=20, precision="float32")
     run_stage(
         fit_evaluator, config=config.model_dump_json(), data=folder / "evaluator.json", out=folder / "local.safetensors"
     )
     return folder
+
+
+@pytest.fixture(scope="session")
+def workshop(portraits, tmp_path_factory):
+    """Everything made once."""
+    return Workshop(tmp_path_factory.mktemp("workshop") / "results", portraits)

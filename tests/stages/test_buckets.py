@@ -1,4 +1,4 @@
-"""The text track on images of two shapes: encoded bucket by bucket, trained on both, the same bytes again."""
+"""Text-to-image arms on images of two shapes: encoded bucket by bucket, trained on both, the same bytes again."""
 
 import json
 import shutil
@@ -8,37 +8,37 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from workshop import CAPTIONS, SMALL_FLUX, run_stage
 
 from asymflow import tensors
+from asymflow.config.arm import Arm
 from asymflow.config.autoencoder import Autoencoder
 from asymflow.config.data import Data
-from asymflow.config.loss import Loss
+from asymflow.config.embeddings import Embeddings
 from asymflow.config.perceptual import Perceptual
 from asymflow.config.subspace import Subspace
-from asymflow.config.text_arm import TextArm, TextTraining
-from asymflow.config.transformer import Adapter, Transformer
-from asymflow.data.encoded import EncodedReader
 from asymflow.data.reader import ShardReader
+from asymflow.data.rows import RowReader
 from asymflow.data.shards import write_splits
 from asymflow.models import latents
-from asymflow.stages import encode, fit_autoencoder, fit_lift, fit_perceptual, train_text
+from asymflow.stages import embed_captions, encode_latents, fit_autoencoder, fit_lift, fit_perceptual, train
 
 SQUARE, WIDE = (32, 32), (32, 48)
 GRIDS = {SQUARE: (2, 2), WIDE: (2, 3)}
 COUNTS = {SQUARE: 23, WIDE: 14}
-TRAINING = TextTraining(
-    images=60, batch=10, warmup_images=10, log_images=10, shift=2.0, precision="float32", compile="off"
-)
-BASE = TextArm(
-    space="latent", transformer=Transformer(heads=2, head_width=16, double_blocks=1, single_blocks=1), adapter=None,
-    training=TRAINING,
-)  # fmt: skip
-FINETUNED = BASE.model_copy(
-    update={
-        "space": "pixel", "start": "latent_base", "adapter": Adapter(rank=2, alpha=2.0),
-        "loss": Loss(variance_reduction=True, kappa=0.3, perceptual=0.2),
-    }
-)  # fmt: skip
+TRAINING = {
+    "images": 60, "batch": 10, "warmup_images": 10, "log_images": 10, "shift": 2.0, "precision": "float32", "compile": "off",
+    "averages": ["power_7"],
+}  # fmt: skip
+BASE = {
+    "network": SMALL_FLUX, "representation": {"space": "latent", "colour": "oklab"}, "conditions": CAPTIONS,
+    "target": {"basis": "identity", "rank": "full"}, "training": TRAINING,
+}  # fmt: skip
+FINETUNED = BASE | {
+    "representation": {"colour": "oklab"}, "target": {"basis": "lift", "rank": "full"},
+    "start": {"run": "latent_base", "adapter": {"rank": 2, "alpha": 2.0}},
+    "losses": {"variance_reduction": {"kappa": 0.3, "perceptual": 0.2}},
+}  # fmt: skip
 
 
 def pictures(folder: Path) -> Path:
@@ -54,7 +54,7 @@ def pictures(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def folder(run, portraits, tmp_path_factory):
+def folder(portraits, tmp_path_factory):
     """All that training needs, from images of two shapes; the captions' reader has learned from portraits."""
     out = tmp_path_factory.mktemp("buckets")
     data = Data(
@@ -62,69 +62,73 @@ def folder(run, portraits, tmp_path_factory):
         shard_size=8,
     )  # fmt: skip
     write_splits(data, out / "data", processes=1)
-    train, autoencoder = out / "data" / "train.json", out / "autoencoder.safetensors"
+    split, autoencoder = out / "data" / "train.json", out / "autoencoder.safetensors"
     config = Autoencoder(channels=4, width=8, images=40, batch=20, precision="float32").model_dump_json()
-    run(fit_autoencoder, config=config, data=train, heldout=portraits / "heldout.json", out=autoencoder)
+    run_stage(fit_autoencoder, config=config, data=split, heldout=portraits / "heldout.json", out=autoencoder)
     lift = {"config": Subspace(images=30).model_dump_json(), "patch_size": 16, "colour": "oklab"}
-    run(fit_lift, **lift, data=train, latents=autoencoder, out=out / "lift.safetensors")
-    reader = portraits / "local.safetensors"
-    run(encode, patch_size=16, data=train, latents=autoencoder, reader=reader, out=out / "train.json")
+    run_stage(fit_lift, **lift, data=split, latents=autoencoder, out=out / "lift.safetensors")
+    run_stage(encode_latents, patch_size=16, data=split, latents=autoencoder, out=out / "latents" / "train.json")
+    run_stage(
+        embed_captions, config=Embeddings().model_dump_json(), reader="local", data=split,
+        evaluator=portraits / "local.safetensors", out=out / "captions" / "train.json",
+    )  # fmt: skip
     config = Perceptual(images=20, batch=20).model_dump_json()
-    run(fit_perceptual, config=config, data=portraits / "evaluator.json", out=out / "perceptual.safetensors")
+    run_stage(fit_perceptual, config=config, data=portraits / "evaluator.json", out=out / "perceptual.safetensors")
     return out
 
 
-def trained(run, folder, out, arm, **changes):
+def trained(folder, out, arm, **changes):
     given = {
-        "arm": arm.model_dump_json(), "seed": 1, "data": folder / "data" / "train.json", "encoded": folder / "train.json",
+        "arm": Arm.model_validate(arm).model_dump_json(exclude_none=True), "seed": 1, "data": folder / "data" / "train.json",
+        "latents": folder / "latents" / "train.json", "captions": folder / "captions" / "train.json",
         "lift": folder / "lift.safetensors", "perceptual": folder / "perceptual.safetensors", "state": out / "state",
-        "model": out / "model.safetensors", "curve": out / "curve.jsonl", "summary": out / "train.json",
+        "model": out / "model.safetensors", "snapshots": out / "snapshots", "curve": out / "curve.jsonl",
+        "summary": out / "train.json",
     } | changes  # fmt: skip
-    run(train_text, **given)
+    run_stage(train, **given)
     return (out / "model.safetensors").read_bytes()
 
 
 def test_tokens_are_those_of_the_whole_images_in_their_own_grids(folder):
-    reader, found = ShardReader(folder / "data" / "train.json"), EncodedReader(folder / "train.json")
+    reader, found = ShardReader(folder / "data" / "train.json"), RowReader(folder / "latents" / "train.json")
     space = latents.load(folder / "autoencoder.safetensors", 16, torch.device("cpu"))
     assert {bucket.shape: len(bucket.numbers) for bucket in reader.buckets} == COUNTS
     for numbers, shape in reader.buckets:
         assert found.grids(numbers) == {GRIDS[shape]}
         for i in numbers:
             expected = space.encode(reader.whole([i]).float() / 127.5 - 1)
-            torch.testing.assert_close(found.read([i])[0], expected, atol=5e-3, rtol=1e-3)  # half precision
-    assert len({found.read([i])[1].sum().item() for i in range(len(found))}) == len(found), "a caption for each"
+            torch.testing.assert_close(found.read([i])["latents"], expected, atol=5e-3, rtol=1e-3)  # half precision
+    text = RowReader(folder / "captions" / "train.json")
+    assert len({text.read([i])["text"].sum().item() for i in range(len(text))}) == len(text), "a caption for each"
 
 
-def test_training_runs_over_both_shapes_and_gives_the_same_bytes_again(run, folder, tmp_path, monkeypatch):
-    grids, draw = [], train_text.draw
-    monkeypatch.setattr(
-        train_text, "draw", lambda *batch, **options: grids.append(draw(*batch, **options)) or grids[-1]
-    )
-    base = trained(run, folder, tmp_path / "base", BASE)
+def test_training_runs_over_both_shapes_and_gives_the_same_bytes_again(folder, tmp_path, monkeypatch):
+    seen, draw = [], train.draw
+    monkeypatch.setattr(train, "draw", lambda *batch, **options: seen.append(draw(*batch, **options)) or seen[-1])
+    base = trained(folder, tmp_path / "base", BASE)
     start = tmp_path / "base" / "model.safetensors"
-    first, second = (trained(run, folder, tmp_path / name, FINETUNED, start=start) for name in ("first", "second"))
+    first, second = (trained(folder, tmp_path / name, FINETUNED, start=start) for name in ("first", "second"))
     assert first == second != base
-    assert {example.grid for example in grids} == set(GRIDS.values()), "batches of both"
-    for example in grids:
-        assert example.x_0.shape[1] == len(example.positions) == example.grid[0] * example.grid[1]
-        assert example.positions[-1].tolist() == [0, example.grid[0] - 1, example.grid[1] - 1, 0]
+    assert {example.condition.grid for example in seen} == set(GRIDS.values()), "batches of both"
+    for example in seen:
+        rows, columns = example.condition.grid
+        assert example.x_0.shape[1] == rows * columns == example.pixels.shape[2] * example.pixels.shape[3] // 16**2
     losses = [json.loads(line)["loss"] for line in (tmp_path / "first" / "curve.jsonl").read_text().splitlines()]
     assert len(losses) == 6 and np.isfinite(losses).all()
     moved = tensors.load(tmp_path / "first" / "model.safetensors")
-    assert any(name.startswith("ema.") and value.abs().max() > 0 for name, value in moved.items())
+    assert any(name.startswith("power_7/") and value.abs().max() > 0 for name, value in moved.items())
     assert json.loads((tmp_path / "first" / "train.json").read_text())["gflops_per_image"] > 0
 
 
-def test_a_bucket_whose_tokens_lie_otherwise_is_an_error_before_training(run, folder, tmp_path):
-    copied = tmp_path / "encoded"
-    shutil.copytree(folder, copied, ignore=shutil.ignore_patterns("photos", "data"))
+def test_a_bucket_whose_tokens_lie_otherwise_is_an_error_before_training(folder, tmp_path):
+    copied = tmp_path / "latents"
+    shutil.copytree(folder / "latents", copied)
     told = json.loads((copied / "train.json").read_text())
     told["shards"][-1]["grid"] = [3, 2]
     (copied / "train.json").write_text(json.dumps(told))
     message = (
         r"has images 23 to 36 in grids \[\(3, 2\)\] of latent tokens, but with 32 x 48 pixels they have 2 x 3 patches of 16:"
-        " the grids do not match; run stage encode with this patch size"
+        " the grids do not match; run stage encode_latents with this patch size"
     )
     with pytest.raises(ValueError, match=message):
-        trained(run, folder, tmp_path / "out", BASE, encoded=copied / "train.json")
+        trained(folder, tmp_path / "out", BASE, latents=copied / "train.json")

@@ -3,7 +3,8 @@
 import pytest
 
 from asymflow.config.captions import Captions
-from asymflow.stages import caption, encode
+from asymflow.config.embeddings import Embeddings
+from asymflow.stages import caption, embed_captions
 
 
 def test_every_image_gets_a_line_of_its_own_and_the_same_again(run, qwen, portraits, tmp_path):
@@ -26,5 +27,5 @@ def test_a_captioner_that_is_not_there_is_named(run, portraits, tmp_path):
 def test_made_captions_must_be_one_for_each_image(run, portraits, tmp_path):
     (tmp_path / "captions.txt").write_text("one\ntwo\n")
     with pytest.raises(ValueError, match=r"captions.txt has 2 lines for the 60 images of"):
-        run(encode, patch_size=16, data=portraits / "train.json", latents=tmp_path, reader=tmp_path,
+        run(embed_captions, config=Embeddings().model_dump_json(), reader="local", data=portraits / "train.json",
             captions=tmp_path / "captions.txt", out=tmp_path / "out.json")  # fmt: skip

@@ -9,6 +9,7 @@ from PIL import Image
 from asymflow.config.data import Data
 from asymflow.config.evaluator import Evaluator
 from asymflow.config.scoring import Scoring
+from asymflow.config.suite import Suite
 from asymflow.data.reader import ShardReader
 from asymflow.data.shards import write_splits
 from asymflow.stages import fit_evaluator, reference, score
@@ -63,14 +64,13 @@ def folder(tmp_path_factory):
 
 
 def scored(folder, monkeypatch, samples="samples.npy", evaluator="local.safetensors"):
+    count = len(np.load(folder / samples))
+    (folder / "samples.json").write_text(json.dumps({"asks": "classes", "distribution": [0, count]}))
     run(
-        score,
-        monkeypatch,
-        samples=folder / samples,
-        reference=folder / "reference.safetensors",
-        evaluator=folder / evaluator,
+        score, monkeypatch, judge="distribution", config=Suite().model_dump_json(), samples=folder / samples,
+        summary=folder / "samples.json", reference=folder / "reference.safetensors", evaluator=folder / evaluator,
         out=folder / "scores.json",
-    )
+    )  # fmt: skip
     return json.loads((folder / "scores.json").read_text())
 
 
@@ -103,7 +103,7 @@ def test_samples_of_another_shape_kind_or_number_are_refused(folder, monkeypatch
     for name, wrong, message in (
         ("large", images.repeat(2, axis=1), r"expected uint8 \(n, 20, 20, 3\)"),
         ("float", images / 255, "holds float64"),
-        ("few", images[:5], "5 samples; the metrics need 8"),
+        ("few", images[:5], "5 samples of the distribution; the metrics need 8"),
     ):
         np.save(folder / f"{name}.npy", wrong)
         with pytest.raises(ValueError, match=message):

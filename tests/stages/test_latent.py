@@ -7,7 +7,7 @@ from asymflow import tensors
 from asymflow.config.autoencoder import Autoencoder as Config
 from asymflow.config.data import Data
 from asymflow.config.subspace import Subspace
-from asymflow.data.colour import encode
+from asymflow.data.colour import from_rgb
 from asymflow.data.reader import ShardReader
 from asymflow.data.shards import write_splits
 from asymflow.models import latents
@@ -81,7 +81,7 @@ def test_the_lift_brings_latents_near_their_pixels(folder):
     assert (lift.kind, lift.basis.shape, lift.patches) == ("procrustes", (768, 32), 60 * 4)
     reader = ShardReader(folder / "heldout.json")
     pixels = reader.images(range(len(reader))).double() / 127.5 - 1
-    x = patchify(encode(pixels, "oklab"), 16, CHANNEL_FIRST).flatten(0, 1)
+    x = patchify(from_rgb(pixels, "oklab"), 16, CHANNEL_FIRST).flatten(0, 1)
     z = space.encode(pixels.float()).flatten(0, 1).double()
     lifted = lift.scale * z @ lift.basis.T
     assert (x - lifted).square().sum() < 0.4 * x.square().sum()

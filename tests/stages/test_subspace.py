@@ -7,10 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
-from asymflow.config.colour import Colour
 from asymflow.config.data import Data
+from asymflow.config.representation import Colour
 from asymflow.config.subspace import Basis, Subspace
-from asymflow.data.colour import decode, encode
+from asymflow.data.colour import from_rgb, to_rgb
 from asymflow.data.reader import ShardReader
 from asymflow.data.shards import write_splits
 from asymflow.stages import fit_subspace, subspace_figure
@@ -59,7 +59,7 @@ def test_a_basis_belongs_to_the_colour_space_it_was_fitted_in(folder, basis, col
     loaded = load(file(folder, basis, colour), patch_size=PATCH, order=CHANNEL_LAST, colour=colour)
     assert (loaded.kind, loaded.patches) == (basis, 24 * 4)
     reader = ShardReader(folder / "train.json")
-    patches = patchify(encode(reader.images(range(len(reader))).double() / 127.5 - 1, colour), PATCH)
+    patches = patchify(from_rgb(reader.images(range(len(reader))).double() / 127.5 - 1, colour), PATCH)
     torch.testing.assert_close(loaded.spectrum, (patches @ loaded.basis).square().mean((0, 1)))
     (other,) = set(COLOURS) - {colour}
     with pytest.raises(ValueError, match=f"was fitted with colour '{colour}', but the model works with '{other}'"):
@@ -68,7 +68,7 @@ def test_a_basis_belongs_to_the_colour_space_it_was_fitted_in(folder, basis, col
 
 def test_the_principal_components_are_those_of_the_encoded_pixels(folder):
     reader = ShardReader(folder / "train.json")
-    patches = patchify(encode(reader.images(range(len(reader))).double() / 127.5 - 1, "oklab"), PATCH)
+    patches = patchify(from_rgb(reader.images(range(len(reader))).double() / 127.5 - 1, "oklab"), PATCH)
     expected, _ = pca(gram([patches])[0])
     fitted = load(file(folder, "pca", "oklab"), patch_size=PATCH, order=CHANNEL_LAST, colour="oklab")
     torch.testing.assert_close(fitted.basis[:, 0], expected[:, 0])
@@ -94,6 +94,6 @@ def test_lightness_in_oklab_is_shown_as_grey_and_no_hue_is_clamped():
     assert (shown > 0.1).all() and (shown - shown[:, :1]).abs().max() < 1e-5
     signs = torch.cartesian_prod(*3 * [torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64)]).T
     hues = subspace_figure.CONTRAST * signs[:, None]  # (3, 1, 27)
-    grey = encode(torch.zeros(3, 1, 1, dtype=torch.float64), "oklab")
-    torch.testing.assert_close(encode(decode(grey + hues, "oklab"), "oklab"), grey + hues)
+    grey = from_rgb(torch.zeros(3, 1, 1, dtype=torch.float64), "oklab")
+    torch.testing.assert_close(from_rgb(to_rgb(grey + hues, "oklab"), "oklab"), grey + hues)
     assert visible(dct_basis(PATCH), PATCH, "oklab").shape == (48, 48)

@@ -10,7 +10,9 @@ import time
 import pytest
 
 from asymflow.config.arm import Arm
-from asymflow.config.model import Model
+from asymflow.config.jit import JiT
+from asymflow.config.representation import Representation
+from asymflow.config.start import Start
 from asymflow.config.subspace import Subspace
 from asymflow.config.target import Target
 from asymflow.config.training import Training
@@ -21,10 +23,12 @@ from asymflow.tensors import describe
 
 ARM = Arm(
     target=Target(rank=4),
-    model=Model(size="tiny", patch_size=8, embed_pca=4, width=64, dropout=0.1),
+    representation=Representation(patch_size=8),
+    network=JiT(size="tiny", width=64, dropout=0.1),
+    start=Start(pca=4),
     training=Training(
-        images=640, batch=8, micro_batch=4, warmup_images=16, ema_images=(64, 256), checkpoint_images=24, log_images=8,
-        flip=True, compile="off", precision="float32",
+        images=640, batch=8, micro_batch=4, warmup_images=16, averages=("ema_64", "ema_256", "power_7"), checkpoint_images=24,
+        log_images=8, flip=True, compile="off", precision="float32",
     ),
 )  # fmt: skip
 
@@ -39,7 +43,8 @@ class Stage:
     def start(self, name, arm=ARM, launcher=()):
         out = self.folder / name
         options = {
-            "--arm": arm.model_dump_json(), "--seed": "3", "--data": self.data / "train.json", "--state": out / "state",
+            "--arm": arm.model_dump_json(exclude_none=True), "--seed": "3", "--data": self.data / "train.json",
+            "--state": out / "state",
             "--subspace": self.folder / "pca.safetensors", "--pca": self.folder / "pca.safetensors",
             "--model": out / "model.safetensors", "--snapshots": out / "snapshots",
             "--curve": out / "curve.jsonl", "--summary": out / "train.json",

@@ -4,6 +4,7 @@ Whoever has the weights brings two folders, the model and images; here both are 
 its sizes and the networks that judge.
 """
 
+import re
 import shutil
 from pathlib import Path
 
@@ -15,12 +16,15 @@ import yaml
 from PIL import Image
 from safetensors.torch import load_file
 
-from asymflow import tensors
-from asymflow.config.experiment import load, merge
-from asymflow.models import export, latents
-from asymflow.sampling.sampler import noise
-from asymflow.sampling.text import TextRun, sample
-from asymflow.training import text_checkpoint
+from asymflow.config.loading import load
+from asymflow.data.rows import RowReader
+from asymflow.machine import Machine
+from asymflow.models import export
+from asymflow.models.condition import Shapes
+from asymflow.sampling.asks import request
+from asymflow.sampling.run import Run
+from asymflow.sampling.sampler import noise, sample
+from asymflow.training.checkpoint import load_model
 
 ROOT = Path(__file__).parents[2]
 OVERLAY = "workflow/scales/flux2.yaml"
@@ -42,25 +46,21 @@ def small(captioner):
         "perceptual": {"images": 8, "batch": 8},
         "scoring": {"kernel_blocks": 2, "splits": 2},
         "prompts": {"count": COUNTS["heldout"]},
-        "text_base": {
-            "adapter": {"rank": 2, "alpha": 2},
-            "training": {
-                "images": 8,
-                "batch": 4,
-                "micro_batch": 2,
-                "warmup_images": 4,
-                "log_images": 4,
-                "checkpoint_images": 4,
-                "precision": "float32",
-                "compile": "off",
+        "bases": {
+            "text": {
+                "start": {"adapter": {"rank": 2, "alpha": 2}},
+                "training": {
+                    "images": 8, "batch": 4, "micro_batch": 2, "warmup_images": 4, "log_images": 4, "checkpoint_images": 4,
+                    "precision": "float32", "compile": "off",
+                },
             },
         },
-        "text_arms": {"latent_base": {"adapter": {"rank": 2}, "training": {"batch": 4}}},
-        "text_sampling": {"steps": 2, "precision": "float32"},
+        "arms": {"latent_base": {"start": {"adapter": {"rank": 2}}}},
+        "samplings": {"captions": {"count": COUNTS["heldout"], "steps": 2, "precision": "float32"}},
         "studies": {
             "finetune_ablation": {"arms": ["lifted", "asymflow_lpips"], "reference": "lifted"},
         },
-    }
+    }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -99,19 +99,19 @@ def untouched(project, klein, tmp_path):
 
 def test_the_graph_of_the_paper_s_scale_is_complete(untouched):
     """Nothing is trained for judges or latents: those are published."""
-    once = dict.fromkeys(("shard", "reference", "fit_lift", "encode", "encode_prompts", "export"), 1)
-    runs = dict.fromkeys(("train_text", "sample_text", "score", "score_text"), 7)
-    assert untouched.stale(*TARGETS) == once | runs | {"caption": 2, "table": 2}
+    once = dict.fromkeys(("shard", "reference", "fit_lift", "encode_latents", "prompts", "export"), 1)
+    runs = {"train": 7, "sample": 7, "score": 14}
+    assert untouched.stale(*TARGETS) == once | runs | {"caption": 2, "embed_captions": 2, "table": 2}
 
 
-@pytest.mark.parametrize("profile", ["gpu", "slurm"])
-def test_each_rule_of_the_graph_that_uses_a_gpu_asks_for_one(profile):
-    """Else as many of them as there are cores would share it."""
-    told = yaml.safe_load((ROOT / f"profiles/{profile}/profile.yaml").read_text())["set-resources"]
+def test_each_rule_whose_stage_uses_a_gpu_asks_for_one():
+    """Else as many of them as there are cores would share it, and a cluster would run them without."""
+    rules = "\n".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
+    blocks = {block.split(":")[0]: block for block in re.split(r"(?m)^rule ", rules)[1:]}
     stages = {path.stem: path.read_text() for path in (ROOT / "src/asymflow/stages").glob("*.py")}
     used = {name for name, text in stages.items() if "torch.cuda" in text or "machine.choose" in text}
-    fitted = {name for name in used if name.startswith("fit_")}  # not at the paper's scale
-    assert used - fitted <= {name for name, resources in told.items() if resources["gpu"] >= 1}
+    used |= {"sample", "search_guidance", "score"}  # through what they load
+    assert {name for name in used if "gpu=1" not in blocks[name]} == set()
 
 
 @pytest.mark.slow
@@ -125,26 +125,25 @@ def test_each_table_has_its_arms_scored(finished):
 
 @pytest.mark.slow
 def test_the_untrained_arm_is_the_folder_s_model_lifted(finished, klein):
-    weights, lift, _ = text_checkpoint.load(finished.folder / RESULTS / "runs/lifted/seed0/model.safetensors")
+    model = load_model(finished.folder / RESULTS / "runs/lifted/seed0/model.safetensors")
     first = load_file(klein / "transformer/diffusion_pytorch_model.safetensors")["x_embedder.weight"]
-    (fused,) = (value for name, value in weights.items() if "x_embedder" in name)
-    torch.testing.assert_close(fused, first @ lift.A.T)
-    torch.testing.assert_close(lift.A.T @ lift.A, torch.eye(16))
+    (fused,) = (value for name, value in model.weights.items() if "x_embedder" in name)
+    torch.testing.assert_close(fused, first @ model.lift.A.T)
+    torch.testing.assert_close(model.lift.A.T @ model.lift.A, torch.eye(16))
 
 
 @pytest.mark.slow
 def test_the_exported_run_draws_the_same_images(finished):
-    files = [finished.folder / name for name in ("workflow/config.yaml", *finished.overlays)]
-    merged = {}
-    for file in files:
-        merged = merge(merged, yaml.safe_load(file.read_text()))
-    settings = load(merged, files).text_samplings["captions"]
+    files = [finished.folder / name for name in ("workflow/config.yaml", "workflow/studies.yaml", *finished.overlays)]
+    settings = load(files).samplings["captions"]
     model, arm, lift = export.load(finished.folder / RUN / "diffusers", torch.float32)
-    assert (arm.space, arm.colour, arm.patch_size, arm.training.shift) == ("pixel", "oklab", 16, 17.0)
-    space = latents.load(finished.folder / CHOSEN["latent"]["model"], arm.patch_size, torch.device("cpu"))
-    prompts = tensors.load(finished.folder / RESULTS / "latent/prompts.safetensors")
-    eps = noise(0, range(COUNTS["heldout"]), (3, 64, 64))
-    again = sample(TextRun(model, arm, lift, space), eps, prompts["text"].float(), prompts["empty"].float(), settings)
+    representation = arm.representation
+    assert (representation.space, representation.colour, arm.training.shift) == ("pixel", "oklab", 17.0)
+    rows = RowReader(finished.folder / RESULTS / "conditions/captions_flux2/prompts.json")
+    here = Machine(torch.device("cpu"), torch.float32, False)
+    run = Run(model, arm, here, Shapes(caption=rows.shapes["text"]), (), 64, (4, 4), 0, 8, lift)
+    condition = request.shown(run, len(rows), **rows.read(range(len(rows))), empty=rows.shared["empty"])
+    again = sample(run, noise(0, range(len(rows)), run.shape), condition, settings)
     drawn = np.load(finished.folder / RUN / "captions/samples.npy").astype(int)
     difference = np.abs(again.permute(0, 2, 3, 1).numpy() - drawn)
     assert difference.max() <= 1 and difference.mean() < 0.01, "rounding: merged adapters add up in another order"

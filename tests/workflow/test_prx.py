@@ -1,17 +1,17 @@
 """prx-tg's studies: their graphs at every scale, and the smallest ones run from end to end."""
 
+import json
 import os
 import re
 import subprocess
 import sys
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
-import yaml
 
-from asymflow.config.experiment import load, merge
+from asymflow.config.loading import load
+from asymflow.models.condition import Shapes
 from asymflow.models.cost import parameters
 from asymflow.models.nanodit import build
 
@@ -24,7 +24,7 @@ STUDIES = {
 TABLES = [f"{RESULTS}{name}.csv" for name in STUDIES] + [f"{RESULTS}prx_arms_paired.csv"]
 FIGURES = [
     *(f"{RESULTS}figures/{name}.png" for name in STUDIES),
-    *(f"{RESULTS}figures/data_sweep_{shows}.png" for shows in ("curves", "progression", "neighbours", "samples")),
+    *(f"{RESULTS}figures/data_sweep_{shows}.png" for shows in ("curves", "progression", "nearest_images", "samples")),
 ]
 
 
@@ -45,8 +45,9 @@ def jobs(folder, scale, *targets):
 
 
 def experiment(folder, scale):
-    files = [folder / "workflow/config.yaml", folder / f"workflow/scales/{scale}.yaml"]
-    return load(merge(*(yaml.safe_load(file.read_text()) for file in files)), files)
+    return load(
+        [folder / name for name in ("workflow/config.yaml", "workflow/studies.yaml", f"workflow/scales/{scale}.yaml")]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -62,13 +63,14 @@ def test_configuration_alone_moves_the_study_to_the_published_scale(fresh):
     """Nothing is trained for judges there, and every arm has the published code's number of parameters."""
     found = jobs(fresh.folder, "prx_ffhq1024", "results/prx_ffhq1024/prx_arms.csv")
     once = dict.fromkeys(("shard", "reference", "suite", "floors", "table"), 1)
-    assert found == once | {"embed": 2, "fit_subspace": 2} | dict.fromkeys(("train_prx", "sample_prx", "score_prx"), 10)
+    twice = dict.fromkeys(("embed_captions", "embed_images", "fit_subspace"), 2)
+    assert found == once | twice | {"train": 10, "sample": 10, "score": 30}
     chosen = experiment(fresh.folder, "prx_ffhq1024")
     assert chosen.data.image_size == 1024 and chosen.embeddings.text == "google-t5/t5-large"
     with torch.device("meta"):
         network = build(
-            chosen.prx_arms["prx_d"].network, image_size=1024, text=1024, cls=1024, patches=1024, generator=None,
-            checkpointing=False,
+            chosen.arms["prx_d"].network, dimension=768, grid=(64, 64), generator=None, checkpointing=False,
+            shapes=Shapes(caption=(512, 1024), embedding=1024, patches=(4096, 1024), joints=133),
         )  # fmt: skip
         projector = torch.nn.Linear(network.width, 1024, bias=False)
     assert parameters(network) + parameters(projector) == 239_571_540
@@ -76,24 +78,12 @@ def test_configuration_alone_moves_the_study_to_the_published_scale(fresh):
 
 def test_the_published_protocol_is_an_overlay(fresh):
     chosen = experiment(fresh.folder, "prx_published")
-    d, g = (chosen.prx_arms[name] for name in ("prx_d", "prx_g"))
-    assert g.dead_target and not d.dead_target and g.target.basis == "identity"
-    assert all(arm.training.ema == "stale" and arm.network.start == "xavier" for arm in (d, g))
-    assert chosen.suite.split == "train" and not chosen.prx_samplings["self_guided"].paired
+    d, g = (chosen.arms[name] for name in ("prx_d", "prx_g"))
+    assert g.target.dead and not d.target.dead and g.target.basis == "identity"
+    assert all(arm.training.averages[0] == "stale" and arm.network.modulation_start == "xavier" for arm in (d, g))
+    assert chosen.suite.split == "train" and not chosen.samplings["self_guided"].paired
     found = jobs(fresh.folder, "prx_published", "results/prx_published/prx_arms.csv")
-    assert found["train_prx"] == len(chosen.studies["prx_arms"].arms) == 4
-
-
-def test_arms_differ_from_the_reference_in_one_factor(fresh):
-    chosen = experiment(fresh.folder, "smoke")
-    base = chosen.prx_arms["prx_d"].model_dump()
-    factors = {"prx_e": "spatial", "prx_g": "target", "prx_g_identity": "target", "prx_u": "target",
-               "prx_d_fading": "alignment", "prx_d_shared": "network", "prx_d_scan": "network", "prx_c": "alignment"}  # fmt: skip
-    for name, factor in factors.items():
-        own = chosen.prx_arms[name].model_dump()
-        for values in (own, base):  # how many snapshots are kept changes no weight
-            values["training"]["snapshots"] = 0
-        assert [key for key in own if own[key] != base[key]] == [factor], name
+    assert found["train"] == len(chosen.studies["prx_arms"].arms) == 4
 
 
 @pytest.mark.slow
@@ -114,12 +104,14 @@ def test_the_data_sweep_knows_how_many_images_each_arm_had(studied):
     table = pd.read_csv(studied.folder / RESULTS / "data_sweep.csv").set_index("arm")
     assert table.loc["data250_rank8", "set_images"] == 16 and table.loc["prx_d", "set_images"] == 96
     run = studied.folder / RESULTS / "runs/data250_rank8/seed0/bare"
-    assert np.load(run / "neighbours.npy").shape[:2] == (8, 3)
+    nearest = json.loads((run / "memorisation.json").read_text())["nearest"]
+    assert len(nearest["train"]) == 8 and max(nearest["train"]) < 16
 
 
 @pytest.mark.slow
 def test_nothing_is_left_to_do_and_another_sampling_trains_nothing(studied):
     assert studied.stale(*TABLES, *FIGURES) == {}
-    studied.overlay({"studies": STUDIES, "prx_samplings": {"bare": {"steps": 3}}})
+    studied.overlay({"studies": STUDIES, "samplings": {"bare": {"steps": 3}}})
     stale = studied.stale(*TABLES, *FIGURES)
-    assert "train_prx" not in stale and stale["sample_prx"] == 3
+    assert "train" not in stale
+    assert stale["sample"] == 7, "three arms, and two snapshots of two of them, whose settings differ from that one"

@@ -37,7 +37,8 @@ def test_the_searched_guidance_is_what_was_sampled_with_and_its_cost_is_told(stu
     row = read(studied, "guidance").iloc[0]
     run = studied.folder / RESULTS / "runs/rank8/seed0/searched"
     optimum = json.loads((run / "guidance.json").read_text())["optimum"]
-    assert (row["guidance"], row["interval_end"]) == (optimum["scale"], optimum["end"])
+    assert row["guidance"] == "classifier_free"
+    assert (row["guidance_scale"], row["interval_end"]) == (optimum["scale"], optimum["end"])
     assert row["published_guidance"] == 2.5 and row["search_evaluations"] > 0 and row["share_of_grid"] > 0
 
 
@@ -60,7 +61,7 @@ def test_published_systems_stand_below_ours_with_costs_in_columns_apart(studied)
 def test_nothing_is_left_to_do_and_another_guidance_trains_nothing(studied):
     assert studied.stale(*TARGETS, *FIGURES) == {}
     try:
-        studied.overlay({"studies": STUDIES, "samplings": {"guided": {"guidance": 3.0}}})
+        studied.overlay({"studies": STUDIES, "samplings": {"guided": {"guidance": {"scale": 3.0}}}})
         stale = studied.stale(*TARGETS)
     finally:
         studied.overlay({"studies": STUDIES})

@@ -67,13 +67,13 @@ def test_a_change_of_one_arm_trains_that_arm(edited):
 
 
 def test_an_arm_in_another_colour_space_has_a_subspace_of_its_own(edited):
-    edited.overlay({"arms": {"rank0": {"model": {"colour": "oklab"}}}})
+    edited.overlay({"arms": {"rank0": {"representation": {"colour": "oklab"}}}})
     jobs = edited.stale(TABLE, FIGURE)
     assert jobs["fit_subspace"] == 1 and jobs["train"] == 1 and "fit_evaluator" not in jobs
 
 
 def test_a_change_of_a_sampling_field_trains_nothing(edited):
-    edited.overlay({"samplings": {"guided": {"guidance": 3.0}}})
+    edited.overlay({"samplings": {"guided": {"guidance": {"scale": 3.0}}}})
     assert edited.stale(TABLE, FIGURE) == {"sample": 2, "score": 2, "table": 1, "figure": 1}
 
 
@@ -84,7 +84,7 @@ def test_another_seed_trains_only_itself(edited):
 
 def test_swapped_values_are_noticed(edited):
     """Snakemake compares parameters as a set, in which two swapped values look the same; one JSON string does not."""
-    edited.overlay({"base": {"training": {"betas": [0.95, 0.9]}}})
+    edited.overlay({"bases": {"scratch": {"training": {"betas": [0.95, 0.9]}}}})
     assert edited.stale(TABLE, FIGURE)["train"] == 2
 
 

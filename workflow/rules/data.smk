@@ -7,13 +7,16 @@ rule shard:
     benchmark:
         "<results>/data/shard.benchmark.tsv"
     threads: 16
+    resources:
+        mem_mb=8000,
+        runtime=720,
     params:
-        config=section("data"),
-        folder=lambda wildcards, output: f"{RESULTS}/data",
-        code=code("shard"),
+        config=plan.section("data"),
+        folder=f"{paths.results}/data",
+        code=plan.code("shard"),
     shell:
-        "python -m asymflow.stages.shard --config {params.config:q} --out-dir {params.folder} --processes {threads}"
-        " > {log} 2>&1"
+        "python -m asymflow.stages.shard --config {params.config:q} --out-dir {params.folder:q} --processes {threads}"
+        " > {log:q} 2>&1"
 
 
 rule data_grid:
@@ -29,10 +32,11 @@ rule data_grid:
         ),
     log:
         "<results>/figures/data_grid.log",
+    localrule: True
     params:
-        code=code("data_grid"),
+        code=plan.code("data_grid"),
     shell:
-        "python -m asymflow.stages.data_grid --data {input.data} --picture {output} > {log} 2>&1"
+        "python -m asymflow.stages.data_grid --data {input.data:q} --picture {output:q} > {log:q} 2>&1"
 
 
 rule caption:
@@ -43,8 +47,29 @@ rule caption:
         "<results>/data/{split}.captions.txt",
     log:
         "<results>/data/{split}.caption.log",
+    resources:
+        gpu=1,
+        mem_mb=64000,
+        runtime=1440,
     params:
-        config=section("captions"),
-        code=code("caption"),
+        config=plan.section("captions"),
+        code=plan.code("caption"),
     shell:
-        "python -m asymflow.stages.caption --config {params.config:q} --data {input} --out {output} > {log} 2>&1"
+        "python -m asymflow.stages.caption --config {params.config:q} --data {input:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule prompts:
+    "Choose the captions that arms are asked for: held-out ones, or those of a file."
+    input:
+        unpack(plan.prompts),
+    output:
+        "<results>/data/prompts.json",
+    log:
+        "<results>/data/prompts.log",
+    localrule: True
+    params:
+        config=plan.section("prompts"),
+        code=plan.code("prompts"),
+    shell:
+        "python -m asymflow.stages.prompts --config {params.config:q} --heldout {input.heldout:q}"
+        " --captions {input.captions:q} --out {output:q} > {log:q} 2>&1"

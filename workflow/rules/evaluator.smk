@@ -9,17 +9,19 @@ rule fit_evaluator:
     benchmark:
         "<results>/evaluator/fit_evaluator.benchmark.tsv"
     threads: 1  # so that arms can train beside it
+    resources:
+        gpu=1,
     params:
-        config=section("evaluator"),
-        code=code("fit_evaluator"),
+        config=plan.section("evaluator"),
+        code=plan.code("fit_evaluator"),
     shell:
-        "python -m asymflow.stages.fit_evaluator --config {params.config:q} --data {input} --out {output} > {log} 2>&1"
+        "python -m asymflow.stages.fit_evaluator --config {params.config:q} --data {input:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule reference:
     "Features of the training images, which samples are compared with; the held-out images give the floor."
     input:
-        evaluator=evaluator_file,
+        evaluator=plan.evaluator_file,
         data="<results>/data/train.json",
         heldout="<results>/data/heldout.json",
     output:
@@ -28,13 +30,15 @@ rule reference:
     log:
         "<results>/evaluator/reference.log",
     threads: 1
+    resources:
+        gpu=1,
     params:
-        config=section("scoring"),
-        evaluator=evaluator_name,
-        code=code("reference"),
+        config=plan.section("scoring"),
+        evaluator=plan.evaluator,
+        code=plan.code("reference"),
     shell:
-        "python -m asymflow.stages.reference --config {params.config:q} --evaluator {params.evaluator}"
-        " --data {input.data} --heldout {input.heldout} --out {output.reference} --floor {output.floor} > {log} 2>&1"
+        "python -m asymflow.stages.reference --config {params.config:q} --evaluator {params.evaluator:q}"
+        " --data {input.data:q} --heldout {input.heldout:q} --out {output.reference:q} --floor {output.floor:q} > {log:q} 2>&1"
 
 
 rule fit_perceptual:
@@ -46,8 +50,10 @@ rule fit_perceptual:
     log:
         "<results>/evaluator/fit_perceptual.log",
     threads: 1
+    resources:
+        gpu=1,
     params:
-        config=section("perceptual"),
-        code=code("fit_perceptual"),
+        config=plan.section("perceptual"),
+        code=plan.code("fit_perceptual"),
     shell:
-        "python -m asymflow.stages.fit_perceptual --config {params.config:q} --data {input} --out {output} > {log} 2>&1"
+        "python -m asymflow.stages.fit_perceptual --config {params.config:q} --data {input:q} --out {output:q} > {log:q} 2>&1"

@@ -1,5 +1,5 @@
 rule fit_autoencoder:
-    "Train the autoencoder whose latents the text-to-image models begin in."
+    "Train the autoencoder whose latents the latent models work in."
     input:
         data="<results>/data/train.json",
         heldout="<results>/data/heldout.json",
@@ -10,69 +10,52 @@ rule fit_autoencoder:
     benchmark:
         "<results>/latent/fit_autoencoder.benchmark.tsv"
     threads: 1
+    resources:
+        gpu=1,
     params:
-        config=section("autoencoder"),
-        code=code("fit_autoencoder"),
+        config=plan.section("autoencoder"),
+        code=plan.code("fit_autoencoder"),
     shell:
-        "python -m asymflow.stages.fit_autoencoder --config {params.config:q} --data {input.data}"
-        " --heldout {input.heldout} --out {output} > {log} 2>&1"
+        "python -m asymflow.stages.fit_autoencoder --config {params.config:q} --data {input.data:q}"
+        " --heldout {input.heldout:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule fit_lift:
     "Align latent tokens with pixel patches: the orthonormal lift and its scale (Procrustes)."
     input:
         data="<results>/data/train.json",
-        latents=latent_space,
+        latents=plan.latent_space,
     output:
         "<results>/latent/lift_{colour}_p{patch_size}.safetensors",
     log:
         "<results>/latent/lift_{colour}_p{patch_size}.fit_lift.log",
     threads: 1
     params:
-        config=section("subspace"),
-        code=code("fit_lift"),
+        config=plan.section("subspace"),
+        code=plan.code("fit_lift"),
     shell:
         "python -m asymflow.stages.fit_lift --config {params.config:q} --patch-size {wildcards.patch_size}"
-        " --colour {wildcards.colour} --data {input.data} --latents {input.latents} --out {output} > {log} 2>&1"
+        " --colour {wildcards.colour} --data {input.data:q} --latents {input.latents:q} --out {output:q} > {log:q} 2>&1"
 
 
-rule encode:
-    "Encode the training images and their captions as text-to-image models see them."
+rule encode_latents:
+    "Encode the training images as latent tokens."
     input:
         data="<results>/data/train.json",
-        latents=latent_space,
-        reader=text_reader,
-        captions=made_captions("train"),
+        latents=plan.latent_space,
     output:
         "<results>/latent/p{patch_size}/train.json",
     log:
-        "<results>/latent/p{patch_size}/encode.log",
+        "<results>/latent/p{patch_size}/encode_latents.log",
     benchmark:
-        "<results>/latent/p{patch_size}/encode.benchmark.tsv"
+        "<results>/latent/p{patch_size}/encode_latents.benchmark.tsv"
     threads: 1
+    resources:
+        gpu=1,
+        mem_mb=64000,
+        runtime=1440,
     params:
-        code=code("encode"),
+        code=plan.code("encode_latents"),
     shell:
-        "python -m asymflow.stages.encode --patch-size {wildcards.patch_size} --data {input.data} --latents {input.latents}"
-        " --reader {input.reader} --captions {input.captions} --out {output} > {log} 2>&1"
-
-
-rule encode_prompts:
-    "Encode the captions that text-to-image arms are judged by."
-    input:
-        heldout="<results>/data/heldout.json",
-        reader=text_reader,
-        captions=made_captions("heldout"),
-        path=[experiment.prompts.path] if experiment.prompts.path else [],
-    output:
-        prompts="<results>/latent/prompts.json",
-        tokens="<results>/latent/prompts.safetensors",
-    log:
-        "<results>/latent/encode_prompts.log",
-    threads: 1
-    params:
-        config=section("prompts"),
-        code=code("encode_prompts"),
-    shell:
-        "python -m asymflow.stages.encode_prompts --config {params.config:q} --heldout {input.heldout}"
-        " --captions {input.captions} --reader {input.reader} --prompts {output.prompts} --tokens {output.tokens} > {log} 2>&1"
+        "python -m asymflow.stages.encode_latents --patch-size {wildcards.patch_size} --data {input.data:q}"
+        " --latents {input.latents:q} --out {output:q} > {log:q} 2>&1"

@@ -1,4 +1,4 @@
-PATCH_SIZE = experiment.arms[DEFAULT_ARM].model.patch_size
+PATCH_SIZE = DEFAULT_ARM.representation.patch_size
 
 
 rule parameterisation_figure:
@@ -16,12 +16,13 @@ rule parameterisation_figure:
         "<results>/figures/parameterisation.svg",
     log:
         "<results>/figures/parameterisation_figure.log",
+    localrule: True
     params:
         patch_size=PATCH_SIZE,
-        code=code("parameterisation_figure"),
+        code=plan.code("parameterisation_figure"),
     shell:
-        "python -m asymflow.stages.parameterisation_figure --data {input.data} --subspace {input.subspace}"
-        " --patch-size {params.patch_size} --figure {output} > {log} 2>&1"
+        "python -m asymflow.stages.parameterisation_figure --data {input.data:q} --subspace {input.subspace:q}"
+        " --patch-size {params.patch_size} --figure {output:q} > {log:q} 2>&1"
 
 
 rule component_figure:
@@ -39,9 +40,10 @@ rule component_figure:
         "<results>/figures/components.svg",
     log:
         "<results>/figures/component_figure.log",
+    localrule: True
     params:
         patch_size=PATCH_SIZE,
-        code=code("component_figure"),
+        code=plan.code("component_figure"),
     shell:
-        "python -m asymflow.stages.component_figure --data {input.data} --subspace {input.subspace}"
-        " --patch-size {params.patch_size} --figure {output} > {log} 2>&1"
+        "python -m asymflow.stages.component_figure --data {input.data:q} --subspace {input.subspace:q}"
+        " --patch-size {params.patch_size} --figure {output:q} > {log:q} 2>&1"

@@ -1,10 +1,9 @@
 rule table:
     "Gather the scores of a study into its table and its summary over seeds, published numbers beside."
     input:
-        summaries=study_summaries,
-        scores=study_scores,
-        published=study_published,
-        systems=study_systems,
+        runs=plan.table,
+        published=plan.published,
+        systems=plan.systems,
     output:
         table=report(
             "<results>/{study}.csv",
@@ -20,19 +19,20 @@ rule table:
         ),
     log:
         "<results>/{study}.table.log",
+    localrule: True
     params:
-        study=study_config,
-        code=code("table"),
+        study=lambda wildcards: plan.study(wildcards, *plan.table_files(wildcards.study)),
+        code=plan.code("table"),
     shell:
-        "python -m asymflow.stages.table --study {params.study:q} --published {input.published}"
-        " --systems {input.systems} --table {output.table} --summary {output.summary} > {log} 2>&1"
+        "python -m asymflow.stages.table --study {params.study:q} --published {input.published:q}"
+        " --systems {input.systems:q} --table {output.table:q} --summary {output.summary:q} > {log:q} 2>&1"
 
 
 rule figure:
     "Draw a study: its metrics with their spread over seeds."
     input:
         table="<results>/{study}.csv",
-        beside=study_beside,
+        beside=plan.beside,
     output:
         png=report(
             "<results>/figures/{study}.png",
@@ -43,18 +43,19 @@ rule figure:
         svg="<results>/figures/{study}.svg",
     log:
         "<results>/figures/{study}.figure.log",
+    localrule: True
     params:
-        study=study_config,
-        code=code("figure"),
+        study=lambda wildcards: plan.study(wildcards, "guidance"),
+        code=plan.code("figure"),
     shell:
-        "python -m asymflow.stages.figure --study {params.study:q} --table {input.table} --beside {input.beside}"
-        " --figure {output.png} {output.svg} > {log} 2>&1"
+        "python -m asymflow.stages.figure --study {params.study:q} --table {input.table:q}"
+        " --figure {output.png:q} {output.svg:q} > {log:q} 2>&1"
 
 
 rule sample_grid:
-    "Show what each arm of a study draws from the same noise and for the same classes."
+    "Show what each arm of a study draws from the same noise."
     input:
-        samples=study_pictures,
+        lambda wildcards: plan.runs(wildcards.study, "samples", samplings=plan.last(wildcards.study)),
     output:
         report(
             "<results>/figures/{study}_samples.png",
@@ -64,12 +65,12 @@ rule sample_grid:
         ),
     log:
         "<results>/figures/{study}.sample_grid.log",
+    localrule: True
     params:
-        study=study_config,
-        code=code("sample_grid"),
+        study=lambda wildcards: plan.study(wildcards, "samples"),
+        code=plan.code("sample_grid"),
     shell:
-        "python -m asymflow.stages.sample_grid --study {params.study:q} --samples {input.samples} --picture {output}"
-        " > {log} 2>&1"
+        "python -m asymflow.stages.sample_grid --study {params.study:q} --picture {output:q} > {log:q} 2>&1"
 
 
 rule speedup:
@@ -85,19 +86,20 @@ rule speedup:
         ),
     log:
         "<results>/{study}.speedup.log",
+    localrule: True
     params:
         reference=lambda wildcards: experiment.studies[wildcards.study].reference,
-        code=code("speedup"),
+        code=plan.code("speedup"),
     shell:
-        "python -m asymflow.stages.speedup --reference {params.reference} --table {input} --out {output} > {log} 2>&1"
+        "python -m asymflow.stages.speedup --reference {params.reference:q} --table {input:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule pairs:
     "Say how alike the images of a study's arms are that began with the same noise, against shuffled pairs."
     input:
-        samples=study_pictures,
-        perceptual=perceptual_file,
-        evaluator=evaluator_file,
+        samples=lambda wildcards: plan.runs(wildcards.study, "samples", samplings=plan.last(wildcards.study)),
+        perceptual=plan.perceptual_file,
+        evaluator=plan.evaluator_file,
     output:
         report(
             "<results>/{study}_pairs.csv",
@@ -107,20 +109,22 @@ rule pairs:
         ),
     log:
         "<results>/{study}.pairs.log",
+    resources:
+        gpu=1,
     params:
-        study=study_config,
-        evaluator=evaluator_name,
-        code=code("pairs"),
+        study=lambda wildcards: plan.study(wildcards, "samples"),
+        evaluator=plan.evaluator,
+        code=plan.code("pairs"),
     shell:
-        "python -m asymflow.stages.pairs --study {params.study:q} --samples {input.samples} --perceptual {input.perceptual}"
-        " --evaluator {params.evaluator} --out {output} > {log} 2>&1"
+        "python -m asymflow.stages.pairs --study {params.study:q} --perceptual {input.perceptual:q}"
+        " --evaluator {params.evaluator:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule crops:
-    "Show what each arm of a text-to-image study draws in the middle of the same images."
+    "Show what each arm of a study draws in the middle of the same images, under their captions."
     input:
-        samples=study_pictures,
-        prompts="<results>/latent/prompts.json",
+        samples=lambda wildcards: plan.runs(wildcards.study, "samples", samplings=plan.last(wildcards.study)),
+        prompts="<results>/data/prompts.json",
     output:
         report(
             "<results>/figures/{study}_crops.png",
@@ -130,9 +134,99 @@ rule crops:
         ),
     log:
         "<results>/figures/{study}.crops.log",
+    localrule: True
     params:
-        study=study_config,
-        code=code("crops"),
+        study=lambda wildcards: plan.study(wildcards, "samples"),
+        code=plan.code("crops"),
     shell:
-        "python -m asymflow.stages.crops --study {params.study:q} --samples {input.samples} --prompts {input.prompts}"
-        " --picture {output} > {log} 2>&1"
+        "python -m asymflow.stages.crops --study {params.study:q} --prompts {input.prompts:q} --picture {output:q}"
+        " > {log:q} 2>&1"
+
+
+rule paired:
+    "Compare the arms of a study with its reference case by case."
+    input:
+        lambda wildcards: plan.runs(wildcards.study, *plan.case_by_case(wildcards.study)),
+    output:
+        report(
+            "<results>/{study}_paired.csv",
+            caption="../report/paired.rst",
+            category="{study}",
+            labels={"shows": "differences case by case"},
+        ),
+    log:
+        "<results>/{study}.paired.log",
+    localrule: True
+    params:
+        study=lambda wildcards: plan.study(wildcards, *plan.case_by_case(wildcards.study)),
+        code=plan.code("paired"),
+    shell:
+        "python -m asymflow.stages.paired --study {params.study:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule curves:
+    "Draw the training loss of each arm of a study."
+    input:
+        lambda wildcards: plan.runs(wildcards.study, "curve"),
+    output:
+        report(
+            "<results>/figures/{study}_curves.png",
+            caption="../report/curves.rst",
+            category="{study}",
+            labels={"shows": "learning curves"},
+        ),
+    log:
+        "<results>/figures/{study}.curves.log",
+    localrule: True
+    params:
+        study=lambda wildcards: plan.study(wildcards, "curve"),
+        code=plan.code("curves"),
+    shell:
+        "python -m asymflow.stages.curves --study {params.study:q} --figure {output:q} > {log:q} 2>&1"
+
+
+rule progression:
+    "Show the same images at each sampling setting of a study: snapshots, or kinds of guidance."
+    input:
+        lambda wildcards: plan.runs(wildcards.study, "samples"),
+    output:
+        report(
+            "<results>/figures/{study}_progression.png",
+            caption="../report/progression.rst",
+            category="{study}",
+            labels={"shows": "the same images at each setting"},
+        ),
+    log:
+        "<results>/figures/{study}.progression.log",
+    localrule: True
+    params:
+        study=lambda wildcards: plan.study(wildcards, "samples"),
+        code=plan.code("progression"),
+    shell:
+        "python -m asymflow.stages.progression --study {params.study:q} --picture {output:q} > {log:q} 2>&1"
+
+
+rule nearest_images:
+    "Show samples of each arm beside the training image and the held-out image that are most like them."
+    input:
+        runs=lambda wildcards: plan.runs(
+            wildcards.study, "samples", "memorisation", samplings=plan.first(wildcards.study)
+        ),
+        train="<results>/data/train.json",
+        heldout="<results>/data/heldout.json",
+    output:
+        report(
+            "<results>/figures/{study}_nearest_images.png",
+            caption="../report/nearest_images.rst",
+            category="{study}",
+            labels={"shows": "nearest images"},
+        ),
+    log:
+        "<results>/figures/{study}.nearest_images.log",
+    localrule: True
+    params:
+        study=lambda wildcards: plan.study(wildcards, "samples", "memorisation"),
+        code=plan.code("nearest_images"),
+    shell:
+        "python -m asymflow.stages.nearest_images --study {params.study:q} --train {input.train:q} --heldout {input.heldout:q}"
+        " --picture {output:q} > {log:q} 2>&1"

@@ -1,8 +1,7 @@
 rule sample:
-    "Draw the samples of one run under one sampling setting."
+    "Draw the images that a sampling setting asks of one run."
     input:
-        model=sampled_model,
-        guidance=searched_guidance,
+        unpack(plan.sample),
     output:
         samples="<results>/runs/{arm}/seed{seed}/{sampling}/samples.npy",
         summary="<results>/runs/{arm}/seed{seed}/{sampling}/samples.json",
@@ -10,44 +9,51 @@ rule sample:
         "<results>/runs/{arm}/seed{seed}/{sampling}/sample.log",
     benchmark:
         "<results>/runs/{arm}/seed{seed}/{sampling}/sample.benchmark.tsv"
-    wildcard_constraints:
-        arm=named(experiment.arms),
     threads: 1
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime=480,
     params:
-        sampling=sampling_config,
+        sampling=plan.sampling,
+        asks=plan.asks,
+        folder=plan.folder_of,
         launcher=launcher,
-        code=code("sample"),
+        code=plan.sample_code,
     shell:
-        "{params.launcher} -m asymflow.stages.sample --sampling {params.sampling:q} --model {input.model}"
-        " --guidance {input.guidance} --samples {output.samples} --summary {output.summary} > {log} 2>&1"
+        "{params.launcher} -m asymflow.stages.sample --sampling {params.sampling:q} --asks {params.asks}"
+        " --asked {input.asked:q} --model {input.model:q} --start {input.start:q} --folder {params.folder:q}"
+        " --latents {input.latents:q} --guidance {input.guidance:q} --samples {output.samples:q}"
+        " --summary {output.summary:q} > {log:q} 2>&1"
 
 
-rule sample_text:
-    "Draw an image for each caption with one text-to-image run."
+rule search_guidance:
+    "Search the guidance scale and interval that give one run's samples the smallest distance."
     input:
-        model="<results>/runs/{arm}/seed{seed}/model.safetensors",
-        start=arm_start,
-        latents=latent_space,
-        prompts="<results>/latent/prompts.safetensors",
+        unpack(plan.search),
     output:
-        samples="<results>/runs/{arm}/seed{seed}/{sampling}/samples.npy",
-        summary="<results>/runs/{arm}/seed{seed}/{sampling}/samples.json",
+        "<results>/runs/{arm}/seed{seed}/{sampling}/guidance.json",
     log:
-        "<results>/runs/{arm}/seed{seed}/{sampling}/sample_text.log",
+        "<results>/runs/{arm}/seed{seed}/{sampling}/search_guidance.log",
     benchmark:
-        "<results>/runs/{arm}/seed{seed}/{sampling}/sample_text.benchmark.tsv"
-    wildcard_constraints:
-        arm=named(experiment.text_arms),
+        "<results>/runs/{arm}/seed{seed}/{sampling}/search_guidance.benchmark.tsv"
     threads: 1
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime=480,
     params:
-        sampling=sampling_config,
-        folder=latent_folder,
-        launcher=launcher,
-        code=code("sample_text"),
+        config=plan.section("search"),
+        sampling=plan.sampling,
+        asks=plan.asks,
+        folder=plan.folder_of,
+        evaluator=plan.evaluator,
+        code=plan.search_code,
     shell:
-        "{params.launcher} -m asymflow.stages.sample_text --sampling {params.sampling:q} --model {input.model}"
-        " --start {input.start} --folder {params.folder} --latents {input.latents} --prompts {input.prompts}"
-        " --samples {output.samples} --summary {output.summary} > {log} 2>&1"
+        "python -m asymflow.stages.search_guidance --config {params.config:q} --sampling {params.sampling:q}"
+        " --asks {params.asks} --asked {input.asked:q} --model {input.model:q} --start {input.start:q}"
+        " --folder {params.folder:q} --latents {input.latents:q} --reference {input.reference:q}"
+        " --evaluator {params.evaluator:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule picture:
@@ -59,30 +65,9 @@ rule picture:
         "<results>/runs/{arm}/seed{seed}/{sampling}/samples.png",
     log:
         "<results>/runs/{arm}/seed{seed}/{sampling}/picture.log",
+    localrule: True
     params:
-        code=code("picture"),
+        code=plan.code("picture"),
     shell:
-        "python -m asymflow.stages.picture --samples {input.samples} --data {input.data} --picture {output} > {log} 2>&1"
-
-
-rule search_guidance:
-    "Search the guidance scale and interval that give one run's samples the smallest distance."
-    input:
-        model="<results>/runs/{arm}/seed{seed}/model.safetensors",
-        evaluator=evaluator_file,
-        reference="<results>/evaluator/reference.safetensors",
-    output:
-        "<results>/runs/{arm}/seed{seed}/{sampling}/guidance.json",
-    log:
-        "<results>/runs/{arm}/seed{seed}/{sampling}/search_guidance.log",
-    benchmark:
-        "<results>/runs/{arm}/seed{seed}/{sampling}/search_guidance.benchmark.tsv"
-    threads: 1
-    params:
-        config=section("search"),
-        sampling=sampling_config,
-        evaluator=evaluator_name,
-        code=code("search_guidance"),
-    shell:
-        "python -m asymflow.stages.search_guidance --config {params.config:q} --sampling {params.sampling:q}"
-        " --model {input.model} --reference {input.reference} --evaluator {params.evaluator} --out {output} > {log} 2>&1"
+        "python -m asymflow.stages.picture --samples {input.samples:q} --data {input.data:q} --picture {output:q}"
+        " > {log:q} 2>&1"

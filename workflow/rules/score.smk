@@ -1,40 +1,20 @@
 rule score:
-    "Compare the samples of one run with the training images: Frechet distance, kernel distance, precision, recall."
+    "Score the samples of one run by one judge: distribution, captions, suite or memorisation."
     input:
-        samples="<results>/runs/{arm}/seed{seed}/{sampling}/samples.npy",
-        evaluator=evaluator_file,
-        reference="<results>/evaluator/reference.safetensors",
+        unpack(plan.score),
     output:
-        "<results>/runs/{arm}/seed{seed}/{sampling}/scores.json",
+        "<results>/runs/{arm}/seed{seed}/{sampling}/{judge}.json",
     log:
-        "<results>/runs/{arm}/seed{seed}/{sampling}/score.log",
-    wildcard_constraints:
-        arm=named(experiment.arms, experiment.text_arms),
+        "<results>/runs/{arm}/seed{seed}/{sampling}/{judge}.log",
     threads: 1
+    resources:
+        gpu=1,
     params:
-        evaluator=evaluator_name,
-        code=code("score"),
+        config=plan.section("suite"),
+        evaluator=plan.evaluator,
+        code=plan.score_code,
     shell:
-        "python -m asymflow.stages.score --samples {input.samples} --reference {input.reference}"
-        " --evaluator {params.evaluator} --out {output} > {log} 2>&1"
-
-
-rule score_text:
-    "Ask of each image whether it shows its caption: CLIP score, named attributes, and preference where its networks are."
-    input:
-        samples="<results>/runs/{arm}/seed{seed}/{sampling}/samples.npy",
-        prompts="<results>/latent/prompts.json",
-        evaluator=evaluator_file,
-    output:
-        "<results>/runs/{arm}/seed{seed}/{sampling}/text_scores.json",
-    log:
-        "<results>/runs/{arm}/seed{seed}/{sampling}/score_text.log",
-    wildcard_constraints:
-        arm=named(experiment.text_arms),
-    threads: 1
-    params:
-        evaluator=evaluator_name,
-        code=code("score_text"),
-    shell:
-        "python -m asymflow.stages.score_text --samples {input.samples} --prompts {input.prompts}"
-        " --evaluator {params.evaluator} --out {output} > {log} 2>&1"
+        "python -m asymflow.stages.score --judge {wildcards.judge} --config {params.config:q} --samples {input.samples:q}"
+        " --summary {input.summary:q} --evaluator {params.evaluator:q} --reference {input.reference:q}"
+        " --prompts {input.prompts:q} --suite {input.suite:q} --train {input.train:q} --heldout {input.heldout:q}"
+        " --perceptual {input.perceptual:q} --out {output:q} > {log:q} 2>&1"

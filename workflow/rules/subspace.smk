@@ -8,11 +8,11 @@ rule fit_subspace:
         "<results>/subspace/{basis}_{colour}_p{patch_size}.fit_subspace.log",
     threads: 1
     params:
-        config=section("subspace"),
-        code=code("fit_subspace"),
+        config=plan.section("subspace"),
+        code=plan.code("fit_subspace"),
     shell:
         "python -m asymflow.stages.fit_subspace --config {params.config:q} --basis {wildcards.basis}"
-        " --patch-size {wildcards.patch_size} --colour {wildcards.colour} --data {input.data} --out {output} > {log} 2>&1"
+        " --patch-size {wildcards.patch_size} --colour {wildcards.colour} --data {input.data:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule subspace_figure:
@@ -29,7 +29,8 @@ rule subspace_figure:
         "<results>/figures/subspace_{colour}_p{patch_size}.svg",
     log:
         "<results>/figures/subspace_{colour}_p{patch_size}.subspace_figure.log",
+    localrule: True
     params:
-        code=code("subspace_figure"),
+        code=plan.code("subspace_figure"),
     shell:
-        "python -m asymflow.stages.subspace_figure --bases {input} --figure {output} > {log} 2>&1"
+        "python -m asymflow.stages.subspace_figure --bases {input:q} --figure {output:q} > {log:q} 2>&1"

@@ -1,10 +1,7 @@
 rule train:
     "Train one arm with one seed; an interrupted training resumes where it was."
     input:
-        data="<results>/data/train.json",
-        subspace=arm_subspace,
-        pca=arm_pca,
-        teacher=arm_teacher,
+        unpack(plan.train),
     output:
         model="<results>/runs/{arm}/seed{seed}/model.safetensors",
         snapshots=directory("<results>/runs/{arm}/seed{seed}/snapshots"),
@@ -14,67 +11,37 @@ rule train:
         "<results>/runs/{arm}/seed{seed}/train.log",
     benchmark:
         "<results>/runs/{arm}/seed{seed}/train.benchmark.tsv"
-    wildcard_constraints:
-        arm=named(experiment.arms),
-    threads: 1
+    threads: plan.train_threads
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime=1440,
     params:
-        arm=arm_config,
+        arm=plan.arm,
+        folder=plan.folder_of,
         launcher=launcher,
-        state=lambda wildcards, output: f"{RESULTS}/runs/{wildcards.arm}/seed{wildcards.seed}/state",
-        code=code("train"),
+        state=f"{paths.results}/runs/{{arm}}/seed{{seed}}/state",
+        code=plan.train_code,
     shell:
-        "{params.launcher} -m asymflow.stages.train --arm {params.arm:q} --seed {wildcards.seed} --data {input.data}"
-        " --subspace {input.subspace} --pca {input.pca} --teacher {input.teacher} --state {params.state}"
-        " --model {output.model} --snapshots {output.snapshots} --curve {output.curve} --summary {output.summary}"
-        " > {log} 2>&1"
-
-
-rule train_text:
-    "Train one text-to-image arm with one seed: the latent model, or what finetuning makes of it."
-    input:
-        data="<results>/data/train.json",
-        encoded=arm_encoded,
-        lift=arm_lift,
-        start=arm_start,
-        perceptual=arm_perceptual,
-    output:
-        model="<results>/runs/{arm}/seed{seed}/model.safetensors",
-        curve="<results>/runs/{arm}/seed{seed}/curve.jsonl",
-        summary="<results>/runs/{arm}/seed{seed}/train.json",
-    log:
-        "<results>/runs/{arm}/seed{seed}/train_text.log",
-    benchmark:
-        "<results>/runs/{arm}/seed{seed}/train_text.benchmark.tsv"
-    wildcard_constraints:
-        arm=named(experiment.text_arms),
-    threads: lambda wildcards: 2 if wildcards.arm in STARTS else 1  # nothing can train beside a start
-    params:
-        arm=arm_config,
-        folder=latent_folder,
-        launcher=launcher,
-        state=lambda wildcards, output: f"{RESULTS}/runs/{wildcards.arm}/seed{wildcards.seed}/state",
-        code=code("train_text"),
-    shell:
-        "{params.launcher} -m asymflow.stages.train_text --arm {params.arm:q} --seed {wildcards.seed} --data {input.data}"
-        " --encoded {input.encoded} --lift {input.lift} --start {input.start} --folder {params.folder}"
-        " --perceptual {input.perceptual} --state {params.state} --model {output.model} --curve {output.curve}"
-        " --summary {output.summary} > {log} 2>&1"
+        "{params.launcher} -m asymflow.stages.train --arm {params.arm:q} --seed {wildcards.seed} --data {input.data:q}"
+        " --subspace {input.subspace:q} --pca {input.pca:q} --lift {input.lift:q} --captions {input.captions:q}"
+        " --images {input.images:q} --latents {input.latents:q} --start {input.start:q} --folder {params.folder:q}"
+        " --evaluator {input.evaluator:q} --perceptual {input.perceptual:q} --state {params.state:q}"
+        " --model {output.model:q} --snapshots {output.snapshots:q} --curve {output.curve:q} --summary {output.summary:q}"
+        " > {log:q} 2>&1"
 
 
 rule export:
-    "Write a finetuned text-to-image run in the format of diffusers."
+    "Write a finetuned FLUX.2 run in the format of diffusers."
     input:
-        model="<results>/runs/{arm}/seed{seed}/model.safetensors",
-        start=arm_start,
+        unpack(plan.model),
     output:
         directory("<results>/runs/{arm}/seed{seed}/diffusers"),
     log:
         "<results>/runs/{arm}/seed{seed}/export.log",
-    wildcard_constraints:
-        arm=named(experiment.text_arms),
     params:
-        folder=latent_folder,
-        code=code("export"),
+        folder=plan.folder_of,
+        code=plan.code("export"),
     shell:
-        "python -m asymflow.stages.export --model {input.model} --start {input.start} --folder {params.folder}"
-        " --out {output} > {log} 2>&1"
+        "python -m asymflow.stages.export --model {input.model:q} --start {input.start:q} --folder {params.folder:q}"
+        " --latents {input.latents:q} --out {output:q} > {log:q} 2>&1"

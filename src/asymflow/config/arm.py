@@ -1,23 +1,68 @@
-"""Configuration of one arm: what is trained."""
+"""Configuration of one arm: everything that decides the weights of a run, beside data and seed.
 
-from asymflow.config.model import Model
-from asymflow.config.repa import Repa
+An arm is made of parts, none of which knows the others; what they cannot be together stands in `asymflow.config.impossible`.
+"""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from asymflow.config import impossible
+from asymflow.config.conditions import Conditions
+from asymflow.config.flux import Flux
+from asymflow.config.jit import JiT
+from asymflow.config.losses import Losses
+from asymflow.config.nanodit import NanoDiT
+from asymflow.config.representation import Representation
 from asymflow.config.section import Section
+from asymflow.config.start import Start
 from asymflow.config.target import Target
 from asymflow.config.training import Training
 
 
 class Arm(Section):
-    """Everything that decides the weights of a run, beside data, subspace and seed."""
+    """What is trained."""
+
+    representation: Representation = Representation()
+    """What a token is."""
+
+    network: Annotated[JiT | NanoDiT | Flux, Field(discriminator="kind")] = JiT()
+    """What maps noisy tokens, noise level and condition to tokens."""
+
+    conditions: Conditions = Conditions()
+    """What the network is told."""
 
     target: Target = Target()
     """What the network predicts."""
 
-    model: Model = Model()
-    """The network."""
+    start: Start = Start()
+    """What it begins as."""
+
+    losses: Losses = Losses()
+    """What is minimised."""
 
     training: Training = Training()
     """How it is trained."""
 
-    repa: Repa = Repa()
-    """Whether, and how, its features are aligned with a teacher's."""
+    @property
+    def lifted(self) -> bool:
+        """Whether it begins as a latent model whose outer layers are lifted to pixel patches."""
+        return self.target.basis == "lift" or self.start.head is not None
+
+    @property
+    def needs_latents(self) -> bool:
+        """Whether training sees the latents of its images."""
+        return self.representation.space == "latent" or self.losses.variance_reduction is not None
+
+    @property
+    def needs_embedded_images(self) -> bool:
+        """Whether training sees what stage embed_images stored."""
+        losses = self.losses
+        stored = losses.places or (losses.alignment and losses.alignment.teacher == "embedded")
+        return bool(stored or {"embedding", "patches"} & set(self.conditions.told))
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Arm":
+        for mistake in impossible.mistakes(self):
+            raise ValueError(mistake)
+        return self

@@ -1,18 +1,14 @@
-"""The whole configuration: read from YAML, arms and sampling settings resolved, every mistake found before any job starts.
+"""The whole configuration: arms and sampling settings resolved, and what its sections cannot be together.
 
-An arm is `base` plus its differences, a sampling setting is `sampling` plus its differences, a study is a list of both.
-Only the workflow imports this module; a stage imports the sections that it reads.
+An arm is a named base plus its differences, a sampling setting may differ from another one, a study is a list of both. Only the
+workflow and benchmarks import this module; a stage imports the sections that it reads.
 """
 
 import difflib
-from collections.abc import Iterator
-from itertools import combinations
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator
+from typing import Literal
 
-import yaml
-from pydantic import PositiveInt, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import PositiveInt
 
 from asymflow.config.arm import Arm
 from asymflow.config.autoencoder import Autoencoder
@@ -23,8 +19,6 @@ from asymflow.config.evaluator import Evaluator
 from asymflow.config.latent import Latent
 from asymflow.config.perceptual import Perceptual
 from asymflow.config.prompts import Prompts
-from asymflow.config.prx_arm import PrxArm
-from asymflow.config.prx_sampling import PrxSampling
 from asymflow.config.sampling import Sampling
 from asymflow.config.scoring import Scoring
 from asymflow.config.search import Search
@@ -32,16 +26,9 @@ from asymflow.config.section import Section
 from asymflow.config.study import Study
 from asymflow.config.subspace import Subspace
 from asymflow.config.suite import Suite
-from asymflow.config.target import Target
-from asymflow.config.text_arm import TextArm
-from asymflow.config.text_sampling import TextSampling
 
-CHANNELS = 3  # RGB
-NAME = "a name of lower-case letters, digits and underscores"
-
-
-class ConfigurationError(ValueError):
-    """All mistakes of a configuration, one line each: file, place, what was found, what was expected."""
+# one mistake: the keys that lead to it, and the sentence
+Mistake = tuple[tuple[str, ...], str]
 
 
 class Experiment(Section):
@@ -53,291 +40,143 @@ class Experiment(Section):
     seeds: PositiveInt
     """Seeds that each study runs over, unless it says its own number."""
 
-    data: Data
     evaluators: Literal["local", "pretrained"]
     """Networks that judge samples: trained here on a split of their own, or published."""
 
-    evaluator: Evaluator
-    scoring: Scoring
-    search: Search
-    subspace: Subspace
-    autoencoder: Autoencoder
-    latent: Latent
-    perceptual: Perceptual
-    prompts: Prompts
-    captions: Captions
-    embeddings: Embeddings
-    suite: Suite
+    data: Data = Data()
+    evaluator: Evaluator = Evaluator()
+    scoring: Scoring = Scoring()
+    search: Search = Search()
+    subspace: Subspace = Subspace()
+    autoencoder: Autoencoder = Autoencoder()
+    latent: Latent = Latent()
+    perceptual: Perceptual = Perceptual()
+    prompts: Prompts = Prompts()
+    captions: Captions = Captions()
+    embeddings: Embeddings = Embeddings()
+    suite: Suite = Suite()
     arms: dict[str, Arm]
     samplings: dict[str, Sampling]
-    text_arms: dict[str, TextArm]
-    text_samplings: dict[str, TextSampling]
-    prx_arms: dict[str, PrxArm]
-    prx_samplings: dict[str, PrxSampling]
     studies: dict[str, Study]
-
-    def group(self, study: str) -> str:
-        """Which group of arms a study compares; `arms` where its first arm is in none."""
-        first = self.studies[study].arms[0]
-        return next((group for group in SAMPLED_BY if first in getattr(self, group)), "arms")
 
     def study_seeds(self, study: str) -> range:
         """The seeds of one study."""
         return range(self.studies[study].seeds or self.seeds)
 
 
-SECTIONS = {
-    "data": Data,
-    "evaluator": Evaluator,
-    "scoring": Scoring,
-    "search": Search,
-    "subspace": Subspace,
-    "autoencoder": Autoencoder,
-    "latent": Latent,
-    "perceptual": Perceptual,
-    "prompts": Prompts,
-    "captions": Captions,
-    "embeddings": Embeddings,
-    "suite": Suite,
-}
-MIXTURES = {  # named differences from a base
-    "arms": ("base", Arm),
-    "samplings": ("sampling", Sampling),
-    "text_arms": ("text_base", TextArm),
-    "text_samplings": ("text_sampling", TextSampling),
-    "prx_arms": ("prx_base", PrxArm),
-    "prx_samplings": ("prx_sampling", PrxSampling),
-}
-SAMPLED_BY = {"arms": "samplings", "text_arms": "text_samplings", "prx_arms": "prx_samplings"}
-PLAIN = ("seeds", "evaluators")
-GROUPS = ("pathvars", "studies")
+SECTIONS = tuple(name for name in Experiment.model_fields if name not in ("results", "arms", "samplings", "studies"))
 
 
-def load(config: dict[str, Any], files: list[Path]) -> Experiment:
-    """The experiment that a merged configuration describes.
-
-    `files` are the YAML files it was merged from, in order; an error names the last one that mentions its key. Raises
-    ConfigurationError with all mistakes that could be found.
-    """
-    mistakes = list(_unknown_top_level(config, files))
-    values: dict[str, Any] = {name: config[name] for name in PLAIN if name in config}
-    values["results"] = (config.get("pathvars") or {}).get("results")  # Snakemake's own key for the folder of results
-    for name, section in SECTIONS.items():
-        values[name] = _build(section, config.get(name) or {}, [(name,)], files, mistakes)
-    for name, (base, section) in MIXTURES.items():
-        common = config.get(base) or {}
-        values[name] = {
-            key: _build(section, merge(common, own or {}), [(name, key), (base,)], files, mistakes)
-            for key, own in (config.get(name) or {}).items()
-        }
-    values["studies"] = {
-        key: _build(Study, own or {}, [("studies", key)], files, mistakes)
-        for key, own in (config.get("studies") or {}).items()
-    }
-    if not mistakes:
-        experiment = _build(Experiment, values, [()], files, mistakes)
-    if not mistakes:
-        mistakes += _contradictions(experiment, files)
-    if mistakes:
-        raise ConfigurationError(
-            "the configuration has mistakes; nothing was run\n" + "\n".join(f"  {m}" for m in mistakes)
-        )
-    return experiment
+def asked(arm: Arm, sampling: Sampling) -> Literal["classes", "captions", "cases"]:
+    """What is asked for when an arm is sampled under a setting."""
+    if sampling.asks != "own":
+        return sampling.asks
+    told = arm.conditions.told
+    return "captions" if "caption" in told and "class" not in told else "classes"
 
 
-def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """`base` with `changes` laid over it: dictionaries merge key by key, everything else is replaced."""
-    merged = dict(base)
-    for key, value in changes.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = merge(merged[key], value) if both else value
-    return merged
-
-
-def _build(section: type[Section], values: Any, places: list[tuple[str, ...]], files: list[Path], mistakes: list[str]):
-    """The validated section, or None after its mistakes were added. `places` are the paths its values may come from."""
-    try:
-        return section.model_validate(values)
-    except ValidationError as error:
-        mistakes += [_explain(section, detail, places, files) for detail in error.errors()]
-        return None
-
-
-def _explain(section: type[Section], detail: ErrorDetails, places: list[tuple[str, ...]], files: list[Path]) -> str:
-    """One mistake as one sentence."""
-    keys = tuple(str(key) for key in detail["loc"])
-    file, place = _origin([place + keys for place in places], files)
-    where = f"{file}: {_called(places[0], keys, place)}"
-    if detail["type"] == "extra_forbidden":
-        return f"{where}: unknown key {keys[-1]!r}; {_suggest(keys[-1], list(_section_at(section, keys[:-1]).model_fields))}"
-    if detail["type"] == "missing":
-        return f"{where}: missing; expected {_section_at(section, keys[:-1]).model_fields[keys[-1]].annotation}"
-    message = detail["msg"].removeprefix("Value error, ")
-    if isinstance(detail["input"], dict):  # the section contradicts itself, and its own validator says how
-        return f"{where}: {message}"
-    return f"{where}: found {detail['input']!r}; expected: {message}"
-
-
-def _called(first: tuple[str, ...], keys: tuple[str, ...], place: tuple[str, ...]) -> str:
-    """How an error names the place: the arm (or other named thing) and the dotted key."""
-    singular = {"studies": "study"}
-    for arms, samplings in SAMPLED_BY.items():
-        singular |= {arms: "arm", samplings: "sampling setting"}
-    if first and first[0] in singular:
-        inherited = f" (from {place[0]})" if place and place[0] != first[0] else ""
-        return f"{singular[first[0]]} {first[1]!r}, key {'.'.join(keys) or '(whole)'}{inherited}"
-    return f"key {'.'.join(first + keys) or '(whole)'}"
-
-
-def _section_at(section: type[Section], keys: tuple[str, ...]) -> type[Section]:
-    """The section that a path of keys leads to."""
-    for key in keys:
-        section = section.model_fields[key].annotation
-    return section
-
-
-def _suggest(found: str, valid: list[str]) -> str:
-    nearest = difflib.get_close_matches(found, valid, n=1, cutoff=0.5)
-    return (f"did you mean {nearest[0]!r}? " if nearest else "") + f"valid here: {', '.join(sorted(valid))}"
-
-
-def _origin(paths: list[tuple[str, ...]], files: list[Path]) -> tuple[str, tuple[str, ...]]:
-    """The file that sets one of the paths (the last to do so wins) and that path; else the first path's nearest ancestor."""
-    contents = [(file, yaml.safe_load(Path(file).read_text()) or {}) for file in reversed(files)]
-    for path in paths:
-        for file, content in contents:
-            if _mentions(content, path):
-                return str(file), path
-    return (str(files[-1]) if files else "configuration"), paths[0]
-
-
-def _mentions(content: Any, path: tuple[str, ...]) -> bool:
-    for key in path:
-        if not isinstance(content, dict) or key not in {str(name) for name in content}:
-            return False
-        content = content[key]
-    return True
-
-
-def _unknown_top_level(config: dict[str, Any], files: list[Path]) -> Iterator[str]:
-    valid = [*PLAIN, *GROUPS, *SECTIONS, *MIXTURES, *(base for base, _ in MIXTURES.values())]
-    for key in config:
-        if key not in valid:
-            yield f"{_origin([(key,)], files)[0]}: unknown key {key!r}; {_suggest(key, valid)}"
-    for group in (*MIXTURES, "studies"):
-        for name in config.get(group) or {}:
-            if not str(name).replace("_", "").isalnum() or str(name) != str(name).lower():
-                yield f"{_origin([(group, name)], files)[0]}: {group} has an entry {name!r}; expected {NAME}"
-
-
-def _contradictions(experiment: Experiment, files: list[Path]) -> Iterator[str]:
+def contradictions(experiment: Experiment) -> Iterator[Mistake]:
     """Mistakes between sections that are valid each on its own."""
-    for group, contradictions in (
-        ("arms", _arm_contradictions),
-        ("text_arms", _text_arm_contradictions),
-        ("prx_arms", _prx_arm_contradictions),
-    ):
-        base, _ = MIXTURES[group]
-        for name, arm in getattr(experiment, group).items():
-            for key, text in contradictions(name, arm, experiment):
-                keys = key.split(".")
-                file, _ = _origin([(group, name, *keys), (base, *keys)], files)
-                yield f"{file}: arm {name!r}, key {key}: {text}"
-    for group, other in (*combinations(SAMPLED_BY, 2), *combinations(SAMPLED_BY.values(), 2)):
-        for name in set(getattr(experiment, group)) & set(getattr(experiment, other)):
-            where = _origin([(other, name)], files)[0]
-            yield f"{where}: {name!r} is among {group} too, and runs lie in folders of that name: rename one"
+    for name, arm in experiment.arms.items():
+        for key, text in _of_arm(name, arm, experiment):
+            yield ("arms", name, *key.split(".")), text
     for name, study in experiment.studies.items():
-        file, _ = _origin([("studies", name)], files)
-        yield from (f"{file}: study {name!r} {text}" for text in _study_contradictions(experiment, name, study))
+        yield from ((("studies", name), text) for text in _of_study(study, experiment))
 
 
-def _study_contradictions(experiment: Experiment, name: str, study: Study) -> Iterator[str]:
-    group = experiment.group(name)
-    arms, samplings = getattr(experiment, group), getattr(experiment, SAMPLED_BY[group])
-    elsewhere = {arm for other in SAMPLED_BY if other != group for arm in getattr(experiment, other)}
-    if others := [arm for arm in study.arms if arm in elsewhere]:
-        yield (
-            f"mixes {group} ({', '.join(arm for arm in study.arms if arm not in others)}) with others ({', '.join(others)});"
-            " they are not measured alike: make it two studies"
-        )
+def suggest(found: str, valid: Iterable[str]) -> str:
+    """What may have been meant."""
+    names = sorted(valid)
+    nearest = difflib.get_close_matches(found, names, n=1, cutoff=0.5)
+    return (f"did you mean {nearest[0]!r}? " if nearest else "") + f"valid here: {', '.join(names)}"
+
+
+def _of_arm(name: str, arm: Arm, experiment: Experiment) -> Iterator[tuple[str, str]]:
+    patch, size, key = arm.representation.patch_size, experiment.data.image_size, "representation.patch_size"
+    if size % patch:
+        yield key, f"found {patch}; expected a divisor of the image size, {size} (data.image_size)"
+    for height, width in experiment.data.shapes if arm.network.any_grid else ():
+        if height % patch or width % patch:
+            yield key, f"found {patch}; expected a divisor of both sides of {height} x {width} (data.shapes)"
+    if arm.start.run is not None:
+        yield from _of_start(name, arm, experiment)
+
+
+def _of_start(name: str, arm: Arm, experiment: Experiment) -> Iterator[tuple[str, str]]:
+    begun, arms, key = arm.start.run, experiment.arms, "start.run"
+    if begun not in arms or begun == name:
+        yield key, f"found {begun!r}, which is not an arm; {suggest(begun, [a for a in arms if a != name])}"
         return
-    for kind, listed, known in (("arm", study.arms, arms), ("sampling setting", study.samplings, samplings)):
+    other = arms[begun]
+    if other.start.run is not None or other.start.adapter or other.lifted:
+        yield (
+            key,
+            f"found {begun!r}; expected an arm that is trained whole, in its own space, and begins as no other arm",
+        )
+    elif arm.lifted and other.representation.space != "latent":
+        yield key, f"found {begun!r}, an arm of pixels; expected one of latents, which this arm lifts"
+    elif not arm.lifted and other.representation != arm.representation:
+        yield key, f"{begun!r} has another representation than this arm"
+    elif other.network != arm.network or other.representation.patch_size != arm.representation.patch_size:
+        yield key, f"{begun!r} has another network or patch_size than this arm"
+    elif other.conditions.told != arm.conditions.told:
+        yield key, f"{begun!r} is told other conditions than this arm"
+
+
+def _of_study(study: Study, experiment: Experiment) -> Iterator[str]:
+    for kind, listed, known in (
+        ("arm", study.arms, experiment.arms),
+        ("sampling setting", study.samplings, experiment.samplings),
+    ):
         for item in listed:
             if item not in known:
-                yield f"lists the {kind} {item!r}, which is not defined; {_suggest(item, list(known))}"
-    for arm in set(study.arms) & set(arms):
-        for setting in set(study.samplings) & set(samplings):
-            yield from _unfit(group, arm, arms[arm], setting, samplings[setting])
+                yield f"lists the {kind} {item!r}, which is not defined; {suggest(item, known)}"
+    for name in study.arms:
+        for setting in study.samplings:
+            if name in experiment.arms and setting in experiment.samplings:
+                arm, sampling = experiment.arms[name], experiment.samplings[setting]
+                for text in (*unfit(arm, sampling), *_unanswered(arm, sampling, study, experiment)):
+                    yield f"samples arm {name!r} with setting {setting!r}, {text}"
 
 
-def _unfit(group: str, name: str, arm: Any, setting: str, sampling: Any) -> Iterator[str]:
+def unfit(arm: Arm, sampling: Sampling) -> Iterator[str]:
     """Why an arm cannot be sampled under a setting."""
-    if group == "text_arms":
-        return
-    kept, wanted = arm.training.snapshots, sampling.snapshot
-    if wanted and wanted > kept:
+    told, training = arm.conditions.told, arm.training
+    if sampling.snapshot and sampling.snapshot > training.snapshots:
         yield (
-            f"samples arm {name!r} with setting {setting!r}, which takes snapshot {wanted}, but the arm keeps {kept};"
-            " raise its training.snapshots"
+            f"which takes snapshot {sampling.snapshot}, but the arm keeps {training.snapshots}; raise its training.snapshots"
         )
-    if group == "arms" and sampling.ema_images not in arm.training.ema_images:
+    if sampling.weights and sampling.weights not in training.averages:
+        yield f"whose weights are {sampling.weights}; the arm keeps {', '.join(training.averages)}: use one of these"
+    wanted = {"classes": "class", "captions": "caption", "cases": "caption"}[asked(arm, sampling)]
+    if wanted not in told:
         yield (
-            f"samples arm {name!r} with setting {setting!r}, whose ema_images is {sampling.ema_images};"
-            f" the arm is trained with the horizons {', '.join(map(str, arm.training.ema_images))}: use one of these"
+            f"which asks for {asked(arm, sampling)}, but the arm is told {', '.join(told) or 'nothing'}; ask for something"
+            " else, or show it in the arm's conditions"
         )
-    if group == "prx_arms" and sampling.guidance == "self" and arm.tread.share == 0:
+    kind = sampling.guidance.kind
+    if kind == "routing" and not (arm.network.kind == "nanodit" and arm.network.tread):
         yield (
-            f"samples arm {name!r} with setting {setting!r}, whose guidance is self, but the arm is trained without TREAD;"
-            " take another guidance, or give it a tread.share"
+            "whose guidance is by routing, but the arm is trained without TREAD; take another guidance, or give it a"
+            " network.tread"
         )
-
-
-def _text_arm_contradictions(name: str, arm: TextArm, experiment: Experiment) -> Iterator[tuple[str, str]]:
-    size, arms = experiment.data.image_size, experiment.text_arms
-    if size % arm.patch_size:
-        yield "patch_size", f"found {arm.patch_size}; expected a divisor of the image size, {size} (data.image_size)"
-    for height, width in experiment.data.shapes:
-        if height % arm.patch_size or width % arm.patch_size:
-            yield (
-                "patch_size",
-                f"found {arm.patch_size}; expected a divisor of both sides of {height} x {width} (data.shapes)",
-            )
-    if arm.start is None:
-        return
-    if arm.start not in arms:
-        yield "start", f"found {arm.start!r}, which is no arm; {_suggest(arm.start, [a for a in arms if a != name])}"
-    elif arms[arm.start].space != "latent" or arms[arm.start].adapter is not None or arms[arm.start].start is not None:
-        yield "start", f"found {arm.start!r}; expected an arm of latents that is trained whole and starts from no other"
-    elif arms[arm.start].transformer != arm.transformer or arms[arm.start].patch_size != arm.patch_size:
-        yield "start", f"{arm.start!r} has another transformer or patch_size than this arm"
-
-
-def _prx_arm_contradictions(name: str, arm: PrxArm, experiment: Experiment) -> Iterator[tuple[str, str]]:
-    patch, size = arm.network.patch_size, experiment.data.image_size
-    if size % patch:
-        yield "network.patch_size", f"found {patch}; expected a divisor of the image size, {size} (data.image_size)"
-    yield from _rank_contradictions(arm.target, patch)
-
-
-def _arm_contradictions(name: str, arm: Arm, experiment: Experiment) -> Iterator[tuple[str, str]]:
-    patch, image_size = arm.model.patch_size, experiment.data.image_size
-    if image_size % patch:
-        yield "model.patch_size", f"found {patch}; expected a divisor of the image size, {image_size} (data.image_size)"
-    depth = arm.model.dimensions.depth
-    if arm.repa.weight and arm.repa.block > depth:
+    if kind == "dual" and not ("caption" in told and {"embedding", "patches"} & set(told)):
         yield (
-            "repa.block",
-            f"found {arm.repa.block}; expected at most the network's blocks, {depth} at size {arm.model.size}",
+            "whose guidance is dual, but the arm is not told both a caption and an image's embedding or patches; take another"
+            " guidance"
         )
-    yield from _rank_contradictions(arm.target, patch)
 
 
-def _rank_contradictions(target: Target, patch: int) -> Iterator[tuple[str, str]]:
-    dimension = patch * patch * CHANNELS
-    rank = target.columns(dimension)
-    if rank > dimension:
+def _unanswered(arm: Arm, sampling: Sampling, study: Study, experiment: Experiment) -> Iterator[str]:
+    """Why a judge of the study has nothing to judge."""
+    what = asked(arm, sampling)
+    for judge, needed in (("captions", "captions"), ("suite", "cases")):
+        if judge in study.judges and what != needed:
+            yield f"which asks for {what}, but the study's judge {judge!r} looks at {needed}; set its asks to {needed}"
+    if what == "captions" and sampling.count > experiment.prompts.count:
         yield (
-            "target.rank",
-            f"found {rank}; expected at most the patch dimension, {patch} x {patch} x {CHANNELS} = {dimension}, or 'full'",
+            f"which draws {sampling.count} captions, but prompts.count is {experiment.prompts.count}; raise it, or lower the"
+            " setting's count"
         )
+    if what == "cases" and arm.network.kind == "flux" and experiment.latent.model:
+        yield "which asks for cases, whose captions another encoder reads than that of latent.model; ask for captions"

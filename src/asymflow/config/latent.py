@@ -4,13 +4,13 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from asymflow.config.arm import Arm
+from asymflow.config.representation import CHANNELS
 from asymflow.config.section import Section
-from asymflow.config.text_arm import TextArm
 
 PARTS = ("vae", "text_encoder", "transformer")  # with weights
 FILES = ("model_index.json", *(f"{part}/config.json" for part in PARTS), "tokenizer/tokenizer_config.json")
 SIDE = 2  # positions of the latents that a token has in each direction
-CHANNELS = 3  # RGB
 
 
 class Latent(Section):
@@ -21,7 +21,7 @@ class Latent(Section):
     here, and the evaluator's text tower reads captions."""
 
 
-def check(latent: Latent, arms: Mapping[str, TextArm]) -> None:
+def check(latent: Latent, arms: Mapping[str, Arm]) -> None:
     """Raises ValueError when `latent.model` is no folder with a whole FLUX.2 klein, or its tokens are not patches of the arms.
 
     Looks at names and configurations alone, so that a mistake costs no job.
@@ -40,10 +40,11 @@ def check(latent: Latent, arms: Mapping[str, TextArm]) -> None:
     vae = json.loads((folder / "vae/config.json").read_text())
     spanned, token = SIDE * 2 ** (len(vae["block_out_channels"]) - 1), SIDE**2 * vae["latent_channels"]
     for name, arm in arms.items():
-        if arm.patch_size != spanned:
+        size = arm.representation.patch_size
+        if size != spanned and (arm.lifted or arm.needs_latents):
             raise ValueError(
-                f"arm {name!r} has patches of {arm.patch_size} x {arm.patch_size} pixels, but a latent token of {folder} spans"
-                f" {spanned} x {spanned}: the grids of tokens do not match; set its patch_size to {spanned}"
+                f"arm {name!r} has patches of {size} x {size} pixels, but a latent token of {folder} spans {spanned} x {spanned}:"
+                f" the grids of tokens do not match; set its representation.patch_size to {spanned}"
             )
     if token > CHANNELS * spanned**2:
         raise ValueError(

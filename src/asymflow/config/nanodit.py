@@ -2,9 +2,9 @@
 
 from typing import Literal, NamedTuple
 
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import Field, PositiveInt
 
-from asymflow.config.section import Section
+from asymflow.config.network import Network
 
 
 class Size(NamedTuple):
@@ -26,16 +26,15 @@ SIZES = {
 # fmt: on
 
 
-class NanoDiT(Section):
-    """The network of an arm of prx-tg."""
+class NanoDiT(Network):
+    """The network of prx-tg: a transformer over pixel patches that attends to its conditions."""
+
+    kind: Literal["nanodit"] = "nanodit"
 
     size: Literal["embedded", "small", "production"] = "embedded"
     """Named size (`SIZES`); embedded trains in minutes on two processor cores."""
 
-    patch_size: PositiveInt = 16
-    """Side of a square patch in pixels; a token is one patch of patch_size^2 * 3 numbers."""
-
-    start: Literal["zero", "xavier"] = "zero"
+    modulation_start: Literal["zero", "xavier"] = "zero"
     """How the modulations start. zero: they change nothing at first, as adaLN is meant to; xavier: at random, as in the public
     code, where a later initialisation of all matrices overwrites the zeros."""
 
@@ -48,10 +47,23 @@ class NanoDiT(Section):
     mixer: Literal["attention", "scan"] = "attention"
     """What mixes image tokens: self-attention, or a state-space model that scans them in both directions."""
 
-    joints: NonNegativeInt = 0
-    """Body joints that the network can be told; prx-tg has 133. Nothing here detects them, so all are taken as undetected."""
+    tread: float = Field(0.0, ge=0, lt=1)
+    """TREAD: share of the image tokens that bypass the blocks between the first and the last in training, the same for a whole
+    batch; 0 is none, prx-tg's is 0.5. A network that was trained so can guide itself by routing."""
 
     @property
     def dimensions(self) -> Size:
         """The dimensions of the named size."""
         return SIZES[self.size]
+
+    @property
+    def blocks(self) -> int:
+        return self.dimensions.depth
+
+    @property
+    def first_channels(self) -> int:
+        return self.dimensions.width
+
+    @property
+    def bypass(self) -> float:
+        return self.tread

@@ -1,35 +1,113 @@
-"""Configuration of sampling."""
+"""How images are drawn from a trained run."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import NonNegativeFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from asymflow.config.section import Section
 
 
-class Sampling(Section):
-    """How samples are drawn from a trained run."""
-
-    count: PositiveInt = 2_000
-    """Images drawn, spread evenly over the classes."""
-
-    steps: PositiveInt = 12
-    """Heun steps; each costs two evaluations of the network, the last one."""
-
-    guidance: NonNegativeFloat | Literal["searched"] = 1.0
-    """Scale of classifier-free guidance; 1 is none, `searched` takes scale and interval from each run's own search."""
+class Interval(Section):
+    """Guidance that acts at some noise levels alone."""
 
     interval: tuple[float, float] = (0.0, 1.0)
     """Noise levels in which guidance acts, both ends included; 0 is the clean end."""
 
-    snapshot: PositiveInt | None = None
-    """Which of the snapshots that the training kept is sampled: 1, 2, ...; None takes the finished model."""
+    @model_validator(mode="after")
+    def _ordered(self):
+        low, high = self.interval
+        if not 0 <= low <= high <= 1:
+            raise ValueError(
+                f"interval is [{low}, {high}]; expected [low, high] with 0 <= low <= high <= 1, in noise level (0 is clean)"
+            )
+        return self
+
+
+class Unguided(Section):
+    """The conditions as they are."""
+
+    kind: Literal["none"] = "none"
+
+
+class ClassifierFree(Interval):
+    """The conditions pushed apart from none."""
+
+    kind: Literal["classifier_free"] = "classifier_free"
+
+    scale: NonNegativeFloat = 2.0
+    """1 is no guidance; the paper's is 4 for captions."""
+
+    orthogonal: bool = False
+    """Whether guidance is kept orthogonal to the predicted image (APG), as in the paper's text-to-image models."""
+
+
+class Dual(Interval):
+    """Caption and image embeddings pushed apart from no condition, each with a scale of its own."""
+
+    kind: Literal["dual"] = "dual"
+
+    caption_scale: NonNegativeFloat = 3.0
+    """Scale of the caption; prx-tg's."""
+
+    image_scale: NonNegativeFloat = 2.5
+    """Scale of the image embedding and the patch tokens; prx-tg's."""
+
+
+class Routing(Interval):
+    """All tokens pushed apart from a pass in which some bypass the middle blocks, for arms that were trained with TREAD."""
+
+    kind: Literal["routing"] = "routing"
+
+    scale: NonNegativeFloat = 3.0
+    """Scale; prx-tg's."""
+
+
+class Searched(Section):
+    """Classifier-free guidance whose scale and interval come from each run's own search."""
+
+    kind: Literal["searched"] = "searched"
+
+    orthogonal: bool = False
+    """Whether guidance is kept orthogonal to the predicted image (APG)."""
+
+
+class Sampling(Section):
+    """How images are drawn from a trained run."""
+
+    asks: Literal["own", "classes", "captions", "cases"] = "own"
+    """What is asked for. classes: all of them, evenly; captions: the prompts, each alone; cases: those of the validation suite.
+    own: captions of arms that are told captions but no class, else classes."""
+
+    count: PositiveInt = 2_000
+    """Images drawn; of captions the first so many. The validation suite is always drawn whole."""
+
+    solver: Literal["heun", "euler", "unipc"] = "heun"
+    """Heun: two evaluations of the network a step, the last one; Euler and UniPC (order 2): one."""
+
+    steps: PositiveInt = 12
+    """Steps of the solver."""
+
+    shift: PositiveFloat | None = None
+    """Shift of the noise levels towards noise; null is that of the arm's training."""
+
+    guidance: Annotated[Unguided | ClassifierFree | Dual | Routing | Searched, Field(discriminator="kind")] = Unguided()
+    """How conditions are made to count more."""
 
     sigma_min: NonNegativeFloat = 0.04
-    """Smallest denominator of the velocity recovery while sampling; the paper's 0.04."""
+    """Smallest denominator of the velocity recovery while sampling; the paper's 0.04, 1e-4 for its text-to-image models."""
 
-    ema_images: PositiveInt = 8_000
-    """Which averaged weights are sampled: one of the horizons that the run was trained with."""
+    gamut_clamp: bool = False
+    """Whether every predicted image is brought into the gamut of RGB before the next step."""
+
+    weights: str | None = None
+    """Which of the arm's `averages` is sampled; null is the first."""
+
+    snapshot: PositiveInt | None = None
+    """Which of the snapshots that the training kept is sampled: 1, 2, ...; null takes the finished model."""
+
+    paired: bool = True
+    """Whether an edit in the validation suite begins with the noise of its original. prx-tg's do not, so that its edits mostly
+    measure the noise."""
 
     batch: PositiveInt = 100
     """Images sampled together. Changes no sample beyond the rounding of the arithmetic."""
@@ -40,11 +118,9 @@ class Sampling(Section):
     compile: Literal["auto", "on", "off"] = "auto"
     """Whether the network is compiled, which pays from some ten thousand small images on."""
 
-    @model_validator(mode="after")
-    def _consistent(self):
-        low, high = self.interval
-        if not 0 <= low <= high <= 1:
-            raise ValueError(
-                f"interval is [{low}, {high}]; expected [low, high] with 0 <= low <= high <= 1, in noise level (0 is clean)"
-            )
-        return self
+    def guided(self, scale: float, interval: tuple[float, float]) -> "Sampling":
+        """The same with the classifier-free guidance of one candidate of a search; scale 1 is none."""
+        orthogonal = self.guidance.kind == "searched" and self.guidance.orthogonal
+        return self.model_copy(
+            update={"guidance": ClassifierFree(scale=scale, interval=interval, orthogonal=orthogonal)}
+        )

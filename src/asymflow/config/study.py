@@ -6,6 +6,12 @@ from pydantic import Field, PositiveInt, model_validator
 
 from asymflow.config.section import Section
 
+# distribution: the samples against the training images. captions: each image against its caption. suite: the answers to the
+# validation suite. memorisation: the nearest training image of a sample against its nearest held-out one.
+Judge = Literal["distribution", "captions", "suite", "memorisation"]
+
+NEEDS: dict[str, Judge] = {"suite": "suite", "data": "memorisation"}  # figures that show what one judge measures
+
 
 class Study(Section):
     """A list of arms, seeds and sampling settings that gives one table and its figure."""
@@ -25,8 +31,11 @@ class Study(Section):
     samplings: tuple[str, ...] = Field(min_length=1)
     """Sampling settings; each arm is measured under every one."""
 
+    judges: tuple[Judge, ...] = Field(("distribution",), min_length=1)
+    """What is measured, in the order of the table's columns."""
+
     seeds: PositiveInt | None = None
-    """How many seeds are run (0, 1, ...); None takes the workflow's number."""
+    """How many seeds are run (0, 1, ...); null takes the workflow's number."""
 
     figure: Literal["bars", "rank", "convergence", "guidance", "width", "bases", "systems", "data", "suite"] = "bars"
     """How it is drawn: one mark for each arm; the metric against the target's rank, the images seen, the network's width, or the
@@ -40,11 +49,23 @@ class Study(Section):
     """A table in workflow/published/ whose rows are other systems, added below ours."""
 
     @model_validator(mode="after")
-    def _consistent(self):
-        for name, values in (("arms", self.arms), ("samplings", self.samplings)):
+    def _consistent(self) -> "Study":
+        for name, values in (("arms", self.arms), ("samplings", self.samplings), ("judges", self.judges)):
             twice = sorted({value for value in values if values.count(value) > 1})
             if twice:
                 raise ValueError(f"{name} lists {', '.join(twice)} more than once")
         if self.reference not in self.arms:
             raise ValueError(f"the reference {self.reference!r} is not among the study's arms: {', '.join(self.arms)}")
+        return self
+
+    @model_validator(mode="after")
+    def _is_measured(self) -> "Study":
+        if "distribution" not in self.judges:
+            raise ValueError("judges lacks distribution, whose distance heads every table: add it")
+        needed = NEEDS.get(self.figure, "distribution")
+        if needed not in self.judges:
+            raise ValueError(
+                f"the figure {self.figure!r} shows what the judge {needed!r} measures, but judges lists"
+                f" {', '.join(self.judges)}: add it, or draw another figure"
+            )
         return self

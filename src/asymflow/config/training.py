@@ -1,27 +1,55 @@
 """Configuration of training."""
 
+import re
 from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from asymflow.config.section import Section
 
+AVERAGE = re.compile(r"ema_[1-9]\d*|power_\d+(\.\d+)?|stale|last")  # what a set of weights may be called
 
-class Schedule(Section):
-    """How long, how fast and in what precision something is trained. Durations count images, so that they mean the same at
-    every batch size."""
+
+class Training(Section):
+    """How an arm is trained. Durations count images, so that they mean the same at every batch size."""
 
     images: NonNegativeInt = 64_000
-    """Images seen in all, repetitions included."""
+    """Images seen in all, repetitions included; 0 keeps a network as it begins."""
+
+    set_images: PositiveInt | None = None
+    """Training images that are used, the first of the split; null uses all."""
 
     batch: PositiveInt = 64
     """Images per update, over all processes together."""
 
     micro_batch: PositiveInt | None = None
-    """Images per forward pass and process; None takes a process's whole share of the batch at once."""
+    """Images per forward pass and process; null takes a process's whole share of the batch at once."""
+
+    flip: bool = False
+    """Whether half of the images are mirrored. Off for portraits: their captions know left from right."""
+
+    time_mean: float = 0.8
+    """Mean of the logit of the noise level. JiT's -0.8 in clean time is +0.8 here; the paper's text-to-image models have 0."""
+
+    time_std: PositiveFloat = 0.8
+    """Standard deviation of the logit of the noise level; the paper's text-to-image models have 1."""
+
+    shift: PositiveFloat = 1.0
+    """Shift of noise levels towards noise, in training and in sampling; 1 is none. The paper's text-to-image models have 17 for
+    pixels and 7 for latents at 1024 x 1024."""
+
+    optimiser: Literal["adamw", "adamw_8bit", "muon"] = "adamw"
+    """AdamW; AdamW with 8-bit states on a GPU where bitsandbytes is installed; or Muon for the matrices of the network and AdamW
+    for the rest, both at the same learning rate."""
+
+    muon_embedding: bool = False
+    """Whether Muon moves the patch embedding too. In prx-tg's public code it does not: the embedding is a convolution there."""
 
     lr: PositiveFloat = 1e-3
     """Learning rate after warm-up."""
+
+    multiples: dict[str, PositiveFloat] = Field(default_factory=dict)
+    """Learning rates of single layers by name, as multiples of lr. AsymFLUX.2: {proj_out: 10}."""
 
     warmup_images: NonNegativeInt = 6_400
     """Images over which the learning rate rises linearly from zero."""
@@ -33,13 +61,21 @@ class Schedule(Section):
     """AdamW's decay rates of the gradient and of its square."""
 
     weight_decay: NonNegativeFloat = 0.0
-    """AdamW's decoupled weight decay."""
+    """Decoupled weight decay of everything."""
 
     gradient_clip: PositiveFloat | None = None
-    """Most that the norm of an update's whole gradient may be; larger ones are shortened to it. None shortens nothing."""
+    """Maximum norm of an update's whole gradient; larger ones are shortened to it. Null shortens nothing."""
+
+    averages: tuple[str, ...] = Field(("ema_2000", "ema_8000"), min_length=1)
+    """Sets of weights that a run keeps, by name; the first is what is sampled unless a sampling setting names another.
+
+    ema_<images>: an average that forgets by 1/e over so many images. power_<gamma>: one that remembers the same share of the
+    training so far, however long (Karras et al.; the paper's text-to-image models have 7). stale: prx-tg's, whose decay of
+    0.9999 after 500 updates remembers these longest. last: the weights of the last update.
+    """
 
     snapshots: NonNegativeInt = 0
-    """Equal parts of the training, at the end of each of which the averaged weights are kept and can be sampled; 0 keeps none."""
+    """Equal parts of the training, at the end of each of which the weights are kept and can be sampled; 0 keeps none."""
 
     checkpoint_images: PositiveInt = 16_000
     """Images between two checkpoints from which an interrupted run resumes."""
@@ -57,7 +93,7 @@ class Schedule(Section):
     """Recomputes each block in the backward pass: a third more work for much less memory. For the large networks."""
 
     @model_validator(mode="after")
-    def _fits(self):
+    def _fits(self) -> "Training":
         if self.images and self.batch > self.images:
             raise ValueError(f"one batch ({self.batch} images) exceeds the whole training ({self.images} images)")
         if self.images and self.warmup_images + self.decay * self.images > self.images:
@@ -69,38 +105,19 @@ class Schedule(Section):
             raise ValueError(f"{self.snapshots} snapshots do not fit into {self.images // self.batch} updates")
         return self
 
-
-class Training(Schedule):
-    """How one arm is trained."""
-
-    images: PositiveInt = 64_000
-    """Images seen in all, repetitions included."""
-
-    label_dropout: NonNegativeFloat = 0.1
-    """Share of images whose class is hidden, so that guidance has an unconditional model."""
-
-    flip: bool = False
-    """Whether half of the images are mirrored. Off for portraits: their captions know left from right."""
-
-    time_mean: float = 0.8
-    """Mean of the logit of the noise level. JiT's -0.8 in clean time is +0.8 here."""
-
-    time_std: PositiveFloat = 0.8
-    """Standard deviation of the logit of the noise level."""
-
-    sigma_min: PositiveFloat = 1e-6
-    """Smallest denominator of the velocity recovery during training."""
-
-    sigma_floor: PositiveFloat = 0.05
-    """Noise level below which the loss weight t / max(t, floor) falls under 1."""
-
-    ema_images: tuple[PositiveInt, ...] = (2_000, 8_000)
-    """Horizons of the averaged weights: an average forgets by 1/e over so many images. One is kept for each."""
+    @model_validator(mode="after")
+    def _averages_are_known(self) -> "Training":
+        for name in self.averages:
+            if not AVERAGE.fullmatch(name):
+                raise ValueError(
+                    f"averages lists {name!r}; expected ema_<images> such as ema_2000, power_<gamma> such as power_7, stale, last"
+                )
+        if len(set(self.averages)) < len(self.averages):
+            raise ValueError(f"averages lists a name twice: {', '.join(self.averages)}")
+        return self
 
     @model_validator(mode="after")
-    def _consistent(self):
-        if self.label_dropout > 1:
-            raise ValueError(f"label_dropout is a share of the images, at most 1, but it is {self.label_dropout}")
-        if not self.ema_images:
-            raise ValueError("ema_images is empty, but sampling reads averaged weights: name at least one horizon")
+    def _optimiser_has_what_it_needs(self) -> "Training":
+        if self.optimiser == "muon" and self.multiples:
+            raise ValueError("multiples are for AdamW; Muon moves all matrices at the same rate: leave multiples out")
         return self

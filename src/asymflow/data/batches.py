@@ -1,6 +1,6 @@
 """The order in which training sees its images, and the images themselves, resumable at any position."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -8,12 +8,14 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from asymflow.data.encoded import EncodedReader
 from asymflow.data.reader import Bucket, ShardReader
+from asymflow.data.rows import RowReader
 from asymflow.randomness import generator
 
 MEMORY_BYTES = 2 << 30  # a set whose pixels fit in this is decoded once and kept; larger ones are decoded as they come
 TURNS = 1  # the random stream of the buckets' order; not 0, which numpy takes for no number at all
+
+Batch = dict[str, Tensor]  # images, and label or stored rows by name, one of each for every image
 
 
 def order(count: int, seed: int, epoch: int) -> Int[Tensor, "count"]:
@@ -48,26 +50,61 @@ class Batches(Dataset):
     All images of a batch are from one bucket. In an epoch a bucket has as many batches as its images fill, the last one
     rounded up; the images of these batches follow one another in the bucket's own endless sequence of shuffled epochs, so
     no image is ever seen twice more than another of its bucket. A single bucket is nothing but its sequence.
+
+    `stored` has further rows for every image, `labelled` says whether a batch has its classes, `whole` whether images come in
+    their own shapes instead of as squares, and `first` limits the set to its first images.
     """
 
-    def __init__(self, reader: ShardReader, *, images: int, batch: int, seed: int, rank: int, world_size: int):
+    def __init__(
+        self,
+        reader: ShardReader,
+        *,
+        images: int,
+        batch: int,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+        labelled: bool = False,
+        whole: bool = False,
+        first: int | None = None,
+        stored: Mapping[str, RowReader] | None = None,
+    ):
         if batch % world_size:
             raise ValueError(f"a batch of {batch} images cannot be shared equally by {world_size} processes")
         self.reader, self.images, self.batch, self.seed = reader, images, batch, seed
-        self.rank, self.share = rank, batch // world_size
+        self.rank, self.share, self.whole, self.stored = rank, batch // world_size, whole, dict(stored or {})
+        self.count = self._checked(first)
         self.buckets = self._buckets()
         self.batches = [-(-len(numbers) // batch) for numbers, _ in self.buckets]
         pixels = sum(len(numbers) * height * width for numbers, (height, width) in self.buckets)
         # One thread decodes them, about 10 000 images of 64 x 64 pixels per second: PIL holds Python's lock while it does.
         self.memory = [self._read(numbers) for numbers, _ in self.buckets] if 3 * pixels <= MEMORY_BYTES else None
-        self.labels = reader.labels
+        self.labels = reader.labels if labelled else None
+
+    def _checked(self, first: int | None) -> int:
+        """How many images there are. Raises ValueError where there are fewer than are wanted, or rows for others."""
+        for name, rows in self.stored.items():
+            if len(rows) != len(self.reader):
+                raise ValueError(
+                    f"{self.reader.path} has {len(self.reader)} images, but {rows.path} has {len(rows)} rows of {name}; run the"
+                    " stage again that made it"
+                )
+        if first and first > len(self.reader):
+            raise ValueError(
+                f"training.set_images is {first}, but {self.reader.path} has {len(self.reader)} images; lower it, or raise"
+                " data.train"
+            )
+        return first or len(self.reader)
 
     def _buckets(self) -> list[Bucket]:
-        """The images as they are drawn: here all together, as squares."""
-        return [Bucket(range(len(self.reader)), (self.reader.image_size, self.reader.image_size))]
+        """The images as they are drawn: by shape, or all together as squares."""
+        if not self.whole:
+            return [Bucket(range(self.count), (self.reader.image_size, self.reader.image_size))]
+        cut = (Bucket(range(n.start, min(n.stop, self.count)), shape) for n, shape in self.reader.buckets)
+        return [bucket for bucket in cut if bucket.numbers]
 
     def _read(self, numbers: Sequence[int]) -> UInt8[Tensor, "b c h w"]:
-        return self.reader.images(numbers)
+        return self.reader.whole(numbers) if self.whole else self.reader.images(numbers)
 
     def __len__(self) -> int:
         return self.images // self.batch
@@ -85,36 +122,19 @@ class Batches(Dataset):
         (bucket,) = (i for i, (numbers, _) in enumerate(self.buckets) if int(chosen[0]) in numbers)
         return self.memory[bucket][chosen - self.buckets[bucket].numbers.start]
 
-    def __getitem__(self, update: int) -> tuple[Tensor, ...]:
+    def __getitem__(self, update: int) -> Batch:
         chosen = self.chosen(update)
-        return self.pictures(chosen), self.labels[chosen]
+        found = {"images": self.pictures(chosen)}
+        if self.labels is not None:
+            found["label"] = self.labels[chosen]
+        for rows in self.stored.values():
+            found |= rows.read(chosen.tolist())
+        return found
 
-    def starting_at(self, update: int, workers: int) -> Iterator[tuple[Tensor, ...]]:
+    def starting_at(self, update: int, workers: int) -> Iterator[Batch]:
         """Batches from the given update on, decoded ahead by worker processes when the set is not in memory."""
         remaining = range(update, len(self))
         if self.memory is not None:
             return (self[i] for i in remaining)
         pinned = torch.cuda.is_available()
         return iter(DataLoader(self, batch_size=None, sampler=remaining, num_workers=workers, pin_memory=pinned))
-
-
-class EncodedBatches(Batches):
-    """The same of images in their own shapes, with tokens in place of labels: item i is (images, latents, text)."""
-
-    def __init__(self, reader: ShardReader, encoded: EncodedReader, **options: int):
-        super().__init__(reader, **options)
-        if len(encoded) != len(reader):
-            raise ValueError(
-                f"{reader.path} has {len(reader)} images, but {len(encoded)} of them are encoded; run stage encode again"
-            )
-        self.encoded = encoded
-
-    def _buckets(self) -> list[Bucket]:
-        return self.reader.buckets
-
-    def _read(self, numbers: Sequence[int]) -> UInt8[Tensor, "b c h w"]:
-        return self.reader.whole(numbers)
-
-    def __getitem__(self, update: int) -> tuple[Tensor, ...]:
-        chosen = self.chosen(update)
-        return self.pictures(chosen), *self.encoded.read(chosen.tolist())

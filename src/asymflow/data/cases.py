@@ -1,30 +1,20 @@
-"""The cases of prx-tg's validation suite: which conditions are shown, with which noise, and which image is wanted.
-
-reconstruction   all conditions of an image; wanted: that image
-text             its caption alone; wanted: that image
-swap             the caption of one image and the embeddings of another; wanted: the other
-original, edited all conditions of an image, with its caption and with an edited one; wanted: the image and, where it can be
-                 drawn, the same person with that attribute changed
-told, retold     the same pair of captions, each alone
-memory           the caption of a training image alone; wanted: that image
-"""
+"""Making the cases of prx-tg's validation suite: which images are asked for, and how their captions are edited."""
 
 import re
-from collections import Counter
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
 
-from asymflow import tensors
 from asymflow.config.suite import Suite as Config
 from asymflow.data import portraits
-from asymflow.data.embedded import FIELDS, Embedded, EmbeddedReader
 from asymflow.data.reader import ShardReader
+from asymflow.data.rows import RowReader, Rows, concatenated
 from asymflow.data.sources import portrait_of
+from asymflow.data.suite import Case
 from asymflow.randomness import generator
 
 EDITED = ("hair_colour", "hair_length", "glasses", "expression", "shirt_colour", "background_pattern")
@@ -33,21 +23,7 @@ WORDS = (
     ("slender", "muscular"), ("pale", "tan"), ("woman", "person"), ("long", "short"), ("dark", "light"), ("young", "mature"),
     ("facing right", "facing left"), ("directly at", "away from"),
 )  # fmt: skip
-TEXT, ALL = (True, False, False, False), (True, True, True, False)  # conditions that are shown
-UNPAIRED = 1 << 20  # added to the number of an edit's noise where it is not to be its original's
-
-
-@dataclass(frozen=True)
-class Case:
-    """One image that is asked for."""
-
-    kind: str
-    image: int  # number of the image within its split that is wanted, and whose embeddings are shown
-    caption: int  # number of the image within the same split whose caption is shown
-    noise: int  # number of the noise that it begins with
-    present: tuple[bool, bool, bool, bool]  # conditions that are shown: caption, image embedding, patch tokens, joints
-    source: str = ""  # "train" for training images, else the suite's own split
-    edit: int = -1  # number of the edit whose caption is shown in place of the image's own
+TEXT, ALL = ("caption",), ("caption", "embedding", "patches")  # conditions that are shown
 
 
 @dataclass(frozen=True)
@@ -124,62 +100,14 @@ def listed(config: Config, edits: list[Edit]) -> list[Case]:
     return found + [Case("memory", i, i, i, TEXT, source="train") for i in range(config.memories)]
 
 
-def conditions(
-    cases: list[Case],
-    sources: dict[str, EmbeddedReader],
-    edited: Float[Tensor, "m l e"],
-    mask: Bool[Tensor, "m l"],
-) -> Embedded:
-    """What each case is shown; `edited` are the captions of the edits as tokens."""
+def conditions(cases: list[Case], sources: Mapping[str, tuple[RowReader, RowReader]], edited: Rows) -> Rows:
+    """What each case is shown: rows of captions and of images by source; `edited` has the captions of the edits as tokens."""
     rows = []
     for case in cases:
-        of_image, of_caption = (sources[case.source].read([i]) for i in (case.image, case.caption))
-        chosen = slice(case.edit, case.edit + 1)
-        text, seen = (of_caption.text, of_caption.mask) if case.edit < 0 else (edited[chosen], mask[chosen])
-        rows.append((text, seen, of_image.cls, of_image.patches, of_image.face))
-    return Embedded(*(torch.cat(values) for values in zip(*rows, strict=True)))
-
-
-@dataclass(frozen=True)
-class Suite:
-    """Cases with all that drawing and judging them needs."""
-
-    cases: list[Case]
-    edits: list[dict[str, Any]]
-    embedded: Embedded
-    wanted: UInt8[Tensor, "m 3 h w"]
-    content: UInt8[Tensor, "_s 3 h w"]  # the images whose captions the swaps show
-    image_size: int
-    split: str
-
-    def rows(self, kind: str) -> list[int]:
-        """The numbers of the cases of one kind."""
-        return [i for i, case in enumerate(self.cases) if case.kind == kind]
-
-    def counts(self) -> dict[str, int]:
-        """How many cases each kind has."""
-        return dict(Counter(case.kind for case in self.cases))
-
-    def wanted_by_kind(self) -> dict[str, UInt8[Tensor, "_k 3 h w"]]:
-        """The wanted images of each kind."""
-        return {kind: self.wanted[self.rows(kind)] for kind in self.counts()}
-
-    def save(self, path: Path) -> None:
-        """Writes the suite."""
-        told = {"cases": [asdict(case) for case in self.cases], "edits": self.edits, "kind": "suite"}
-        told |= {"image_size": self.image_size, "split": self.split}
-        images = {"wanted": self.wanted, "content": self.content}
-        tensors.save(path, self.embedded.stored() | images, told)
-
-    @classmethod
-    def load(cls, path: Path) -> "Suite":
-        """The suite in a file of stage suite. Raises ValueError for any other file."""
-        told, _ = tensors.describe(path)
-        if told.get("kind") != "suite":
-            raise ValueError(f"{path} holds a {told.get('kind')!r}, not a validation suite; stage suite writes one")
-        found = tensors.load(path)
-        listed = [Case(**case | {"present": tuple(case["present"])}) for case in told["cases"]]
-        embedded = Embedded(*(found[name] for name in FIELDS))
-        return cls(
-            listed, told["edits"], embedded, found["wanted"], found["content"], told["image_size"], told["split"]
+        captions, images = sources[case.source]
+        told = captions.read([case.caption]) if case.edit < 0 else {k: v[[case.edit]] for k, v in edited.items()}
+        seen = images.read([case.image])
+        rows.append(
+            {"text": told["text"], "mask": told["mask"], "embedding": seen["embedding"], "patches": seen["patches"]}
         )
+    return concatenated(rows)

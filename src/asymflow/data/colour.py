@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from asymflow.config.colour import Colour
+from asymflow.config.representation import Colour
 
 Matrix = tuple[tuple[float, float, float], ...]
 
@@ -42,7 +42,7 @@ STD = 0.16
 DARK = 1e-9
 
 
-def encode(rgb: Float[Tensor, "*b 3 h w"], colour: Colour) -> Float[Tensor, "*b 3 h w"]:
+def from_rgb(rgb: Float[Tensor, "*b 3 h w"], colour: Colour) -> Float[Tensor, "*b 3 h w"]:
     """What a network works on, from RGB in [-1, 1]. In "rgb" that is the same pixels, bit for bit."""
     if colour == "rgb":
         return rgb
@@ -50,8 +50,8 @@ def encode(rgb: Float[Tensor, "*b 3 h w"], colour: Colour) -> Float[Tensor, "*b 
     return (lab - _mean(lab)) / STD
 
 
-def decode(values: Float[Tensor, "*b 3 h w"], colour: Colour) -> Float[Tensor, "*b 3 h w"]:
-    """RGB in [-1, 1] from what a network works on: the inverse of `encode`.
+def to_rgb(values: Float[Tensor, "*b 3 h w"], colour: Colour) -> Float[Tensor, "*b 3 h w"]:
+    """RGB in [-1, 1] from what a network works on: the inverse of `from_rgb`.
 
     From Oklab, what lies outside RGB is clamped to [0, 1] channel by channel, in linear RGB. "rgb" is left as it is.
     """

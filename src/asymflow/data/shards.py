@@ -31,8 +31,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from asymflow.config.data import Data
-from asymflow.data.encode import encoded
 from asymflow.data.images import Shape, png_shape
+from asymflow.data.png import packed
 from asymflow.data.records import Record, Reject
 from asymflow.data.sources import listing, split_counts
 from asymflow.files import atomic, sha256
@@ -53,7 +53,7 @@ class Images:
 
     def squares(self) -> Iterator[tuple[Record, bytes]]:
         """Images as squares; those that cannot be are left for `shaped`: they may be large enough for another shape."""
-        with closing(self._encoded(self._records, self._data.training_shapes[:1])) as results:
+        with closing(self._packed(self._records, self._data.training_shapes[:1])) as results:
             for record, result in results:
                 self._looked_at += 1
                 if isinstance(result, Reject):
@@ -65,7 +65,7 @@ class Images:
     def shaped(self) -> Iterator[tuple[Record, bytes]]:
         """All that are left, each in the nearest of the configured shapes."""
         remaining = self._left + self._records[self._looked_at :]
-        with closing(self._encoded(remaining, self._data.training_shapes)) as results:
+        with closing(self._packed(remaining, self._data.training_shapes)) as results:
             for record, result in results:
                 self.opened += 1
                 if isinstance(result, Reject):
@@ -75,8 +75,8 @@ class Images:
                 else:
                     yield record, result
 
-    def _encoded(self, records: list[Record], shapes: tuple[Shape, ...]) -> Iterator[tuple[Record, bytes | Reject]]:
-        return encoded(records, shapes=shapes, compression=self._data.compression, processes=self._processes)
+    def _packed(self, records: list[Record], shapes: tuple[Shape, ...]) -> Iterator[tuple[Record, bytes | Reject]]:
+        return packed(records, shapes=shapes, compression=self._data.compression, processes=self._processes)
 
 
 def write_splits(data: Data, out_dir: Path, processes: int) -> None:

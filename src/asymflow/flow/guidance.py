@@ -55,23 +55,3 @@ def guide_twice(
 def guide_by_routing(u_dense: Tensor, u_routed: Tensor, scale: float) -> Tensor:
     """Self-guidance: all tokens pushed apart from a pass in which some bypass blocks: u = u_r + s (u_d - u_r).    [TREAD]"""
     return u_routed + scale * (u_dense - u_routed)
-
-
-def guided(
-    conditional: Velocity,
-    both: Callable[[Tensor, float], tuple[Tensor, Tensor]],
-    scale: float,
-    interval: tuple[float, float],
-) -> Velocity:
-    """The velocity field that is guided inside the interval and plainly conditional outside.
-
-    `both` gives the conditional and the unconditional velocity of one state, so that a caller can evaluate them in one
-    batch. A solver calls the field at every sub-step, and the interval is tested at each sub-step's own t.
-    """
-
-    def field(x_t: Tensor, t: float) -> Tensor:
-        if scale == 1 or not in_interval(t, interval):
-            return conditional(x_t, t)
-        return guide(*both(x_t, t), scale)
-
-    return field

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from asymflow.flow.objective import mean_square
 from asymflow.flow.path import per_sample
 
 
@@ -52,16 +53,20 @@ def reduced_target(
 
 
 def denoising_loss(
-    x_0_hat: Float[Tensor, "b n D"], target: Float[Tensor, "b n D"], t: Float[Tensor, "b"], sigma_floor: float
+    x_0_hat: Float[Tensor, "b n D"],
+    target: Float[Tensor, "b n D"],
+    t: Float[Tensor, "b"],
+    sigma_floor: float,
+    places: Float[Tensor, "b n"] | None = None,
 ) -> Float[Tensor, "b"]:
-    """The squared error of each predicted clean image in units of velocity, averaged over its pixels.
+    """The squared error of each predicted clean image in units of velocity, averaged over its pixels, weighed by their place.
 
         mean |x_hat_0 - target|^2 / max(t, sigma_floor)^2        [AsymFlow, eq. 7 and 19]
 
     With the plain target x_0 it equals the flow matching loss wherever t >= sigma_floor, because u_hat - u is
     (x_0 - x_hat_0) / t. The paper divides by t; the floor is the official code's.
     """
-    return (x_0_hat - target).square().mean((1, 2)) / t.clamp_min(sigma_floor).square()
+    return mean_square(x_0_hat - target, places) / t.clamp_min(sigma_floor).square()
 
 
 def perceptual_weight(

@@ -14,3 +14,12 @@ def interval(values: Float64[np.ndarray, " m"], resamples: int, seed: int) -> tu
     draws = np.random.default_rng(seed).integers(len(values), size=(resamples, len(values)))
     low, high = np.quantile(values[draws].mean(axis=1), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)
+
+
+def intervals(per_case: dict[str, np.ndarray], resamples: int, seed: int) -> dict[str, float]:
+    """The mean of each metric and, as <metric>_low and <metric>_high, the ends of its interval."""
+    found = {}
+    for name, values in per_case.items():
+        low, high = interval(values, resamples, seed)
+        found |= {name: float(values.mean()), f"{name}_low": low, f"{name}_high": high}
+    return found

@@ -12,7 +12,7 @@ Letters in shapes: b images, h and w their sides, d features, c classes, s the s
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, UInt8
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from asymflow import tensors
 from asymflow.config.evaluator import Evaluator as Config
-from asymflow.metrics.patches import centre_crops, half_side, random_crops
+from asymflow.metrics.crops import centre_crops, half_side, random_crops
 from asymflow.metrics.probe import Probe
 from asymflow.metrics.tower import ImageTower, features, to_pixels
 from asymflow.metrics.tower import load as load_tower
@@ -70,6 +70,15 @@ def load(evaluator: str, device: torch.device) -> Evaluator:
     if Path(evaluator).suffix == ".pth":
         return InceptionEvaluator.load(Path(evaluator), device)
     return LocalEvaluator.load(Path(evaluator), device)
+
+
+def check(evaluator: Evaluator, reference: Path, told: dict[str, Any]) -> None:
+    """Raises ValueError unless the reference with this description was made with the evaluator."""
+    if evaluator.digest != told["evaluator_digest"]:
+        raise ValueError(
+            f"{reference} was made with the evaluator {told['evaluator']} {told['evaluator_digest']}, but this one is"
+            f" {evaluator.name} {evaluator.digest}; make the reference again (stage reference)"
+        )
 
 
 @dataclass(frozen=True)

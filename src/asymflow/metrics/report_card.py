@@ -9,7 +9,7 @@ from asymflow.metrics.evaluators import Names
 from asymflow.metrics.frechet import frechet_distance
 from asymflow.metrics.inception_score import inception_score
 from asymflow.metrics.kernel import kernel_distance
-from asymflow.metrics.neighbours import precision_recall
+from asymflow.metrics.precision_recall import precision_recall
 from asymflow.metrics.statistics import Statistics
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from asymflow.metrics.evaluators import Evaluator, LocalEvaluator
-from asymflow.metrics.nearest import nearest
+from asymflow.metrics.memorisation import nearest
 from asymflow.metrics.perceptual import Lpips
 
 CANDIDATES = 8  # images most like a sample by features, among which LPIPS picks the nearest
@@ -116,20 +116,20 @@ def _without(read: dict[str, str], attribute: str) -> dict[str, str]:
 
 def memories(
     drawn: Images, train: UInt8[Tensor, "a 3 h w"], heldout: UInt8[Tensor, "a 3 h w"], judge: Judge
-) -> tuple[PerCase, UInt8[Tensor, "m 3 3 h w"]]:
-    """How near samples are to training images and to as many held-out ones; and each sample with the nearest of both.
+) -> tuple[PerCase, dict[str, list[int]]]:
+    """How near samples are to training images and to as many held-out ones; and the number of the nearest of either.
 
     Similarity by the evaluator's features, and LPIPS to the nearest among the most similar. A model that has learned the
     distribution is as near to images that it never saw; one that copies is nearer to its training images.
     """
-    features, shown, found = judge.features(drawn), [drawn], {}
+    features, found, numbers = judge.features(drawn), {}, {}
     for name, images in (("train", train), ("heldout", heldout)):
-        values, numbers = nearest(features, judge.features(images), CANDIDATES)
-        distances = np.stack([judge.lpips(drawn, images[column]) for column in numbers.T], axis=1)
+        values, candidates = nearest(features, judge.features(images), CANDIDATES)
+        distances = np.stack([judge.lpips(drawn, images[column]) for column in candidates.T], axis=1)
         found[f"nearest_{name}_similarity_{judge.evaluator.name}"] = values[:, 0].double().numpy()
         found[f"nearest_{name}_{judge.distance.name}"] = distances.min(1)
-        shown.append(images[numbers[:, 0]])
+        numbers[name] = candidates[:, 0].tolist()
     similarity, lpips = f"similarity_{judge.evaluator.name}", judge.distance.name
     found[f"memorised_{similarity}"] = found[f"nearest_train_{similarity}"] - found[f"nearest_heldout_{similarity}"]
     found[f"memorised_{lpips}"] = found[f"nearest_heldout_{lpips}"] - found[f"nearest_train_{lpips}"]
-    return found, torch.stack(shown, dim=1)
+    return found, numbers

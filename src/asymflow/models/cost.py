@@ -4,13 +4,15 @@ from torch import Tensor, nn, no_grad
 from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
+from asymflow.models.condition import Condition
+
 
 def parameters(network: nn.Module) -> int:
     """Number of trainable numbers in the network."""
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
 
 
-def gflops(network: nn.Module, *inputs: Tensor) -> float:
+def gflops(network: nn.Module, x: Tensor, t: Tensor, condition: Condition) -> float:
     """Billions of operations of one forward pass, 2 for each multiply-add of a matrix product [AsymFlow, table 2].
 
     The inputs are those of the network for one image; their values do not matter. Everything runs on the meta device:
@@ -19,5 +21,5 @@ def gflops(network: nn.Module, *inputs: Tensor) -> float:
     state = {name: tensor.to("meta") for name, tensor in (*network.named_parameters(), *network.named_buffers())}
     counter = FlopCounterMode(display=False)
     with counter, no_grad():
-        functional_call(network, state, tuple(tensor.to("meta") for tensor in inputs))
+        functional_call(network, state, (x.to("meta"), t.to("meta"), condition.to("meta")))
     return counter.get_total_flops() / 1e9

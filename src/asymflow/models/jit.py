@@ -4,20 +4,21 @@ What differs from a textbook DiT: a patch embedding of two matrices with a narro
 SwiGLU, rotary positions beside the fixed sine ones, normalised queries and keys, and class tokens that join the image
 tokens some blocks in ("in-context") beside the usual modulation by time and class (adaLN-Zero).
 
-Shapes: b images, n = rows * cols tokens in raster order, d = p * p * 3 numbers of a patch flattened as (row, col,
-channel), w channels of a token, m class tokens.
+Shapes: b images, n = rows * cols tokens in raster order, d numbers of a token (p * p * 3 of a patch, flattened as (row, col,
+channel)), w channels of a token.
 """
 
-import math
-
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import silu
 from torch.utils.checkpoint import checkpoint
 
-from asymflow.config.model import Model, Size
-from asymflow.models.layers import Attention, RMSNorm, SwiGLU, TimeEmbedding, rotary_table, sine_positions
+from asymflow.config.jit import JiT as Config
+from asymflow.config.jit import Size
+from asymflow.models.condition import Condition, Shapes
+from asymflow.models.layers import Attention, RMSNorm, SwiGLU, TimeEmbedding, begin_as, rotary_table, sine_positions
+from asymflow.models.reader import Label, Reader
 
 
 class PatchEmbedding(nn.Module):
@@ -76,43 +77,58 @@ class FinalLayer(nn.Module):
 
 
 class JiT(nn.Module):
-    """Network output for noisy patches x at noise level t and class label, in the space of patches.
+    """Network output for noisy patches x at noise level t under a condition, in the space of patches.
 
-    Labels run from 0 to classes - 1; the label `classes` is the null class of classifier-free guidance, and whoever
-    trains drops labels to it. The dtype of x is the dtype of the result. The output is 0 before training starts.
-    `checkpointing` recomputes each block in the backward pass instead of keeping its activations: a third more work
-    for a fraction of the memory.
+    Class and image embedding join the time in the modulations and come with the class tokens; captions and patch tokens join the
+    image tokens beside these. The dtype of x is the dtype of the result. The output is 0 before training starts. `checkpointing`
+    recomputes each block in the backward pass instead of keeping its activations: a third more work for a fraction of the memory.
     """
 
-    def __init__(self, size: Size, *, patch_dim: int, grid: tuple[int, int], classes: int, checkpointing: bool):
+    def __init__(self, size: Size, *, dimension: int, grid: tuple[int, int], shapes: Shapes, checkpointing: bool):
         super().__init__()
         width, heads = size.width, size.heads
         self.width, self.enters, self.checkpointing = width, size.enters, checkpointing
-        self.embed = PatchEmbedding(patch_dim=patch_dim, bottleneck=size.bottleneck, width=width, grid=grid)
+        self.embed = PatchEmbedding(patch_dim=dimension, bottleneck=size.bottleneck, width=width, grid=grid)
         self.time = TimeEmbedding(width)
-        self.label = nn.Embedding(classes + 1, width)
-        self.context = nn.Parameter(torch.empty(size.context, width))
-        table = rotary_table(rows=grid[0], cols=grid[1], channels=width // heads, prefix=size.context)
+        self.label = Label(shapes.classes, width) if shapes.classes else None
+        vector = shapes.classes or shapes.embedding
+        self.context = nn.Parameter(torch.empty(size.context, width)) if vector else None
+        self.reader = Reader(shapes, width)
+        self.prefix = self.reader.count + (size.context if vector else 0)
+        table = rotary_table(rows=grid[0], cols=grid[1], channels=width // heads, prefix=self.prefix)
         self.register_buffer("table", table, persistent=False)
         quarter = size.depth // 4
         self.blocks = nn.ModuleList(
             Block(width=width, heads=heads, dropout=size.dropout if quarter <= index < 3 * quarter else 0.0)
             for index in range(size.depth)
         )
-        self.final = FinalLayer(width=width, patch_dim=patch_dim)
+        self.final = FinalLayer(width=width, patch_dim=dimension)
 
     def forward(
-        self, x: Float[Tensor, "b n d"], t: Float[Tensor, " b"], labels: Int[Tensor, " b"]
+        self, x: Float[Tensor, "b n d"], t: Float[Tensor, " b"], condition: Condition
     ) -> Float[Tensor, "b n d"]:
-        label = self.label(labels)
-        c = silu(self.time(t) + label)
-        context, tokens = len(self.context), self.embed(x)
-        table = self.table[:, context:]
+        vector = self._vector(condition)
+        time = self.time(t)
+        c = silu(time if vector is None else time + vector)
+        tokens, table = self.embed(x), self.table[:, self.prefix :]
         for index, block in enumerate(self.blocks):
-            if index == self.enters:
-                tokens, table = torch.cat([label[:, None] + self.context, tokens], dim=1), self.table
+            if index == self.enters and self.prefix:
+                tokens, table = torch.cat([*self._joining(vector, condition), tokens], dim=1), self.table
             tokens = self._through(block, tokens, c, table)
-        return self.final(tokens[:, context:], c).to(x.dtype)
+        return self.final(tokens[:, self.prefix :], c).to(x.dtype)
+
+    def _vector(self, condition: Condition) -> Float[Tensor, "b w"] | None:
+        """Class and image embedding, as far as they are told."""
+        label = self.label(condition) if self.label is not None else None
+        if not self.reader.shapes.embedding:
+            return label
+        embedding = self.reader.embedding(condition)
+        return embedding if label is None else label + embedding
+
+    def _joining(self, vector: Tensor | None, condition: Condition) -> list[Float[Tensor, "b _ w"]]:
+        """The tokens that join those of the image: they have no place in its grid."""
+        classes = [] if vector is None else [vector[:, None] + self.context]
+        return classes + self.reader.tokens(condition)
 
     def _through(self, block: Block, tokens: Tensor, c: Tensor, table: Tensor) -> Tensor:
         if self.checkpointing and torch.is_grad_enabled():
@@ -131,43 +147,31 @@ class JiT(nn.Module):
                 nn.init.xavier_uniform_(module.weight, generator=generator)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        for weight in (self.label.weight, self.time.mlp[0].weight, self.time.mlp[2].weight, self.context):
-            nn.init.normal_(weight, std=0.02, generator=generator)
+        if self.label is not None:
+            self.label.initialise(generator)
+        for weight in (self.time.mlp[0].weight, self.time.mlp[2].weight, self.context):
+            if weight is not None:
+                nn.init.normal_(weight, std=0.02, generator=generator)
+        self.reader.initialise(generator)
         for module in (*(block.modulation for block in self.blocks), self.final.modulation, self.final.linear):
             nn.init.zeros_(module.weight)
 
     @torch.no_grad()
-    def initialise_from_pca(self, directions: Float[Tensor, "d k"]) -> None:
-        """Starts the first k bottleneck channels as the k given orthonormal directions of patch space; none are frozen.
-
-        The gain sqrt(2 d / (d + bottleneck)) gives them the mean square of the Xavier-uniform rows that they replace
-        [LakonLab; not in the paper]. Raises ValueError if the bottleneck has fewer than k channels.
-        """
-        bottleneck, patch_dim = self.embed.reduce.weight.shape
-        k = directions.shape[1]
-        if k > bottleneck:
-            raise ValueError(f"Got {k} PCA directions for a bottleneck of {bottleneck} channels; give at most as many.")
-        self.embed.reduce.weight[:k] = directions.T * math.sqrt(2 * patch_dim / (patch_dim + bottleneck))
+    def start_from(self, directions: Float[Tensor, "d k"]) -> None:
+        """Starts the first k bottleneck channels as the k given orthonormal directions of patch space; none are frozen."""
+        begin_as(self.embed.reduce, directions)
 
 
 def build(
-    model: Model, *, image_size: int, classes: int, generator: torch.Generator | None, checkpointing: bool
+    config: Config,
+    *,
+    dimension: int,
+    grid: tuple[int, int],
+    shapes: Shapes,
+    generator: torch.Generator | None,
+    checkpointing: bool,
 ) -> JiT:
-    """The network of a configuration for square images, with its weights drawn from the generator (None: torch's own).
-
-    Raises ValueError if image_size, in pixels, is not a multiple of the patch size.
-    """
-    side, rest = divmod(image_size, model.patch_size)
-    if rest:
-        raise ValueError(
-            f"Image size {image_size} is not a multiple of patch_size {model.patch_size}; change either one."
-        )
-    network = JiT(
-        model.dimensions,
-        patch_dim=model.patch_size**2 * 3,
-        grid=(side, side),
-        classes=classes,
-        checkpointing=checkpointing,
-    )
+    """The network of a configuration with its weights drawn from the generator (None: torch's own)."""
+    network = JiT(config.dimensions, dimension=dimension, grid=grid, shapes=shapes, checkpointing=checkpointing)
     network.initialise(generator)
     return network

@@ -20,6 +20,7 @@ from asymflow import tensors
 from asymflow.config.autoencoder import DOWN
 from asymflow.config.autoencoder import Autoencoder as Config
 from asymflow.models.autoencoder import Autoencoder
+from asymflow.models.pretrained import part_of
 from asymflow.subspace.patches import CHANNEL_FIRST, patchify, unpatchify
 
 
@@ -74,7 +75,7 @@ def load(path: Path, patch_size: int, device: torch.device) -> Latents:
     Raises ValueError for anything else, and when FLUX.2's tokens do not span `patch_size` pixels.
     """
     if path.is_dir():
-        vae = pretrained(AutoencoderKLFlux2, path, "vae").to(device)
+        vae = part_of(AutoencoderKLFlux2, path, "vae").to(device)
         spanned = Flux2Latents.SIDE * 2 ** (len(vae.config.block_out_channels) - 1)
         if spanned != patch_size:
             raise ValueError(
@@ -88,21 +89,3 @@ def load(path: Path, patch_size: int, device: torch.device) -> Latents:
     autoencoder = Autoencoder(Config.model_validate(told["config"]))
     autoencoder.load_state_dict(tensors.load(path))
     return LocalLatents(autoencoder.to(device).eval().requires_grad_(False), patch_size)
-
-
-def pretrained(kind: type, folder: Path, part: str, **options):
-    """A part of a model in the format of diffusers, from the folder alone, safetensors only, frozen.
-
-    Raises ValueError when it is missing there.
-    """
-    if not (folder / part / "config.json").is_file():
-        raise ValueError(
-            f"{folder / part} has no config.json; latent.model must be a folder with a whole FLUX.2 klein: get it once with"
-            " `hf download black-forest-labs/FLUX.2-klein-base-9B --local-dir FOLDER` (a gated model: accept its licence"
-            " and log in with `hf auth login` first)"
-        )
-    try:
-        loaded = kind.from_pretrained(folder / part, local_files_only=True, use_safetensors=True, **options)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{folder / part} cannot be loaded as a {kind.__name__}: {error}") from error
-    return loaded.eval().requires_grad_(False)

@@ -1,8 +1,10 @@
-"""The layers that JiT is made of, for any transformer over patch tokens: norm, positions, attention, gated MLP, time.
+"""The layers that transformers over patch tokens are made of: norm, positions, attention, gated MLP, time, a start from PCA.
 
 They run in float32, in float64, and under bfloat16 autocast with float32 parameters, eager or compiled.
 Shapes: b images, n tokens, w channels of a token, h heads, c = w / h channels of a head.
 """
+
+import math
 
 import torch
 from jaxtyping import Float
@@ -136,3 +138,19 @@ class TimeEmbedding(nn.Module):
     def forward(self, t: Float[Tensor, " b"]) -> Float[Tensor, "b w"]:
         angles = t[:, None] * self.frequencies
         return self.mlp(torch.cat([angles.cos(), angles.sin()], dim=-1))
+
+
+@torch.no_grad()
+def begin_as(layer: nn.Linear, directions: Float[Tensor, "d k"]) -> None:
+    """Makes the first k outputs of a layer of patches the k given orthonormal directions of patch space.
+
+    The gain sqrt(2 d / (d + outputs)) gives them the mean square of the Xavier-uniform rows that they replace [LakonLab; not in
+    the paper]. Raises ValueError if the layer has fewer than k outputs.
+    """
+    outputs, d = layer.weight.shape
+    k = directions.shape[1]
+    if k > outputs:
+        raise ValueError(
+            f"{k} directions do not fit into the {outputs} channels of the patch embedding; give at most as many"
+        )
+    layer.weight[:k] = directions.T * math.sqrt(2 * d / (d + outputs))

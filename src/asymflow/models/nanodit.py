@@ -5,25 +5,27 @@ and a scale each and no gates; the image embedding sets the modulation together 
 image's own patch tokens may be a condition; and in training some tokens may bypass the middle blocks (TREAD).
 
 Letters in shapes: b images, n = rows * cols tokens in raster order, v of them visible, D numbers of a patch, w channels of a
-token, l text tokens, e their channels, g channels of the image embedding, q of its m patch tokens, k joints.
+token, l tokens of the condition.
 """
 
+import math
 from itertools import starmap
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import gelu, layer_norm, scaled_dot_product_attention, silu
 from torch.utils.checkpoint import checkpoint
 
 from asymflow.config.nanodit import NanoDiT as Config
-from asymflow.models.layers import TimeEmbedding, sine_positions
+from asymflow.models.condition import Condition, Shapes
+from asymflow.models.layers import TimeEmbedding, begin_as, sine_positions
+from asymflow.models.reader import Label, Reader
 from asymflow.models.scan import BidirectionalScan
 from asymflow.subspace.patches import patchify, unpatchify
 
-MODALITIES = ("text", "cls", "patches", "joints")  # the columns of `present`
+CHANNELS = 3  # of a pixel
 TIME_SCALE = 1000  # the time embedding takes t in thousandths, as networks over 1000 steps do
-DETECTED = 0.05  # joints with less confidence count as undetected
 
 
 def normed(x: Float[Tensor, "b n w"]) -> Float[Tensor, "b n w"]:
@@ -139,87 +141,69 @@ class SharedModulation(nn.Module):
             nn.init.zeros_(layer.weight)
 
 
-class Joints(nn.Module):
-    """Body joints as tokens: place and confidence through a small MLP plus what joint it is; undetected ones are null tokens."""
-
-    def __init__(self, joints: int, width: int):
-        super().__init__()
-        self.place = nn.Sequential(nn.Linear(3, width), nn.GELU(), nn.Linear(width, width))
-        self.kind = nn.Parameter(torch.empty(joints, width))
-        self.null = nn.Parameter(torch.zeros(1, joints, width))
-
-    def forward(self, joints: Float[Tensor, "b k 3"], present: Bool[Tensor, " b"]) -> Float[Tensor, "b k w"]:
-        seen = (joints[..., 2:] >= DETECTED) & present[:, None, None]
-        return torch.where(seen, self.place(joints) + self.kind, self.null)
-
-
 class NanoDiT(nn.Module):
-    """Network output for noisy patches, a noise level and conditions, in the space of patches.
+    """Network output for noisy patches at a noise level under a condition, in the space of patches.
 
-    `present` says which conditions of each image are shown (`MODALITIES`); null tokens stand for the others. `visible` are the
-    numbers of the tokens that go through all blocks, in order; the others bypass those between the first and the last.
+    Class and image embedding join the time, which sets the modulations and is read as a token too; captions, patch tokens and
+    joints are read as tokens. Where only some tokens are `visible`, the others bypass the blocks between the first and the last.
     """
 
-    def __init__(
-        self, config: Config, *, grid: tuple[int, int], text: int, cls: int, patches: int, checkpointing: bool
-    ):
+    def __init__(self, config: Config, *, dimension: int, grid: tuple[int, int], shapes: Shapes, checkpointing: bool):
         super().__init__()
         width, depth, heads = config.dimensions
-        dimension = 3 * config.patch_size**2
-        self.width, self.depth, self.grid, self.patch_size = width, depth, grid, config.patch_size
+        self.width, self.grid, self.patch_size = width, grid, math.isqrt(dimension // CHANNELS)
         self.checkpointing = checkpointing
         self.embed = nn.Linear(dimension, width)
         positions = sine_positions(rows=grid[0], cols=grid[1], width=width)
         self.register_buffer("positions", positions, persistent=False)
         self.time = TimeEmbedding(width)
-        self.read_text, self.read_cls, self.read_patches = (nn.Linear(e, width) for e in (text, cls, patches))
-        self.null_text = nn.Parameter(torch.zeros(1, 1, text))
-        self.null_cls = nn.Parameter(torch.zeros(1, cls))
-        self.null_patches = nn.Parameter(torch.zeros(1, 1, patches))
-        self.joints = Joints(config.joints, width) if config.joints else None
+        self.reader = Reader(shapes, width)
+        self.label = Label(shapes.classes, width) if shapes.classes else None
         self.blocks = nn.ModuleList(Block(_mixer(config.mixer, width, heads), width, heads) for _ in range(depth))
         shared = config.modulation == "shared"
         self.modulation = (
             SharedModulation(depth, width, config.modulation_rank) if shared else OwnModulation(depth, width)
         )
         self.out = nn.Linear(width, dimension)
-        self.smooth = nn.Conv2d(3, 3, kernel_size=3, padding=1)
+        self.smooth = nn.Conv2d(CHANNELS, CHANNELS, kernel_size=3, padding=1)
 
     def forward(
-        self,
-        x: Float[Tensor, "b n D"],
-        t: Float[Tensor, " b"],
-        text: Float[Tensor, "b l e"],
-        mask: Bool[Tensor, "b l"],
-        cls: Float[Tensor, "b g"],
-        patches: Float[Tensor, "b m q"],
-        joints: Float[Tensor, "b k 3"],
-        present: Bool[Tensor, "b 4"],
-        visible: Int[Tensor, " v"],
+        self, x: Float[Tensor, "b n D"], t: Float[Tensor, " b"], condition: Condition
     ) -> Float[Tensor, "b n D"]:
-        has_text, has_cls, has_patches, has_joints = present.unbind(1)
-        time = self.time(TIME_SCALE * t)
-        c = self.read_cls(torch.where(has_cls[:, None], cls, self.null_cls)) + time
-        context = [
-            self.read_text(torch.where(has_text[:, None, None], text, self.null_text)),
-            c[:, None],
-            self.read_patches(torch.where(has_patches[:, None, None], patches, self.null_patches)),
-        ]
-        if self.joints is not None:
-            context.append(self.joints(joints, has_joints))
-        context = torch.cat(context, dim=1)
-        # the caption's length stays known where it is hidden, as in the public code
-        mask = torch.cat([mask, mask.new_ones(len(x), context.shape[1] - mask.shape[1])], dim=1)
-
+        c = self._vector(t, condition)
+        context, mask = self._context(c, condition)
         tokens = self.embed(x) + self.positions
         first, *middle, last = starmap(_bound, zip(self.blocks, self.modulation(silu(c)), strict=True))
         tokens = self._through(first, tokens, context, mask)
-        routed = tokens[:, visible]
+        routed = tokens if condition.visible is None else tokens[:, condition.visible]
         for block in middle:
             routed = self._through(block, routed, context, mask)
-        tokens = self._through(last, tokens.index_copy(1, visible, routed), context, mask)
+        tokens = routed if condition.visible is None else tokens.index_copy(1, condition.visible, routed)
+        tokens = self._through(last, tokens, context, mask)
         output = unpatchify(self.out(normed(tokens)), self.grid, self.patch_size)
         return patchify(output + self.smooth(output), self.patch_size).to(x.dtype)
+
+    def _vector(self, t: Float[Tensor, " b"], condition: Condition) -> Float[Tensor, "b w"]:
+        """Time, class and image embedding, as far as they are told."""
+        c = self.time(TIME_SCALE * t)
+        if self.reader.shapes.embedding:
+            c = self.reader.embedding(condition) + c
+        return c if self.label is None else c + self.label(condition)
+
+    def _context(self, c: Float[Tensor, "b w"], condition: Condition) -> tuple[Tensor, Tensor]:
+        """What the tokens attend to, and which of it is no padding."""
+        shapes, reader = self.reader.shapes, self.reader
+        context = [reader.caption(condition)] if shapes.caption[1] else []
+        context.append(c[:, None])
+        if shapes.patches[1]:
+            context.append(reader.patches(condition))
+        if shapes.joints:
+            context.append(reader.joints(condition.joints, condition.shows("joints")))
+        tokens = torch.cat(context, dim=1)
+        mask = torch.ones(tokens.shape[:2], dtype=torch.bool, device=c.device)
+        if shapes.caption[1]:  # the caption's length stays known where it is hidden, as in the public code
+            mask = torch.cat([condition.mask, mask[:, condition.mask.shape[1] :]], dim=1)
+        return tokens, mask
 
     def _through(self, block, tokens: Tensor, context: Tensor, mask: Tensor) -> Tensor:
         if self.checkpointing and torch.is_grad_enabled():
@@ -227,10 +211,10 @@ class NanoDiT(nn.Module):
         return block(tokens, context, mask)
 
     @torch.no_grad()
-    def initialise(self, start: str, generator: torch.Generator | None) -> None:
+    def initialise(self, modulation_start: str, generator: torch.Generator | None) -> None:
         """Draws all weights as prx-tg does: matrices Xavier-uniform, biases 0, the last convolution 0, joints from N(0, 1).
 
-        With `start` zero the modulations begin as 0.
+        With a start of zero the modulations begin as 0.
         """
         for module in self.modules():
             if isinstance(module, nn.Linear):
@@ -239,10 +223,16 @@ class NanoDiT(nn.Module):
                     nn.init.zeros_(module.bias)
         nn.init.zeros_(self.smooth.weight)
         nn.init.zeros_(self.smooth.bias)
-        if self.joints is not None:
-            nn.init.normal_(self.joints.kind, generator=generator)
-        if start == "zero":
+        self.reader.initialise(generator)
+        if self.label is not None:
+            self.label.initialise(generator)
+        if modulation_start == "zero":
             self.modulation.zero()
+
+    @torch.no_grad()
+    def start_from(self, directions: Float[Tensor, "D k"]) -> None:
+        """Starts the first k channels of the patch embedding as the k given orthonormal directions; none are frozen."""
+        begin_as(self.embed, directions)
 
 
 def _mixer(kind: str, width: int, heads: int) -> nn.Module:
@@ -257,19 +247,13 @@ def _bound(block: Block, modulation: Tensor):
 def build(
     config: Config,
     *,
-    image_size: int,
-    text: int,
-    cls: int,
-    patches: int,
+    dimension: int,
+    grid: tuple[int, int],
+    shapes: Shapes,
     generator: torch.Generator | None,
     checkpointing: bool,
 ) -> NanoDiT:
-    """The network of a configuration for square images and embeddings of the given channels, its weights drawn."""
-    side, rest = divmod(image_size, config.patch_size)
-    if rest:
-        raise ValueError(
-            f"image size {image_size} is not a multiple of patch_size {config.patch_size}; change either one"
-        )
-    network = NanoDiT(config, grid=(side, side), text=text, cls=cls, patches=patches, checkpointing=checkpointing)
-    network.initialise(config.start, generator)
+    """The network of a configuration with its weights drawn from the generator (None: torch's own)."""
+    network = NanoDiT(config, dimension=dimension, grid=grid, shapes=shapes, checkpointing=checkpointing)
+    network.initialise(config.modulation_start, generator)
     return network

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from asymflow.flow.asymmetric import calibration, recover
 from asymflow.flow.path import per_sample
+from asymflow.models.condition import Condition
 
 
 class VelocityModel(nn.Module):
@@ -22,10 +23,10 @@ class VelocityModel(nn.Module):
         self.s = s
         self.precision = precision
 
-    def forward(self, x_t: Float[Tensor, "b n D"], t: Float[Tensor, "b"], *condition: Tensor, sigma_min: float):
-        """The velocity at x_t, in its dtype.                                    [AsymFlow, eq. 17]"""
+    def forward(self, x_t: Float[Tensor, "b n D"], t: Float[Tensor, "b"], condition: Condition, *, sigma_min: float):
+        """The velocity at x_t under a condition, in the dtype of x_t.           [AsymFlow, eq. 17]"""
         k = calibration(t, self.s)
         with torch.autocast(x_t.device.type, self.precision, enabled=self.precision != torch.float32):
-            u_A = self.network(per_sample(k) * x_t, k * t, *condition)
+            u_A = self.network(per_sample(k) * x_t, k * t, condition)
         with torch.autocast(x_t.device.type, enabled=False):
             return recover(u_A.to(x_t.dtype), x_t, t, self.A, self.s, sigma_min)

@@ -11,20 +11,21 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from asymflow.report import style
-from asymflow.report.tables import metric_names, ours, speedup
+from asymflow.report import metrics, style
+from asymflow.report.study import Study
+from asymflow.report.tables import ours, speedup
 
 FAR = 8  # times the median: above it, a mean is named beside the axis instead of stretching it
 MARKS = {"pca": "o", "pca_centred": "^", "dct": "D", "random": "X", "identity": "s"}
 
 
-def against_rank(table: pd.DataFrame, study: dict[str, Any]) -> Figure:
+def against_rank(table: pd.DataFrame, study: Study) -> Figure:
     """The first metric against the target's rank: a line for PCA under each sampling setting, marks for other bases.
 
     Whiskers are the standard deviation over seeds. Below it, where there is one, the published choice of guidance.
     """
-    metric = metric_names(table)[0]
-    fields = study["arms"]  # the table only has columns for fields that differ
+    metric = metrics.first(table)
+    fields = study.arms  # the table only has columns for fields that differ
     table = table.assign(
         rank=[_rank(fields[arm]["target.rank"]) for arm in table["arm"]],
         basis=[fields[arm]["target.basis"] for arm in table["arm"]],
@@ -37,7 +38,7 @@ def against_rank(table: pd.DataFrame, study: dict[str, Any]) -> Figure:
         gridspec_kw={"height_ratios": [4, 1] if published else [1]},
     )  # fmt: skip
     axes = panels[0, 0]
-    palette, seeds = style.colours(list(study["samplings"])), table["seed"].nunique()
+    palette, seeds = style.colours(list(study.samplings)), table["seed"].nunique()
     for sampling, colour in palette.items():
         for basis, block in table[table["sampling"] == sampling].groupby("basis", sort=False):
             spread = block.groupby("rank")[metric].agg(["mean", "std"])
@@ -46,7 +47,7 @@ def against_rank(table: pd.DataFrame, study: dict[str, Any]) -> Figure:
                 color=colour, capsize=3, marker=MARKS[basis], markersize=6, linestyle="-" if basis == "pca" else "none",
                 markerfacecolor=colour if basis == "pca" else "white", label=f"{sampling}, {_basis_name(basis)}",
             )  # fmt: skip
-    axes.set(ylabel=f"{metric}  (lower is better)", title=study["title"])
+    axes.set(ylabel=metrics.label(metric), title=study.title)
     _cut(axes, table.groupby(["sampling", "rank"], sort=False)[metric].mean(), place)
     _logarithmic(axes.yaxis)
     axes.legend(ncols=len(palette), loc="upper left")
@@ -60,20 +61,20 @@ def against_rank(table: pd.DataFrame, study: dict[str, Any]) -> Figure:
     return figure
 
 
-def by_arm(table: pd.DataFrame, study: dict[str, Any]) -> Figure:
+def by_arm(table: pd.DataFrame, study: Study) -> Figure:
     """The first metric of each arm under each sampling setting, one row for an arm; small marks are single seeds."""
-    figure, axes = plt.subplots(figsize=(6.4, 0.8 + 0.42 * len(study["arms"])))
+    figure, axes = plt.subplots(figsize=(6.4, 0.8 + 0.42 * len(study.arms)))
     _marks_by_arm(axes, ours(table), study)
-    axes.set_title(study["title"], pad=20)
+    axes.set_title(study.title, pad=20)
     return figure
 
 
-def _marks_by_arm(axes: Axes, table: pd.DataFrame, study: dict[str, Any]) -> None:
-    metric, arms = metric_names(table)[0], list(study["arms"])
-    for shift, (sampling, colour) in enumerate(style.colours(list(study["samplings"])).items()):
+def _marks_by_arm(axes: Axes, table: pd.DataFrame, study: Study) -> None:
+    metric, arms = metrics.first(table), list(study.arms)
+    for shift, (sampling, colour) in enumerate(style.colours(list(study.samplings)).items()):
         block = table[table["sampling"] == sampling]
         spread = block.groupby("arm")[metric].agg(["mean", "std"]).loc[arms]
-        height = np.arange(len(arms)) + 0.18 * (shift - (len(study["samplings"]) - 1) / 2)
+        height = np.arange(len(arms)) + 0.18 * (shift - (len(study.samplings) - 1) / 2)
         axes.errorbar(
             spread["mean"],
             height,
@@ -84,28 +85,28 @@ def _marks_by_arm(axes: Axes, table: pd.DataFrame, study: dict[str, Any]) -> Non
             label=sampling,
         )
         axes.scatter(block[metric], [height[arms.index(a)] for a in block["arm"]], s=6, color=colour, alpha=0.5)
-    axes.set_yticks(range(len(arms)), [f"{arm} *" if arm == study["reference"] else arm for arm in arms])
+    axes.set_yticks(range(len(arms)), [f"{arm} *" if arm == study.reference else arm for arm in arms])
     axes.set_ylim(len(arms) - 0.5, -0.5)
-    axes.set_xlabel(f"{metric}  (lower is better)")
+    axes.set_xlabel(metrics.label(metric))
     if table[metric].max() > FAR * table[metric].median():  # else one arm would press all others together
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(study["samplings"]), borderaxespad=0)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(study.samplings), borderaxespad=0)
     axes.annotate(
         f"* reference. {_footnote(table)}", (1, 0), xycoords="axes fraction", xytext=(0, -40), textcoords="offset points",
         ha="right", fontsize=7, color="0.4",
     )  # fmt: skip
 
 
-def against_images(table: pd.DataFrame, study: dict[str, Any]) -> Figure:
+def against_images(table: pd.DataFrame, study: Study) -> Figure:
     """The first metric of each arm against the images that it had seen; thin lines are single seeds, bands their spread.
 
     The dashed level is what the reference reaches in the end; the note says how soon the other arms are there.
     """
-    metric, reference = metric_names(table)[0], study["reference"]
+    metric, reference = metrics.first(table), study.reference
     figure, axes = plt.subplots(figsize=(6.4, 4.0))
-    for arm, colour in style.colours(list(study["arms"])).items():
+    for arm, colour in style.colours(list(study.arms)).items():
         curves = table[table["arm"] == arm].pivot(index="images_seen", columns="seed", values=metric)
         mean, spread = curves.mean(axis=1), curves.std(axis=1).fillna(0)
         axes.plot(curves.index, curves, color=colour, linewidth=0.6, alpha=0.5)
@@ -115,7 +116,7 @@ def against_images(table: pd.DataFrame, study: dict[str, Any]) -> Figure:
             axes.axhline(mean.iloc[-1], color=colour, linestyle="--", linewidth=0.8)
     notes = [_speedup_note(row) for _, row in speedup(table, reference).query("seed == 'all'").iterrows()]
     axes.text(0.98, 0.72, "\n".join(notes), transform=axes.transAxes, fontsize=8, ha="right")  # below the legend
-    axes.set(xlabel="training images seen", ylabel=f"{metric}  (lower is better)", title=study["title"])
+    axes.set(xlabel="training images seen", ylabel=metrics.label(metric), title=study.title)
     _logarithmic(axes.yaxis)
     axes.legend()
     figure.text(0.99, -0.01, _footnote(table), ha="right", va="top", fontsize=7, color="0.4")
@@ -132,11 +133,11 @@ def _speedup_note(row: pd.Series) -> str:
     )
 
 
-def against_width(table: pd.DataFrame, study: dict[str, Any]) -> Figure:
+def against_width(table: pd.DataFrame, study: Study) -> Figure:
     """The first metric against the network's width, a line for each rank; the dotted line is the patch dimension D."""
-    metric, fields = metric_names(table)[0], study["arms"]
+    metric, fields = metrics.first(table), study.arms
     table = table.assign(
-        width=[fields[arm]["model.width"] for arm in table["arm"]],
+        width=[fields[arm]["network.width"] for arm in table["arm"]],
         rank=[_rank(fields[arm]["target.rank"]) for arm in table["arm"]],
     )
     figure, axes = plt.subplots(figsize=(6.4, 4.0))
@@ -147,10 +148,10 @@ def against_width(table: pd.DataFrame, study: dict[str, Any]) -> Figure:
         )
         whiskers = spread["std"] if table["seed"].nunique() > 1 else None
         axes.errorbar(spread.index, spread["mean"], yerr=whiskers, color=colour, capsize=3, marker="o", label=name)
-    D = 3 * next(iter(fields.values()))["model.patch_size"] ** 2
+    D = 3 * next(iter(fields.values()))["representation.patch_size"] ** 2
     axes.axvline(D, color="0.4", linestyle=":")
     axes.annotate(f"D = {D}", (D, 1), xycoords=("data", "axes fraction"), xytext=(4, -10), textcoords="offset points")
-    axes.set(xlabel="width of the network", ylabel=f"{metric}  (lower is better)", title=study["title"])
+    axes.set(xlabel="width of the network", ylabel=metrics.label(metric), title=study.title)
     axes.set_xticks(sorted(set(table["width"])))
     _logarithmic(axes.yaxis)
     axes.legend()
@@ -158,7 +159,7 @@ def against_width(table: pd.DataFrame, study: dict[str, Any]) -> Figure:
     return figure
 
 
-def guidance_surfaces(table: pd.DataFrame, study: dict[str, Any], searches: dict[str, dict[str, Any]]) -> Figure:
+def guidance_surfaces(table: pd.DataFrame, study: Study, searches: dict[str, dict[str, Any]]) -> Figure:
     """Every candidate that each arm's search looked at, by scale and interval; large marks were judged by all samples.
 
     The star is the optimum, the cross the published choice.
@@ -182,10 +183,10 @@ def guidance_surfaces(table: pd.DataFrame, study: dict[str, Any], searches: dict
         if "published_guidance" in table and published["published_guidance"] == published["published_guidance"]:
             panel.plot(published["published_guidance"], published["published_interval_high"], "x", color="0.2")
         panel.set_title(f"{arm}: {best['scale']:g}, [0, {best['end']:g}]", fontsize=8)
-    figure.suptitle(study["title"], fontweight="bold", fontsize=10)
+    figure.suptitle(study.title, fontweight="bold", fontsize=10)
     figure.supxlabel("guidance scale", fontsize=9)
     figure.supylabel("end of the guidance interval", fontsize=9)
-    bar = figure.colorbar(marks, ax=panels, shrink=0.8, label=f"{metric_names(table)[0]}, by the best")
+    bar = figure.colorbar(marks, ax=panels, shrink=0.8, label=f"{metrics.first(table)}, by the best")
     bar.set_ticks([1, 1.2, 1.5, 2], labels=["1", "1.2", "1.5", "2 or more"])
     bar.minorticks_off()
     note = (
@@ -196,9 +197,9 @@ def guidance_surfaces(table: pd.DataFrame, study: dict[str, Any], searches: dict
     return figure
 
 
-def beside_bases(table: pd.DataFrame, study: dict[str, Any], bases: dict[str, np.ndarray]) -> Figure:
+def beside_bases(table: pd.DataFrame, study: Study, bases: dict[str, np.ndarray]) -> Figure:
     """The first metric of each arm, and beside it the directions (D, r) that span its subspace, as patches."""
-    arms, shown = list(study["arms"]), max(basis.shape[1] for basis in bases.values())
+    arms, shown = list(study.arms), max(basis.shape[1] for basis in bases.values())
     figure = plt.figure(figsize=(9.0, 1.0 + 0.62 * len(arms)))
     grid = figure.add_gridspec(len(arms), shown + 8, wspace=0.08, hspace=0.25)
     axes = figure.add_subplot(grid[:, :7])
@@ -211,7 +212,7 @@ def beside_bases(table: pd.DataFrame, study: dict[str, Any], bases: dict[str, np
                 0.5 + direction.reshape(side, side, 3) / (2 * np.abs(direction).max()), interpolation="nearest"
             )
             _framed(panel)
-    figure.suptitle(study["title"], fontweight="bold", fontsize=10, y=1.05)
+    figure.suptitle(study.title, fontweight="bold", fontsize=10, y=1.05)
     return figure
 
 
@@ -282,7 +283,7 @@ def crops(columns: dict[str, np.ndarray], captions: list[str]) -> Figure:
     return figure
 
 
-def beside_systems(table: pd.DataFrame, study: dict[str, Any]) -> Figure:
+def beside_systems(table: pd.DataFrame, study: Study) -> Figure:
     """The first metric of each arm, and apart from it the published FID of other systems, best first, with what they cost.
 
     The two have neither metric nor data in common: they are two panels, and no line leads from one to the other.
@@ -307,7 +308,7 @@ def beside_systems(table: pd.DataFrame, study: dict[str, Any]) -> Figure:
     right.set_xlabel("published FID, ImageNet 256  (lower is better)")
     right.set_title("published (* JiT's evaluation, which may read up to 0.08 lower)", fontsize=9)
     right.legend(loc="upper center", bbox_to_anchor=(0.6, 0.98), fontsize=7)
-    figure.suptitle(study["title"], fontweight="bold", fontsize=10)
+    figure.suptitle(study.title, fontweight="bold", fontsize=10)
     figure.tight_layout()
     return figure
 

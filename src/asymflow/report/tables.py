@@ -2,50 +2,65 @@
 
 import json
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from asymflow.report import metrics
+from asymflow.report.study import Study
+
 CONFIDENCE = 0.95
 
 
-def gather(study: dict[str, Any], published: list[pd.DataFrame], systems: list[pd.DataFrame]) -> pd.DataFrame:
+def gather(study: Study, published: list[pd.DataFrame], systems: list[pd.DataFrame]) -> pd.DataFrame:
     """The table of a study: what was varied, what was measured, what it cost, what made it, and what was published.
 
     `published` has numbers for our arms, joined by the keys that it shares with them; `systems` has rows of its own, which
-    have no seed. Raises KeyError when a score lacks a metric that another has: a missing number is an error, not a blank.
+    have no seed. Raises KeyError when a score lacks a metric that another has, or has one that is not declared: a missing
+    number is an error, not a blank.
     """
     rows, measured = [], set()
-    for arm, fields in _varying(study["arms"]).items():
-        for seed in study["seeds"]:
-            run = Path(study["results"], "runs", arm, f"seed{seed}")
-            trained = json.loads((run / "train.json").read_text())
-            for sampling, settings in _varying(study["samplings"]).items():
-                scores, sampled = (
-                    json.loads((run / sampling / name).read_text()) for name in ("scores.json", "samples.json")
-                )
-                texts = _texts(run / sampling / "text_scores.json")
-                metrics = scores["metrics"] | texts["metrics"]
+    for arm, fields in _varying(study.arms).items():
+        for seed in study.seeds:
+            trained = _read(study, "summary", arm, seed)
+            for sampling, settings in _varying(study.samplings).items():
+                sampled = _read(study, "sampled", arm, seed, sampling)
+                scores = {judge: _read(study, judge, arm, seed, sampling) for judge in study.judges}
+                measures = {name: value for score in scores.values() for name, value in score["metrics"].items()}
+                not_run = {name: why for score in scores.values() for name, why in score.get("not_run", {}).items()}
+                searched = _read(study, "guidance", arm, seed, sampling) if study.searched(sampling) else None
                 rows.append(
                     {"arm": arm, "seed": seed, "sampling": sampling}
                     | fields
                     | {f"sampling.{key}": value for key, value in settings.items()}
-                    | metrics
+                    | measures
                     | _costs(trained, scores, sampled)
-                    | ({"set_images": trained["set_images"]} if "set_images" in trained else {})
-                    | _search(run / sampling / "guidance.json")
-                    | {name: f"not run: {reason}" for name, reason in texts["not_run"].items()}
+                    | (_search(searched) if searched else {})
+                    | {f"not_run_{name}": reason for name, reason in not_run.items()}
                 )
-                measured.add(tuple(metrics))
+                measured.add(tuple(measures))
     if len(measured) > 1:
-        raise KeyError(f"the runs of study {study['name']} were scored with different metrics; score them again")
+        raise KeyError(f"the runs of study {study.name} were scored with different metrics; score them again")
+    unknown = [name for name in measured.pop() if metrics.base(_mean(name)) not in metrics.METRICS]
+    if unknown:
+        raise KeyError(
+            f"the judges of study {study.name} measured {', '.join(unknown)}; declare it in report/metrics.py"
+        )
     table = pd.DataFrame(rows)
     for frame in published:
         table = table.merge(frame, on=[key for key in ("arm", "sampling") if key in frame], how="left")
     return pd.concat([table.astype({"seed": "Int64"}), *systems], ignore_index=True)
+
+
+def _read(study: Study, file: str, arm: str, seed: int, sampling: str = "") -> dict[str, Any]:
+    return json.loads(study.path(file, arm, seed, sampling).read_text())
+
+
+def _mean(name: str) -> str:
+    """The metric whose interval's end this is, or the metric itself."""
+    return next((name.removesuffix(end) for end in metrics.ENDS if name.endswith(end)), name)
 
 
 def _varying(entries: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -55,13 +70,16 @@ def _varying(entries: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {entry: {name: fields.get(name) for name in names} for entry, fields in entries.items()}
 
 
-def _costs(trained: dict[str, Any], scores: dict[str, Any], sampled: dict[str, Any]) -> dict[str, Any]:
+def _costs(trained: dict[str, Any], scores: dict[str, dict[str, Any]], sampled: dict[str, Any]) -> dict[str, Any]:
+    first, guidance = next(iter(scores.values())), sampled["guidance"]
     return {
-        "samples": scores["samples"],
-        "evaluator": scores["evaluator"],
-        "guidance": sampled["guidance"],
-        "interval_end": sampled["interval"][1],
+        "samples": first["samples"],
+        "evaluator": first["evaluator"],
+        "guidance": guidance["kind"],
+        "guidance_scale": guidance.get("scale"),
+        "interval_end": guidance["interval"][1] if "interval" in guidance else None,
         "images_seen": sampled["images_seen"],
+        "set_images": trained["set_images"],
         "train_seconds": trained["seconds"],
         "sample_seconds": sampled["seconds"],
         "parameters": trained["parameters"],
@@ -70,21 +88,13 @@ def _costs(trained: dict[str, Any], scores: dict[str, Any], sampled: dict[str, A
         "machine": trained["machine"],
         "code_train": trained["code"],
         "code_sample": sampled["code"],
-        "code_score": scores["code"],
+        **{f"code_{judge}": score["code"] for judge, score in scores.items()},
         "commit": trained["commit"],
     }
 
 
-def _texts(path: Path) -> dict[str, dict[str, Any]]:
-    """What was scored by captions, and which judges had nothing to say, with the reason."""
-    return json.loads(path.read_text()) if path.exists() else {"metrics": {}, "not_run": {}}
-
-
-def _search(path: Path) -> dict[str, Any]:
+def _search(found: dict[str, Any]) -> dict[str, Any]:
     """What a guidance search cost, in evaluations of the network, and what its grid would have."""
-    if not path.exists():
-        return {}
-    found = json.loads(path.read_text())
     return {
         "search_points": len(found["candidates"]),
         "grid_points": found["grid_points"],
@@ -96,13 +106,6 @@ def _search(path: Path) -> dict[str, Any]:
     }
 
 
-def metric_names(table: pd.DataFrame) -> list[str]:
-    """The metric columns: what lies between the settings and the number of samples."""
-    columns = list(table.columns)
-    first = next(i for i, name in enumerate(columns) if name.startswith(("fid", "fd")))
-    return columns[first : columns.index("samples")]
-
-
 def summarise(table: pd.DataFrame, reference: str) -> pd.DataFrame:
     """Mean and spread of each metric over seeds, and two paired differences: from the reference arm, and from the first setting.
 
@@ -112,7 +115,7 @@ def summarise(table: pd.DataFrame, reference: str) -> pd.DataFrame:
     """
     table = ours(table)
     rows = []
-    for metric in metric_names(table):
+    for metric in metrics.names(table):
         values = table.pivot(index="seed", columns=["arm", "sampling"], values=metric)
         for arm, sampling in table[["arm", "sampling"]].drop_duplicates().itertuples(index=False):
             own, first = values[arm, sampling], table["sampling"].iloc[0]
@@ -143,7 +146,7 @@ def speedup(table: pd.DataFrame, reference: str) -> pd.DataFrame:
     in the logarithm of the metric), `share` that number by the reference's images, `speedup` its inverse. The rows of all
     seeds have their mean and the ends of the 95 % t-interval of the share. An arm that never gets there has infinity.
     """
-    metric, rows = metric_names(table)[0], []
+    metric, rows = metrics.first(table), []
     curves = {key: block.sort_values("images_seen") for key, block in ours(table).groupby(["arm", "seed"], sort=False)}
     for arm in dict.fromkeys(arm for arm, _ in curves if arm != reference):
         for seed in [seed for name, seed in curves if name == arm]:

@@ -3,31 +3,41 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from asymflow import parts
 from asymflow.config.arm import Arm
 from asymflow.config.sampling import Sampling
+from asymflow.data.tokens import grid_of
 from asymflow.machine import Machine, choose
-from asymflow.models.jit import build
+from asymflow.models.assemble import Beginning, Lift, assemble, restore
+from asymflow.models.condition import Shapes
 from asymflow.models.velocity import VelocityModel
-from asymflow.sampling.sampler import Model
 from asymflow.training.checkpoint import load_model
+
+
+@dataclass(frozen=True)
+class Files:
+    """What a model is made of beside its own file; None where it needs nothing else."""
+
+    start: Path | None = None  # the model whose weights an adapted arm began with
+    folder: Path | None = None  # a FLUX.2 in the format of diffusers that it began with
+    latents: Path | None = None  # the autoencoder of an arm of latents, or the folder of a FLUX.2
 
 
 @dataclass(frozen=True)
 class Run:
     """A trained model with what is needed to draw from it."""
 
-    model: Model
+    model: VelocityModel
     arm: Arm
     machine: Machine
-    image_size: int  # pixels
+    shapes: Shapes  # of what it is told
     classes: tuple[str, ...]
+    image_size: int  # pixels
+    grid: tuple[int, int]  # rows and columns of its tokens
     seed: int  # of its training
     images: int  # that it was trained on
-
-    @property
-    def null_label(self) -> int:
-        """The label that means no class."""
-        return len(self.classes)
+    lift: Lift | None = None  # how latent tokens lie in patches, for arms of latents
+    latents: object | None = None  # what decodes latents
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -35,18 +45,41 @@ class Run:
         return 3, self.image_size, self.image_size
 
 
-def load(path: Path | str, settings: Sampling, local_rank: int = 0) -> Run:
-    """The model in a file of the train stage, with the averaged weights that the settings name, on the best device here.
+def load(path: Path, settings: Sampling, files: Files = Files(), local_rank: int = 0) -> Run:
+    """The model in a file of stage train, with the weights that the settings name, on the best device here.
 
-    Raises ValueError when the run kept no such average.
+    Raises ValueError when the run kept no such weights, or a file belongs to another run.
     """
-    weights, A, description = load_model(path, settings.ema_images)
-    arm = Arm.model_validate(description["arm"])
-    classes, size = description["classes"], description["image_size"]
-    machine = choose(settings.precision, settings.compile, local_rank)
-    network = build(arm.model, image_size=size, classes=len(classes), generator=None, checkpointing=False)
-    network.load_state_dict(weights)
-    model = VelocityModel(network, A, 1.0, machine.precision).to(machine.device).eval().requires_grad_(False)
+    found = load_model(path, settings.weights)
+    arm, machine = found.arm, choose(settings.precision, settings.compile, local_rank)
+    grid = grid_of(found.image_size, found.image_size, arm.representation.patch_size)
+    if arm.start.run and arm.start.adapter and not files.start:
+        raise ValueError(
+            f"{path} adapts the run {arm.start.run!r}, and holds only what was trained: give the model of that run too"
+        )
+    begun = load_model(files.start).weights if files.start else None
+    beginning = Beginning(subspace=found.A, lift=found.lift, weights=begun, folder=files.folder)
+    model = assemble(arm, found.shapes, grid, beginning, seed=found.seed, precision=machine.precision)
+    restore(model.network, found.weights)
+    model = model.to(machine.device).eval().requires_grad_(False)
     if machine.compiled:
-        network.compile()
-    return Run(model, arm, machine, size, tuple(classes), description["seed"], description["images"])
+        model.network.compile()
+    latents = None
+    if arm.representation.space == "latent":
+        latents = parts.load("asymflow.models.latents").load(
+            files.latents, arm.representation.patch_size, machine.device
+        )
+    lift = found.lift.to(machine.device) if found.lift else None
+    return Run(
+        model,
+        arm,
+        machine,
+        found.shapes,
+        found.classes,
+        found.image_size,
+        grid,
+        found.seed,
+        found.images,
+        lift,
+        latents,
+    )

@@ -1,74 +1,92 @@
-"""Drawing images from a velocity model, each a function of (seed, index) alone."""
+"""Drawing images from a trained run, each a function of (seed, number of its noise, condition) alone.
 
-from collections.abc import Callable
+Letters in shapes: b images, n tokens, D numbers of each, H and W pixels.
+"""
+
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from asymflow.config.colour import Colour
+from asymflow import parts
 from asymflow.config.sampling import Sampling
-from asymflow.data.colour import decode
-from asymflow.flow.guidance import Velocity, guided
-from asymflow.flow.solver import constant_time, heun, time_grid
-from asymflow.models.velocity import VelocityModel
+from asymflow.data.tokens import to_bytes, to_pixels
+from asymflow.flow.guidance import in_interval
+from asymflow.flow.solver import time_grid
+from asymflow.models.condition import Condition
 from asymflow.randomness import generator
-from asymflow.subspace.patches import patchify, unpatchify
+from asymflow.sampling.field import velocity_field
+from asymflow.sampling.run import Run
+from asymflow.subspace.patches import patchify
 
-# model(x_t, t, labels, sigma_min=...) -> u: a VelocityModel, compiled or not
-Model = VelocityModel | Callable[..., Tensor]
 
-
-def noise(seed: int, indices: range, shape: tuple[int, int, int]) -> Float[Tensor, "b c h w"]:
-    """The starting noise of the given sample indices: each has a generator of its own, on the CPU, whatever the device.
+def noise(seed: int, numbers: Iterable[int], shape: tuple[int, int, int]) -> Float[Tensor, "b 3 H W"]:
+    """The starting noises of the given numbers: each has a generator of its own, on the CPU, whatever the device.
 
     So a sample depends neither on the batch that it is drawn in, nor on how many processes share the work.
     """
-    drawn = [generator(seed, index).standard_normal(shape, dtype=np.float32) for index in indices]
+    drawn = [generator(seed, number).standard_normal(shape, dtype=np.float32) for number in numbers]
     return torch.from_numpy(np.stack(drawn))
-
-
-def balanced_labels(indices: range, classes: int) -> Int[Tensor, "b"]:
-    """The classes of the given sample indices: round and round, so that any count is as even as it can be."""
-    return torch.tensor(indices, dtype=torch.long) % classes
 
 
 @torch.no_grad()
 def sample(
-    model: Model,
-    start: Float[Tensor, "b c h w"],
-    labels: Int[Tensor, "b"],
-    *,
-    patch_size: int,
-    colour: Colour,
-    null_label: int,
-    settings: Sampling,
-) -> UInt8[Tensor, "b c h w"]:
-    """Images from noise by Heun's method with guidance, rounded to 8 bits.
+    run: Run, start: Float[Tensor, "b 3 H W"], condition: Condition, settings: Sampling
+) -> UInt8[Tensor, "b 3 H W"]:
+    """Images from noise in pixels under a condition, rounded to 8 bits.
 
-    The solver's state is float32 tokens in the model's colour space and nothing is clamped on the way; the image is made RGB and
-    clamped once, at its end.
+    The solver's state is float32 tokens and nothing is clamped on the way unless the settings say so; the image is made RGB and
+    clamped once, at its end. All arms begin with the same noise in pixels, or its part in the latents.  [AsymFlow, theorem 1]
     """
-    grid = (start.shape[2] // patch_size, start.shape[3] // patch_size)
-    field = guided_field(model, labels, null_label, settings)
-    tokens = heun(field, patchify(start, patch_size), time_grid(settings.steps))
-    return to_bytes(decode(unpatchify(tokens, grid, patch_size), colour))
+    field = velocity_field(run.model, condition, settings, run.arm, run.seed)
+    solver = parts.load(parts.solver(settings.solver))
+    return images(run, solver.solve(field, tokens(run, start), times(run, settings)))
 
 
-def guided_field(model: Model, labels: Int[Tensor, "b"], null_label: int, settings: Sampling) -> Velocity:
-    """The velocity field that the solver integrates, guided as the settings say."""
-    nobody = torch.full_like(labels, null_label)
+@torch.no_grad()
+def sample_each(
+    run: Run, start: Float[Tensor, "b 3 H W"], condition: Condition, settings: list[Sampling]
+) -> Iterator[UInt8[Tensor, "b 3 H W"]]:
+    """What `sample` gives for each of several settings that differ in guidance alone, their unguided beginning drawn once.
 
-    def conditional(x: Tensor, t: float) -> Tensor:
-        return model(x, constant_time(t, x), labels, sigma_min=settings.sigma_min)
+    The states before guidance sets in are kept on the way and shared, so the images are the same to the last bit. A solver whose
+    steps depend on earlier ones shares nothing.
+    """
+    solver, grid = parts.load(parts.solver(settings[0].solver)), times(run, settings[0])
+    shared = [unguided_steps(grid, setting, solver.LOOKS_AHEAD) if solver.RESUMABLE else 0 for setting in settings]
+    plain = velocity_field(run.model, condition, settings[0].guided(1.0, (0.0, 1.0)), run.arm, run.seed)
+    states = [tokens(run, start)]
+    for i in range(max(shared)):
+        states.append(solver.solve(plain, states[-1], grid[i : i + 2]))
+    for setting, steps in zip(settings, shared, strict=True):
+        field = velocity_field(run.model, condition, setting, run.arm, run.seed)
+        yield images(run, solver.solve(field, states[steps], grid[steps:]))
 
-    def both(x: Tensor, t: float) -> tuple[Tensor, Tensor]:
-        return conditional(x, t), model(x, constant_time(t, x), nobody, sigma_min=settings.sigma_min)
 
-    return guided(conditional, both, settings.guidance, settings.interval)
+def unguided_steps(times: list[float], settings: Sampling, looks_ahead: bool) -> int:
+    """Steps of a solver before the first that evaluates the velocity at a guided noise level; each may look at its end too."""
+    guidance = settings.guidance
+    if guidance.scale == 1:
+        return len(times) - 1
+    first = next((i for i, t in enumerate(times[:-1]) if in_interval(t, guidance.interval)), len(times))
+    return max(0, first - 1) if looks_ahead else min(first, len(times) - 1)
 
 
-def to_bytes(images: Float[Tensor, "*shape"]) -> UInt8[Tensor, "*shape"]:
-    """Pixels in [-1, 1] as bytes, rounded to the nearest; what lies outside is clamped."""
-    return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+def times(run: Run, settings: Sampling) -> list[float]:
+    """The noise levels of the solver, shifted as the settings or the arm's training say."""
+    return time_grid(settings.steps, settings.shift or run.arm.training.shift)
+
+
+def tokens(run: Run, noise: Float[Tensor, "b 3 H W"]) -> Float[Tensor, "b n D"]:
+    """Noise as the tokens that the run's network works on."""
+    found = patchify(noise, run.arm.representation.patch_size, run.arm.network.order)
+    return found @ run.lift.A if run.arm.representation.space == "latent" else found
+
+
+def images(run: Run, tokens: Float[Tensor, "b n D"]) -> UInt8[Tensor, "b 3 H W"]:
+    """Tokens as images of 8 bits."""
+    if run.arm.representation.space == "latent":
+        return to_bytes(run.latents.decode(tokens, run.grid))
+    return to_bytes(to_pixels(tokens, run.grid, run.arm))

@@ -1,7 +1,7 @@
 """The search for the guidance scale and interval that give the smallest distance, at a small part of the full grid's cost.
 
 Four things make it cheap, and none changes what is compared: all candidates start from the same noise, so their differences
-are far less noisy than their values; the unguided beginning of a trajectory is shared (`prefix.sample_each`); candidates
+are far less noisy than their values; the unguided beginning of a trajectory is shared (`sampler.sample_each`); candidates
 that are worse beyond doubt on few samples are dropped before more are drawn; and the grid is refined around the best.
 """
 
@@ -15,7 +15,6 @@ from scipy import stats
 
 from asymflow.config.search import Search
 from asymflow.flow.guidance import in_interval
-from asymflow.flow.solver import time_grid
 
 
 class Candidate(NamedTuple):
@@ -57,7 +56,7 @@ class Grid:
     guidance in any interval.
     """
 
-    def __init__(self, search: Search, steps: int):
+    def __init__(self, search: Search, times: list[float]):
         count = round((search.scale_high - search.scale_low) / search.scale_step) + 1
         self.scales = [round(search.scale_low + i * search.scale_step, 10) for i in range(count)]
         every_end = [round(i * search.interval_step, 10) for i in range(1, round(1 / search.interval_step) + 1)]
@@ -65,7 +64,7 @@ class Grid:
         self.nominal = [Candidate(scale, end) for scale in self.scales for end in every_end]
         ends: dict[int, float] = {}
         for end in every_end:
-            ends.setdefault(guided_levels(end, steps), end)
+            ends.setdefault(guided_levels(end, times), end)
         self.ends = [end for levels, end in ends.items() if levels]
 
     def at(self, i: int, j: int) -> Candidate:
@@ -94,18 +93,16 @@ class Grid:
         return self.coarse(1)
 
 
-def guided_levels(end: float, steps: int) -> int:
-    """How many of the solver's noise levels the interval [0, end] guides."""
-    return sum(in_interval(t, (0.0, end)) for t in time_grid(steps)[:-1])
+def guided_levels(end: float, times: list[float]) -> int:
+    """How many of the solver's noise levels, but for the last, 0, the interval [0, end] guides."""
+    return sum(in_interval(t, (0.0, end)) for t in times[:-1])
 
 
-def evaluations(candidate: Candidate, steps: int) -> int:
-    """Evaluations of the network that one sample costs by itself: 2 N - 1 of Heun, and one more for each that is guided.
-
-    A level is visited twice, as the end of one step and the start of the next, but for the first, pure noise.
-    """
-    guided = 0 if candidate.scale == 1 else guided_levels(candidate.end, steps)
-    return 2 * steps - 1 + 2 * guided - (guided == steps)
+def evaluations(candidate: Candidate, times: list[float], visits: list[int]) -> int:
+    """Evaluations of the network that one sample costs by itself: one for each visit of a level, and one more where it is
+    guided."""
+    guided = [] if candidate.scale == 1 else [in_interval(t, (0.0, candidate.end)) for t in times[:-1]]
+    return sum(visits) + sum(n for n, yes in zip(visits, guided, strict=False) if yes)
 
 
 def worse(a: Measured, b: Measured, confidence: float) -> bool:

@@ -1,7 +1,6 @@
 """Shows the middle of the same images drawn by each arm of a study, enlarged: where detail is won or lost.
 
-python -m asymflow.stages.crops --study JSON --samples RUN/captions/samples.npy ... --prompts results/latent/prompts.json
-    --picture OUT.png
+python -m asymflow.stages.crops --study JSON --prompts results/data/prompts.json --picture OUT.png
 """
 
 import argparse
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from asymflow.report import figures, style
+from asymflow.report.study import Study
 
 IMAGES = 4
 
@@ -18,16 +18,12 @@ IMAGES = 4
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--study", required=True, help="the study as JSON")
-    parser.add_argument("--samples", type=Path, nargs="+", required=True, help="of every arm and seed, arms first")
     parser.add_argument("--prompts", type=Path, required=True)
     parser.add_argument("--picture", type=Path, required=True)
     arguments = parser.parse_args()
-    study, prompts = json.loads(arguments.study), json.loads(arguments.prompts.read_text())
-    first_seed = arguments.samples[:: len(study["seeds"])]
-    columns = {
-        arm: np.load(path, mmap_mode="r", allow_pickle=False)[:IMAGES]
-        for arm, path in zip(study["arms"], first_seed, strict=True)
-    }
+    study, prompts = Study.parse(arguments.study), json.loads(arguments.prompts.read_text())
+    samples = study.first_seed("samples", study.last_sampling)
+    columns = {arm: np.load(path, mmap_mode="r", allow_pickle=False)[:IMAGES] for arm, path in samples.items()}
     captions = [prompt["caption"] for prompt in prompts[:IMAGES]]
     style.save(figures.crops(columns, captions), [arguments.picture])
 

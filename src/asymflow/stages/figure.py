@@ -1,6 +1,6 @@
 """Draws a study from its table.
 
-python -m asymflow.stages.figure --study JSON --table results/rank_sweep.csv --beside --figure OUT.png OUT.svg
+python -m asymflow.stages.figure --study JSON --table results/rank_sweep.csv --figure OUT.png OUT.svg
 """
 
 import argparse
@@ -11,31 +11,30 @@ import pandas as pd
 from matplotlib.figure import Figure
 from safetensors.numpy import load_file
 
-from asymflow.report import figures, prx_figures, style
+from asymflow.report import figures, style, suite_figures
+from asymflow.report.study import Study
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--study", required=True, help="the study as JSON")
     parser.add_argument("--table", type=Path, required=True)
-    parser.add_argument(
-        "--beside", type=Path, nargs="*", help="guidance searches (arms first) or a subspace for each arm"
-    )
     parser.add_argument("--figure", type=Path, nargs="+", required=True, help="one file for each format")
     arguments = parser.parse_args()
-    study, table = json.loads(arguments.study), pd.read_csv(arguments.table)
-    style.save(_draw(study, table, arguments.beside), arguments.figure)
+    study, table = Study.parse(arguments.study), pd.read_csv(arguments.table)
+    style.save(_draw(study, table), arguments.figure)
 
 
-def _draw(study: dict, table: pd.DataFrame, beside: list[Path]) -> Figure:
-    arms = study["arms"]
-    if study["figure"] == "guidance":
-        first_seed = beside[:: len(study["seeds"])]
-        searches = {arm: json.loads(path.read_text()) for arm, path in zip(arms, first_seed, strict=True)}
-        return figures.guidance_surfaces(table, study, searches)
-    if study["figure"] == "bases":
-        ranks = {arm: fields["target.rank"] for arm, fields in arms.items()}
-        bases = {arm: load_file(path)["basis"][:, : ranks[arm]] for arm, path in zip(arms, beside, strict=True)}
+def _draw(study: Study, table: pd.DataFrame) -> Figure:
+    if study.figure == "guidance":
+        files = study.first_seed("guidance", study.first_sampling)
+        return figures.guidance_surfaces(
+            table, study, {arm: json.loads(path.read_text()) for arm, path in files.items()}
+        )
+    if study.figure == "bases":
+        bases = {
+            arm: load_file(path)["basis"][:, : study.arms[arm]["target.rank"]] for arm, path in study.bases.items()
+        }
         return figures.beside_bases(table, study, bases)
     draw = {
         "rank": figures.against_rank,
@@ -43,10 +42,10 @@ def _draw(study: dict, table: pd.DataFrame, beside: list[Path]) -> Figure:
         "convergence": figures.against_images,
         "width": figures.against_width,
         "systems": figures.beside_systems,
-        "data": prx_figures.against_set,
-        "suite": prx_figures.suite,
+        "data": suite_figures.against_set,
+        "suite": suite_figures.suite,
     }
-    return draw[study["figure"]](table, study)
+    return draw[study.figure](table, study)
 
 
 if __name__ == "__main__":

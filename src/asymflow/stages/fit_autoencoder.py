@@ -65,11 +65,11 @@ def fit(reader: ShardReader, config: Config, here: machine.Machine) -> Autoencod
     autoencoder.to(here.device, memory_format=torch.channels_last)
     autoencoder.normalise(_raw(autoencoder, images, here))
     optimiser = torch.optim.AdamW(autoencoder.parameters(), lr=config.lr, betas=BETAS, weight_decay=0.0, fused=True)
-    batches = Batches(reader, images=config.images, batch=config.batch, seed=config.seed, rank=0, world_size=1)
+    batches = Batches(reader, images=config.images, batch=config.batch, seed=config.seed)
     total = len(batches) * config.batch
     with Progress("fit_autoencoder", total, "images") as progress:
-        for number, (pixels, _) in enumerate(batches.starting_at(0, workers=1), start=1):
-            x = _pixels(pixels, here)
+        for number, batch in enumerate(batches.starting_at(0, workers=1), start=1):
+            x = _pixels(batch["images"], here)
             with torch.autocast(here.device.type, here.precision, enabled=here.precision != torch.float32):
                 latents = autoencoder.encode(x)
                 decoded = autoencoder.decode(latents + config.noise * torch.randn_like(latents))

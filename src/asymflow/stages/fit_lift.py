@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from asymflow.config.autoencoder import DOWN
-from asymflow.config.colour import Colour
+from asymflow.config.representation import Colour
 from asymflow.config.subspace import Subspace as Config
 from asymflow.data.batches import order
-from asymflow.data.colour import encode
+from asymflow.data.colour import from_rgb
 from asymflow.data.reader import ShardReader
 from asymflow.models import latents
 from asymflow.models.latents import Latents
@@ -67,7 +67,7 @@ def _pairs(
         for indices in chosen.split(BATCH):
             pixels = reader.images(indices.tolist()).float() / 127.5 - 1
             tokens = space.encode(pixels)
-            patches = patchify(encode(pixels.double(), colour), patch_size, CHANNEL_FIRST)
+            patches = patchify(from_rgb(pixels.double(), colour), patch_size, CHANNEL_FIRST)
             yield patches.flatten(0, 1), tokens.flatten(0, 1)
             progress.advance(len(indices))
 

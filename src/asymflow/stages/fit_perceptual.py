@@ -47,7 +47,7 @@ def fit(reader: ShardReader, config: Config, here: machine.Machine) -> nn.Module
     labels = torch.stack([choice.labels for choice in choices], dim=1)
     heads = nn.ModuleList(nn.LazyLinear(len(choice.values)) for choice in choices).to(here.device)
     batch = min(config.batch, len(reader))
-    batches = Batches(reader, images=config.images, batch=batch, seed=config.seed, rank=0, world_size=1)
+    batches = Batches(reader, images=config.images, batch=batch, seed=config.seed)
     heads_of = _features(network, torch.zeros(2, 3, reader.image_size, reader.image_size, device=here.device))
     for head in heads:  # gives the lazy layers their shape
         head(heads_of)

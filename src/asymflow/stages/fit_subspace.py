@@ -12,11 +12,11 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from asymflow.config.colour import Colour
+from asymflow.config.representation import Colour
 from asymflow.config.subspace import Basis
 from asymflow.config.subspace import Subspace as Config
 from asymflow.data.batches import order
-from asymflow.data.colour import encode
+from asymflow.data.colour import from_rgb
 from asymflow.data.reader import ShardReader
 from asymflow.progress import Progress
 from asymflow.subspace import bases
@@ -62,7 +62,7 @@ def _patches(reader: ShardReader, images: int, patch_size: int, colour: Colour, 
     chosen = order(len(reader), config.seed, epoch=0)[:images].sort().values
     with Progress("fit_subspace", images, "images") as progress:
         for indices in chosen.split(BATCH):
-            pixels = encode(reader.images(indices.tolist()).double() / 127.5 - 1, colour)
+            pixels = from_rgb(reader.images(indices.tolist()).double() / 127.5 - 1, colour)
             yield patchify(pixels, patch_size)
             if config.flip:
                 yield patchify(pixels.flip(3), patch_size)

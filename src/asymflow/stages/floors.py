@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
-from asymflow.data.cases import Suite
+from asymflow.data.suite import Suite
 from asymflow.files import atomic
 from asymflow.metrics import evaluators, perceptual
 from asymflow.metrics.suite import Judge, answers

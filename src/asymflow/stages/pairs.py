@@ -1,12 +1,11 @@
 """Says how alike images of several arms are that began with the same noise and caption, against shuffled pairs.
 
-python -m asymflow.stages.pairs --study JSON --samples RUN/captions/samples.npy ...
+python -m asymflow.stages.pairs --study JSON
     --perceptual results/evaluator/perceptual.safetensors --evaluator results/evaluator/local.safetensors
     --out results/lift_pairs.csv
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from asymflow.files import atomic
 from asymflow.metrics import evaluators, perceptual
 from asymflow.metrics.evaluators import Evaluator
 from asymflow.metrics.perceptual import Lpips
+from asymflow.report.study import Study
 
 BATCH = 50  # images looked at together
 
@@ -26,25 +26,24 @@ BATCH = 50  # images looked at together
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--study", required=True, help="the study as JSON")
-    parser.add_argument("--samples", type=Path, nargs="+", required=True, help="of every arm and seed, arms first")
     parser.add_argument("--perceptual", type=Path, nargs="?", help="the perceptual network; none: the published LPIPS")
     parser.add_argument("--evaluator", required=True)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    study, device = json.loads(arguments.study), torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    study, device = Study.parse(arguments.study), torch.device("cuda" if torch.cuda.is_available() else "cpu")
     distance, evaluator = (
         perceptual.load(arguments.perceptual, "vgg", device),
         evaluators.load(arguments.evaluator, device),
     )
-    runs = [(arm, seed) for arm in study["arms"] for seed in study["seeds"]]
-    samples = {run: _load(path) for run, path in zip(runs, arguments.samples, strict=True)}
+    runs = [(arm, seed) for arm in study.arms for seed in study.seeds]
+    samples = {run: _load(study.path("samples", *run, study.last_sampling)) for run in runs}
     rows = []
     for (arm, seed), images in samples.items():
-        reference = samples[study["reference"], seed]
+        reference = samples[study.reference, seed]
         others = reference.roll(1, 0)  # another caption and another noise for each
         near, far = (alike(images, other, distance, evaluator) for other in (reference, others))
         rows.append(
-            {"arm": arm, "seed": seed, "reference": study["reference"], "pairs": len(images)}
+            {"arm": arm, "seed": seed, "reference": study.reference, "pairs": len(images)}
             | {f"{name}_paired": value for name, value in near.items()}
             | {f"{name}_shuffled": value for name, value in far.items()}
         )

@@ -1,15 +1,15 @@
-"""Shows the same images at each sampling setting of a study of prx-tg, arm by arm; the first seed of each.
+"""Shows the same images at each sampling setting of a study, snapshots or kinds of guidance, arm by arm; the first seed of each.
 
-python -m asymflow.stages.progression --study JSON --samples RUN/prx_part1/samples.npy ... --picture OUT.png
+python -m asymflow.stages.progression --study JSON --picture OUT.png
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
 
-from asymflow.report import prx_figures, style
+from asymflow.report import style, suite_figures
+from asymflow.report.study import Study
 
 COLUMNS = 10
 
@@ -17,18 +17,16 @@ COLUMNS = 10
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--study", required=True, help="the study as JSON")
-    parser.add_argument("--samples", type=Path, nargs="+", required=True, help="settings first, then arms, then seeds")
     parser.add_argument("--picture", type=Path, required=True)
     arguments = parser.parse_args()
-    study = json.loads(arguments.study)
-    first_seed = iter(arguments.samples[:: len(study["seeds"])])
-    drawn = {(setting, arm): next(first_seed) for setting in study["samplings"] for arm in study["arms"]}
+    study = Study.parse(arguments.study)
     rows = {
-        (arm, setting): np.load(drawn[setting, arm], mmap_mode="r", allow_pickle=False)[:COLUMNS]
-        for arm in study["arms"]
-        for setting in study["samplings"]
+        (arm, setting): np.load(path, mmap_mode="r", allow_pickle=False)[:COLUMNS]
+        for arm in study.arms
+        for setting in study.samplings
+        for path in [study.path("samples", arm, study.seeds[0], setting)]
     }
-    style.save(prx_figures.progression(rows), [arguments.picture])
+    style.save(suite_figures.progression(rows), [arguments.picture])
 
 
 if __name__ == "__main__":

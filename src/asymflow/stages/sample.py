@@ -1,6 +1,6 @@
-"""Draws the samples of one run under one sampling setting.
+"""Draws the images that a sampling setting asks of one run.
 
-python -m asymflow.stages.sample --sampling JSON --model results/runs/rank8/seed0/model.safetensors
+python -m asymflow.stages.sample --sampling JSON --asks classes --model results/runs/rank8/seed0/model.safetensors
     --samples OUT.npy --summary OUT.json
 """
 
@@ -10,86 +10,103 @@ import time
 from pathlib import Path
 
 import torch.distributed as distributed
-from torch.nn.functional import pad
 
-from asymflow import machine, provenance
+from asymflow import machine, parts, provenance
 from asymflow.config.sampling import Sampling
 from asymflow.files import atomic, sha256
 from asymflow.progress import Progress
-from asymflow.sampling import parts
-from asymflow.sampling.run import Run, load
-from asymflow.sampling.sampler import balanced_labels, noise, sample
+from asymflow.sampling import pieces
+from asymflow.sampling.asks.request import Request
+from asymflow.sampling.run import Files, Run, load
+from asymflow.sampling.sampler import noise, sample
 from asymflow.training.checkpoint import snapshot_path
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sampling", required=True, help="the sampling setting as JSON")
-    parser.add_argument("--model", type=Path, required=True, help="a model, or the folder of a run's snapshots")
-    parser.add_argument("--guidance", type=Path, nargs="?", help="what stage search_guidance found, for 'searched'")
-    parser.add_argument("--samples", type=Path, required=True)
-    parser.add_argument("--summary", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = _arguments()
     rank, world_size, local_rank = machine.torchrun()
-
-    settings = Sampling.model_validate_json(arguments.sampling)
-    if settings.guidance == "searched":
-        found = json.loads(arguments.guidance.read_text())["optimum"]
-        settings = settings.model_copy(update={"guidance": found["scale"], "interval": (0.0, found["end"])})
+    settings = _settings(arguments)
     path = snapshot_path(arguments.model, settings.snapshot) if settings.snapshot else arguments.model
-    run = load(path, settings, local_rank)
+    run = load(path, settings, Files(arguments.start, arguments.folder, arguments.latents), local_rank)
+    request = parts.load(parts.request(arguments.asks)).build(run, settings, arguments.asked)
+    code = parts.of_sampling(run.arm, settings.solver, arguments.asks)
     print(f"sampling on {run.machine}, {world_size} process(es)", flush=True)
     if world_size > 1:
         distributed.init_process_group("gloo")
     folder = arguments.samples.with_suffix(".parts")
     if rank == 0:
-        code = provenance.digest("asymflow.stages.sample")
-        model = sha256(path)
-        parts.prepare(folder, {"model": model, "sampling": settings.model_dump_json(), "code": code})
+        files = [file for file in (path, arguments.start, arguments.asked) if file]
+        identity = {
+            "files": " ".join(map(sha256, files)),
+            "sampling": settings.model_dump_json(),
+            "asks": arguments.asks,
+        }
+        pieces.prepare(folder, identity | {"code": provenance.digest(*code, without=parts.undeciding(run.arm))})
     if world_size > 1:
         distributed.barrier()
 
     start = time.perf_counter()
-    drawn = _draw(run, settings, folder, parts.missing(folder, settings.count, settings.batch, rank, world_size))
+    ranges = pieces.missing(folder, request.count, settings.batch, rank, world_size)
+    drawn = _draw(run, request, settings, folder, ranges)
     seconds = time.perf_counter() - start
 
     if world_size > 1:
         distributed.barrier()
     if rank == 0:
-        images = parts.join(folder, arguments.samples)
+        images = pieces.join(folder, arguments.samples)
+        guidance = settings.guidance.model_dump(mode="json")
         summary = {
             "samples": len(images),
+            "asks": arguments.asks,
+            "distribution": [request.distribution.start, request.distribution.stop],
             "images_seen": run.images,
-            "guidance": settings.guidance,
-            "interval": settings.interval,
+            "set_images": run.arm.training.set_images,
+            "guidance": guidance,
             "drawn_now": drawn * world_size,
             "seconds": round(seconds, 2),
+            "seconds_per_image": round(seconds / drawn, 4) if drawn else None,
             "machine": str(run.machine),
-            **provenance.record("asymflow.stages.sample"),
+            **provenance.record(*code, without=parts.undeciding(run.arm)),
         }
         with atomic(arguments.summary) as temporary:
             temporary.write_text(json.dumps(summary, indent=1))
 
 
-def _draw(run: Run, settings: Sampling, folder: Path, ranges: list[range]) -> int:
-    """Draws the given index ranges into parts. Short ranges are filled up, so that one batch shape serves all."""
-    total = sum(len(indices) for indices in ranges)
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sampling", required=True, help="the sampling setting as JSON")
+    parser.add_argument("--asks", choices=("classes", "captions", "cases"), required=True, help="what is asked for")
+    parser.add_argument("--asked", type=Path, nargs="?", help="the prompts as tokens, or the validation suite")
+    parser.add_argument("--model", type=Path, required=True, help="a model, or the folder of a run's snapshots")
+    parser.add_argument("--start", type=Path, nargs="?", help="the model whose weights an adapted one began with")
+    parser.add_argument("--folder", type=Path, nargs="?", help="a FLUX.2 in the format of diffusers that it began with")
+    parser.add_argument("--latents", type=Path, nargs="?", help="what decodes latents: an autoencoder, or that folder")
+    parser.add_argument("--guidance", type=Path, nargs="?", help="what stage search_guidance found, for 'searched'")
+    parser.add_argument("--samples", type=Path, required=True)
+    parser.add_argument("--summary", type=Path, required=True)
+    return parser.parse_args()
+
+
+def _settings(arguments: argparse.Namespace) -> Sampling:
+    """The settings, with the guidance that was found where it is searched."""
+    settings = Sampling.model_validate_json(arguments.sampling)
+    if settings.guidance.kind != "searched":
+        return settings
+    found = json.loads(arguments.guidance.read_text())["optimum"]
+    return settings.guided(found["scale"], (0.0, found["end"]))
+
+
+def _draw(run: Run, request: Request, settings: Sampling, folder: Path, ranges: list[range]) -> int:
+    """Draws the images with the given numbers into parts. Where the network is compiled, one batch shape serves all."""
+    total = sum(len(numbers) for numbers in ranges)
     with Progress("sample", total, "images") as progress:
-        for indices in ranges:
-            missing = (0, settings.batch - len(indices))
-            start = pad(noise(run.seed, indices, run.shape), (0,) * 6 + missing).to(run.machine.device)
-            labels = pad(balanced_labels(indices, len(run.classes)), missing).to(run.machine.device)
-            images = sample(
-                run.model,
-                start,
-                labels,
-                patch_size=run.arm.model.patch_size,
-                colour=run.arm.model.colour,
-                null_label=run.null_label,
-                settings=settings,
-            )
-            parts.write(folder, indices, images[: len(indices)].permute(0, 2, 3, 1).cpu().numpy())
-            progress.advance(len(indices))
+        for numbers in ranges:
+            filled = [*numbers, *[numbers[0]] * (settings.batch - len(numbers) if run.machine.compiled else 0)]
+            start = noise(run.seed, request.noises(filled), run.shape).to(run.machine.device)
+            condition = request.condition(filled).to(run.machine.device)
+            images = sample(run, start, condition, settings)[: len(numbers)]
+            pieces.write(folder, numbers, images.permute(0, 2, 3, 1).cpu().numpy())
+            progress.advance(len(numbers))
     return total
 
 

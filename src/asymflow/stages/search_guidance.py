@@ -1,7 +1,8 @@
 """Searches the guidance scale and interval that give one run's samples the smallest Frechet distance.
 
-python -m asymflow.stages.search_guidance --config JSON --sampling JSON --model results/runs/rank8/seed0/model.safetensors
-    --reference results/evaluator/reference.safetensors --evaluator results/evaluator/local.safetensors --out OUT.json
+python -m asymflow.stages.search_guidance --config JSON --sampling JSON --asks classes
+    --model results/runs/rank8/seed0/model.safetensors --reference results/evaluator/reference.safetensors
+    --evaluator results/evaluator/local.safetensors --out OUT.json
 """
 
 import argparse
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asymflow import provenance
+from asymflow import parts, provenance
 from asymflow.config.sampling import Sampling
 from asymflow.config.search import Search
 from asymflow.files import atomic
@@ -22,53 +23,75 @@ from asymflow.metrics import evaluators, statistics
 from asymflow.metrics.evaluators import Evaluator
 from asymflow.metrics.frechet import Moments, frechet_distance
 from asymflow.progress import Progress
-from asymflow.sampling.prefix import sample_each
-from asymflow.sampling.run import Run, load
-from asymflow.sampling.sampler import balanced_labels, noise
+from asymflow.sampling.asks.request import Request
+from asymflow.sampling.run import Files, Run, load
+from asymflow.sampling.sampler import noise, sample_each, times
 from asymflow.sampling.search import Candidate, Found, Grid, Measured, evaluations, search_guidance
 
 BLOCKS = 10  # of the jackknife: parts of the samples that are left out in turn
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", required=True, help="the search section as JSON")
-    parser.add_argument("--sampling", required=True, help="the sampling setting whose guidance is searched, as JSON")
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--reference", type=Path, required=True)
-    parser.add_argument("--evaluator", required=True, help="an evaluator's file, or 'inception'")
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
-
+    arguments = _arguments()
     start = time.perf_counter()
     search = Search.model_validate_json(arguments.config)
     settings = Sampling.model_validate_json(arguments.sampling)
-    run = load(arguments.model, settings)
+    run = load(arguments.model, settings, Files(arguments.start, arguments.folder, arguments.latents))
+    request = parts.load(parts.request(arguments.asks)).build(run, settings, arguments.asked)
+    if len(request.distribution) < search.count:
+        raise ValueError(
+            f"the search judges by {search.count} samples, but {arguments.asks} ask for {len(request.distribution)}; lower"
+            " search.count"
+        )
     reference, told = statistics.load(arguments.reference)
     evaluator = evaluators.load(arguments.evaluator, run.machine.device)
-    if evaluator.digest != told["evaluator_digest"]:
-        raise ValueError(f"{arguments.reference} was made with another evaluator; make the reference again")
+    evaluators.check(evaluator, arguments.reference, told)
     print(f"searching on {run.machine}", flush=True)
 
-    grid, judge = Grid(search, settings.steps), Judge(run, settings, evaluator, reference.images)
+    levels = times(run, settings)
+    grid, judge = Grid(search, levels), Judge(run, request, settings, evaluator, reference.images)
     found = search_guidance(grid, judge.measure, search, lambda text: print(text, flush=True))
-    result = _describe(found, grid, search, settings.steps) | {
+    visits = parts.load(parts.solver(settings.solver)).visits(settings.steps)
+    result = _describe(found, grid, search, levels, visits) | {
         "metric": evaluator.names.frechet,
         "evaluations": judge.evaluations,
         "seconds": round(time.perf_counter() - start, 2),
-        **provenance.record("asymflow.stages.search_guidance"),
+        **provenance.record(
+            *parts.of_search(run.arm, settings.solver, arguments.asks), without=parts.undeciding(run.arm)
+        ),
     }
     with atomic(arguments.out) as temporary:
         temporary.write_text(json.dumps(result, indent=1))
 
 
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", required=True, help="the search section as JSON")
+    parser.add_argument("--sampling", required=True, help="the sampling setting whose guidance is searched, as JSON")
+    parser.add_argument("--asks", choices=("classes", "captions", "cases"), required=True, help="what is asked for")
+    parser.add_argument("--asked", type=Path, nargs="?", help="the prompts as tokens, or the validation suite")
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--start", type=Path, nargs="?", help="the model whose weights an adapted one began with")
+    parser.add_argument("--folder", type=Path, nargs="?", help="a FLUX.2 in the format of diffusers that it began with")
+    parser.add_argument("--latents", type=Path, nargs="?", help="what decodes latents: an autoencoder, or that folder")
+    parser.add_argument("--reference", type=Path, required=True)
+    parser.add_argument("--evaluator", required=True, help="an evaluator's file, or 'inception'")
+    parser.add_argument("--out", type=Path, required=True)
+    return parser.parse_args()
+
+
 class Judge:
     """Draws what each candidate still lacks, keeps the features, and takes distances of them."""
 
-    def __init__(self, run: Run, settings: Sampling, evaluator: Evaluator, reference: Moments):
-        self.run, self.settings, self.evaluator, self.reference = run, settings, evaluator, reference
+    def __init__(self, run: Run, request: Request, settings: Sampling, evaluator: Evaluator, reference: Moments):
+        self.run, self.request, self.settings = run, request, settings
+        self.evaluator, self.reference = evaluator, reference
         self.features: dict[Candidate, list[Tensor]] = {}
         self.evaluations = 0  # of the network, for one image each
+        run.model.register_forward_pre_hook(self._count)
+
+    def _count(self, model: torch.nn.Module, inputs: tuple) -> None:
+        self.evaluations += len(inputs[0])
 
     def measure(self, candidates: list[Candidate], count: int) -> dict[Candidate, Measured]:
         """The distances on the first `count` samples."""
@@ -77,29 +100,19 @@ class Judge:
         with Progress("search_guidance", sum(count - n for n in have.values()), "images") as progress:
             for first, last in pairwise(points):
                 for begin in range(first, last, self.settings.batch):
-                    indices = range(begin, min(begin + self.settings.batch, last))
+                    numbers = self.request.distribution[begin : min(begin + self.settings.batch, last)]
                     lacking = [c for c in candidates if have[c] <= first]
-                    self._draw(lacking, indices)
-                    progress.advance(len(indices) * len(lacking))
+                    self._draw(lacking, numbers)
+                    progress.advance(len(numbers) * len(lacking))
         return {c: self._measured(torch.cat(self.features[c])[:count]) for c in candidates}
 
-    def _draw(self, candidates: list[Candidate], indices: range) -> None:
+    def _draw(self, candidates: list[Candidate], numbers: range) -> None:
         device = self.run.machine.device
-        images = sample_each(
-            self._counted,
-            noise(self.run.seed, indices, self.run.shape).to(device),
-            balanced_labels(indices, len(self.run.classes)).to(device),
-            [self.settings.model_copy(update={"guidance": c.scale, "interval": (0.0, c.end)}) for c in candidates],
-            patch_size=self.run.arm.model.patch_size,
-            colour=self.run.arm.model.colour,
-            null_label=self.run.null_label,
-        )
+        start = noise(self.run.seed, self.request.noises(numbers), self.run.shape).to(device)
+        settings = [self.settings.guided(c.scale, (0.0, c.end)) for c in candidates]
+        images = sample_each(self.run, start, self.request.condition(numbers).to(device), settings)
         for candidate, drawn in zip(candidates, images, strict=True):
             self.features[candidate].append(self.evaluator.look(drawn).features.cpu())
-
-    def _counted(self, x: Tensor, *rest: Tensor, **options: float) -> Tensor:
-        self.evaluations += len(x)
-        return self.run.model(x, *rest, **options)
 
     def _measured(self, features: Tensor) -> Measured:
         blocks = [Moments.of(block) for block in features.tensor_split(BLOCKS)]
@@ -115,10 +128,10 @@ def _merged(blocks: list[Moments]) -> Moments:
     return first
 
 
-def _describe(found: Found, grid: Grid, search: Search, steps: int) -> dict:
+def _describe(found: Found, grid: Grid, search: Search, times: list[float], visits: list[int]) -> dict:
     """The result as it is written down. The grids' costs are what their points would take, each with all samples."""
     full, distinct = (
-        search.count * sum(evaluations(c, steps) for c in points) for points in (grid.nominal, grid.all())
+        search.count * sum(evaluations(c, times, visits) for c in points) for points in (grid.nominal, grid.all())
     )
     return {
         "optimum": {**found.optimum._asdict(), "value": found.measured[found.optimum].value, "samples": search.count},

@@ -11,8 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from asymflow import tensors
-from asymflow.config.colour import Colour
-from asymflow.data.colour import decode, encode
+from asymflow.config.representation import Colour
+from asymflow.data.colour import from_rgb, to_rgb
 from asymflow.report import figures, style
 from asymflow.subspace.patches import patchify, unpatchify
 
@@ -35,10 +35,10 @@ def main() -> None:
 
 def visible(basis: Float[Tensor, "D K"], patch_size: int, colour: Colour) -> Float[Tensor, "D K"]:
     """The directions as departures from mid-grey in RGB, which is what a picture can show of any colour space."""
-    grey = encode(torch.zeros(1, 3, 1, 1, dtype=basis.dtype), colour)
+    grey = from_rgb(torch.zeros(1, 3, 1, 1, dtype=basis.dtype), colour)
     scaled = CONTRAST * basis / basis.abs().amax(0)
     patches = unpatchify(scaled.T[:, None], (1, 1), patch_size)
-    return patchify(decode(grey + patches, colour), patch_size)[:, 0].T
+    return patchify(to_rgb(grey + patches, colour), patch_size)[:, 0].T
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """Prepares prx-tg's validation suite: what is asked of every arm, and what the answer should look like.
 
-python -m asymflow.stages.suite --config JSON --embeddings JSON --data results/data/heldout.json
-    --embedded results/embedded/p16/heldout.json --train results/data/train.json
-    --train-embedded results/embedded/p16/train.json --evaluator results/evaluator/local.safetensors --out OUT.safetensors
+python -m asymflow.stages.suite --config JSON --embeddings JSON --reader local --data results/data/heldout.json
+    --captions results/conditions/captions_local/heldout.json --images results/conditions/images_p16/heldout.json
+    --train results/data/train.json --train-captions results/conditions/captions_local/train.json
+    --train-images results/conditions/images_p16/train.json --evaluator results/evaluator/local.safetensors
+    --out OUT.safetensors
 """
 
 import argparse
@@ -14,10 +16,11 @@ import torch
 from asymflow.config.embeddings import Embeddings
 from asymflow.config.suite import Suite as Config
 from asymflow.data import cases
-from asymflow.data.cases import Case, Edit, Suite
-from asymflow.data.embedded import EmbeddedReader
+from asymflow.data.cases import Edit
 from asymflow.data.reader import ShardReader
-from asymflow.training import embedders
+from asymflow.data.rows import RowReader
+from asymflow.data.suite import Case, Suite
+from asymflow.training import readers
 
 
 def main() -> None:
@@ -25,9 +28,12 @@ def main() -> None:
     parser.add_argument("--config", required=True, help="the suite section as JSON")
     parser.add_argument("--embeddings", required=True, help="the embeddings section as JSON")
     parser.add_argument("--data", type=Path, required=True, help="index of the split that cases come from")
-    parser.add_argument("--embedded", type=Path, required=True, help="the same split, embedded")
+    parser.add_argument("--reader", choices=("local", "t5"), required=True, help="what reads captions")
+    parser.add_argument("--captions", type=Path, required=True, help="the captions of that split as tokens")
+    parser.add_argument("--images", type=Path, required=True, help="the images of that split as embeddings")
     parser.add_argument("--train", type=Path, required=True, help="index of the training split, for memories")
-    parser.add_argument("--train-embedded", type=Path, required=True, help="the training split, embedded")
+    parser.add_argument("--train-captions", type=Path, required=True, help="the same of the training split")
+    parser.add_argument("--train-images", type=Path, required=True, help="the same of the training split")
     parser.add_argument("--evaluator", type=Path, nargs="?", help="the local evaluator, where it embeds")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
@@ -38,14 +44,20 @@ def main() -> None:
     listed = cases.listed(config, edits)
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    text, _ = embedders.load(Embeddings.model_validate_json(arguments.embeddings), arguments.evaluator, device)
-    tokens, mask = (values.cpu() for values in text.text([edit.caption for edit in edits]))
-    sources = {"": EmbeddedReader(arguments.embedded), "train": EmbeddedReader(arguments.train_embedded)}
+    embeddings = Embeddings.model_validate_json(arguments.embeddings)
+    reader = readers.reader(arguments.reader, embeddings, arguments.evaluator, None, device)
+    text, mask = reader.text([edit.caption for edit in edits])
+    captions = RowReader(arguments.captions)
+    sources = {
+        "": (captions, RowReader(arguments.images)),
+        "train": (RowReader(arguments.train_captions), RowReader(arguments.train_images)),
+    }
     pictures = {"": data, "train": train}
     suite = Suite(
         cases=listed,
         edits=[asdict(edit) for edit in edits],
-        embedded=cases.conditions(listed, sources, tokens, mask),
+        rows=cases.conditions(listed, sources, {"text": text.cpu(), "mask": mask.cpu()}),
+        empty=captions.shared["empty"],
         wanted=torch.stack([_wanted(case, edits, pictures) for case in listed]),
         content=data.images([case.caption for case in listed if case.kind == "swap"]),
         image_size=data.image_size,

@@ -4,13 +4,13 @@ python -m asymflow.stages.table --study JSON --published workflow/published/rank
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import pandas as pd
 
 from asymflow.files import atomic
 from asymflow.report import tables
+from asymflow.report.study import Study
 
 
 def main() -> None:
@@ -21,10 +21,10 @@ def main() -> None:
     parser.add_argument("--table", type=Path, required=True)
     parser.add_argument("--summary", type=Path, required=True)
     arguments = parser.parse_args()
-    study = json.loads(arguments.study)
+    study = Study.parse(arguments.study)
     published, systems = ([pd.read_csv(path) for path in paths] for paths in (arguments.published, arguments.systems))
     table = tables.gather(study, published, systems)
-    for frame, path in ((table, arguments.table), (tables.summarise(table, study["reference"]), arguments.summary)):
+    for frame, path in ((table, arguments.table), (tables.summarise(table, study.reference), arguments.summary)):
         with atomic(path) as temporary:
             frame.to_csv(temporary, index=False, float_format="%.6g")
 

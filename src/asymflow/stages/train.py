@@ -1,4 +1,4 @@
-"""Trains one arm.
+"""Trains one arm with one seed.
 
 python -m asymflow.stages.train --arm JSON --seed 0 --data results/data/train.json
     --subspace results/subspace/pca_rgb_p16.safetensors --pca results/subspace/pca_rgb_p16.safetensors
@@ -8,91 +8,83 @@ python -m asymflow.stages.train --arm JSON --seed 0 --data results/data/train.js
 import argparse
 import json
 import shutil
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
 import torch.distributed as distributed
 
-from asymflow import machine, provenance
+from asymflow import machine, parts, provenance
 from asymflow.config.arm import Arm
 from asymflow.data.batches import Batches
 from asymflow.data.reader import ShardReader
+from asymflow.data.rows import RowReader
+from asymflow.data.tokens import grid_of
 from asymflow.files import atomic, sha256
-from asymflow.models.cost import gflops, parameters
-from asymflow.models.jit import build
+from asymflow.models.assemble import Beginning, Lift, assemble, trained
+from asymflow.models.condition import Shapes, example
+from asymflow.models.cost import gflops
 from asymflow.models.velocity import VelocityModel
 from asymflow.subspace import file as subspace_file
 from asymflow.subspace.patches import CHANNEL_LAST
-from asymflow.training import checkpoint
-from asymflow.training.ema import Averages
-from asymflow.training.loop import train
-from asymflow.training.optimiser import groups
-from asymflow.training.repa import Aligned
-from asymflow.training.step import FlowMatching, draw
-from asymflow.training.teachers import DINOV2, DinoTeacher, LocalTeacher
+from asymflow.training import averages, checkpoint, objective
+from asymflow.training.averages import Average
+from asymflow.training.example import draw
+from asymflow.training.loop import Result, train
+
+# what an arm may need beside its data; each is a file or folder on the command line, and part of the run's identity
+INPUTS = {
+    "subspace": "basis of the prediction target",
+    "pca": "basis that the patch embedding begins as",
+    "lift": "how latent tokens lie in patches",
+    "captions": "index of the captions as tokens",
+    "images": "index of the images as embeddings and patch tokens",
+    "latents": "index of the images as latent tokens",
+    "start": "the model whose weights it begins with",
+    "folder": "a FLUX.2 in the format of diffusers, to begin with",
+    "evaluator": "the local evaluator, where features are aligned with it",
+    "perceptual": "network of a perceptual distance; none: the published one",
+}
+STORED = ("captions", "images", "latents")
 
 
 def main() -> None:
     arguments = _arguments()
     rank, world_size, local_rank = machine.torchrun()
     arm, reader = Arm.model_validate_json(arguments.arm), ShardReader(arguments.data)
+    stored = {name: RowReader(path) for name in STORED if (path := getattr(arguments, name))}
+    grid = _grid(arm, reader, stored, arguments)
     here = machine.choose(arm.training.precision, arm.training.compile, local_rank)
     if world_size > 1:
         distributed.init_process_group("nccl" if here.device.type == "cuda" else "gloo")
-    print(f"training on {here}, {world_size} process(es), {len(reader)} images", flush=True)
-
-    model = _build(arm, reader, arguments, here)
+    told = "class" in arm.conditions.told
     batches = Batches(
-        reader,
-        images=arm.training.images,
-        batch=arm.training.batch,
-        seed=arguments.seed,
-        rank=rank,
-        world_size=world_size,
+        reader, images=arm.training.images, batch=arm.training.batch, seed=arguments.seed, rank=rank, world_size=world_size,
+        labelled=told, whole=arm.network.any_grid, first=arm.training.set_images, stored=stored,
+    )  # fmt: skip
+    print(f"training on {here}, {world_size} process(es), {batches.count} images", flush=True)
+
+    shapes, lift = _shapes(arm, reader, stored), _lift(arm, arguments.lift, stored)
+    model = assemble(arm, shapes, grid, _beginning(arm, lift, arguments), seed=arguments.seed, precision=here.precision)
+    model = model.to(here.device).train()
+    needs = objective.Needs(
+        arguments.seed, here.device, arguments.evaluator, arguments.perceptual, _patch_channels(stored)
     )
-    identity = {
-        "configuration": arm.model_dump_json(),
-        "seed": str(arguments.seed),
-        "code": provenance.digest("asymflow.stages.train"),
-        "data": sha256(arguments.data),
-        "subspace": sha256(arguments.subspace) + sha256(arguments.pca),
-        "teacher": sha256(arguments.teacher) if arguments.teacher else "",
-        "precision": str(here.precision),
-    }
-    teacher = _teacher(arm, arguments.teacher, here)
-    objective = _objective(arm, model, teacher, arguments.seed).to(here.device)
-    averages = Averages(
-        dict(model.network.named_parameters()), arm.training.ema_images
-    )  # without what only trains along
+    minimised = objective.build(arm, model, needs)
+    optimiser, what = parts.load(parts.optimiser(arm)).build(minimised, arm.training, here.device)
+    print(what, flush=True)
+    kept = averages.build(arm.training.averages, trained(model.network))
+    captions = stored.get("captions")
+    run = Run(arguments, arm, reader, shapes, lift, model, kept, captions.told["reader"] if captions else None)
+    empty = captions.shared["empty"].to(here.device) if captions else None
     result = train(
-        objective,
-        batches,
-        arm.training,
-        here,
-        draw=partial(
-            draw,
-            patch_size=arm.model.patch_size,
-            colour=arm.model.colour,
-            null_label=len(reader.classes),
-            training=arm.training,
-            teacher=teacher,
-        ),
-        optimiser=_optimiser(objective, arm),
-        average=averages,
-        seed=arguments.seed,
-        state=arguments.state,
-        identity=identity,
-        snapshot=lambda number, images: checkpoint.save_model(
-            checkpoint.snapshot_path(_made(arguments.state / "snapshots"), number),
-            averages,
-            model.A,
-            _description(arguments, arm, reader, images),
-        ),
+        minimised, batches, arm.training, here, draw=partial(draw, arm=arm, empty=empty), optimiser=optimiser, averages=kept,
+        seed=arguments.seed, state=arguments.state, identity=_identity(arm, arguments, here), snapshot=run.snapshot,
         say=lambda text: print(text, flush=True),
-    )
+    )  # fmt: skip
     if rank == 0:
-        _write(arguments, arm, reader, model, averages, result, here)
+        run.write(result, batches.count, grid, here)
     if world_size > 1:
         distributed.destroy_process_group()
 
@@ -102,109 +94,171 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--arm", required=True, help="the arm's configuration as JSON")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--data", type=Path, required=True, help="index of the training split")
-    parser.add_argument("--subspace", type=Path, required=True, help="basis of the prediction target")
-    parser.add_argument("--pca", type=Path, required=True, help="basis that the patch embedding starts from")
-    parser.add_argument(
-        "--teacher", type=Path, nargs="?", help="the local evaluator, where features are aligned with it"
-    )
+    for name, what in INPUTS.items():
+        parser.add_argument(f"--{name}", type=Path, nargs="?", help=what)
     parser.add_argument("--state", type=Path, required=True, help="folder of what an interrupted run resumes from")
     parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument(
-        "--snapshots", type=Path, required=True, help="folder of the snapshots; empty where none are kept"
-    )
+    parser.add_argument("--snapshots", type=Path, required=True, help="folder of the snapshots, which may be none")
     parser.add_argument("--curve", type=Path, required=True)
     parser.add_argument("--summary", type=Path, required=True)
     return parser.parse_args()
 
 
-def _build(arm: Arm, reader: ShardReader, arguments: argparse.Namespace, here: machine.Machine) -> VelocityModel:
-    """The untrained model, the same for every process and for every arm that differs only in its target."""
-    network = build(
-        arm.model,
-        image_size=reader.image_size,
-        classes=len(reader.classes),
-        generator=torch.Generator().manual_seed(arguments.seed),
-        checkpointing=arm.training.activation_checkpointing,
+def _grid(
+    arm: Arm, reader: ShardReader, stored: dict[str, RowReader], arguments: argparse.Namespace
+) -> tuple[int, int]:
+    """Rows and columns of the tokens of a square image. Raises ValueError unless those of all stored tokens lie as these do."""
+    p = arm.representation.patch_size
+    grid = grid_of(reader.image_size, reader.image_size, p)
+    for numbers, (height, width) in reader.buckets if "latents" in stored else ():
+        expected = grid_of(height, width, p)
+        if (found := stored["latents"].grids(numbers)) != {expected}:
+            raise ValueError(
+                f"{arguments.latents} has images {numbers.start} to {numbers.stop - 1} in grids {sorted(found)} of latent tokens,"
+                f" but with {height} x {width} pixels they have {expected[0]} x {expected[1]} patches of {p}: the grids do not"
+                " match; run stage encode_latents with this patch size"
+            )
+    alignment = arm.losses.alignment
+    if (
+        alignment
+        and alignment.teacher == "embedded"
+        and (found := stored["images"].shapes["patches"][0]) != grid[0] * grid[1]
+    ):
+        raise ValueError(
+            f"alignment compares each of the {grid[0] * grid[1]} patches of an image with a token of its own, but"
+            f" {arguments.images} has {found} of them an image: take images whose patches match those of embeddings.image"
+        )
+    return grid
+
+
+def _shapes(arm: Arm, reader: ShardReader, stored: dict[str, RowReader]) -> Shapes:
+    """How large each part is that the arm is told."""
+    told, none = arm.conditions.told, Shapes()
+    captions, images = (stored[name].shapes if name in stored else {} for name in ("captions", "images"))
+    return Shapes(
+        classes=len(reader.classes) if "class" in told else none.classes,
+        caption=captions["text"] if "caption" in told else none.caption,
+        embedding=images["embedding"][0] if "embedding" in told else none.embedding,
+        patches=images["patches"] if "patches" in told else none.patches,
+        joints=arm.conditions.joints if "joints" in told else none.joints,
     )
-    agreed = {"patch_size": arm.model.patch_size, "order": CHANNEL_LAST, "colour": arm.model.colour}
-    network.initialise_from_pca(subspace_file.load(arguments.pca, **agreed).columns(arm.model.embed_pca))
-    basis = subspace_file.load(arguments.subspace, **agreed)
-    A = basis.columns(arm.target.columns(basis.basis.shape[0]))
-    return VelocityModel(network, A, 1.0, here.precision).to(here.device).train()
 
 
-def _teacher(arm: Arm, path: Path | None, here: machine.Machine) -> LocalTeacher | DinoTeacher | None:
-    """Whoever the features are aligned with; None where alignment is off."""
-    if arm.repa.weight == 0:
+def _patch_channels(stored: dict[str, RowReader]) -> int:
+    return stored["images"].shapes["patches"][1] if "images" in stored else 0
+
+
+def _lift(arm: Arm, path: Path | None, stored: dict[str, RowReader]) -> Lift | None:
+    """How latent tokens lie in patches, checked against the arm's patches and the latents that it sees.
+
+    Raises ValueError when the file is no lift, or one of other patches, another order, colour space or latents.
+    """
+    if path is None:
         return None
-    if arm.repa.teacher == "local":
-        return LocalTeacher.load(path, here.device)
-    return DinoTeacher.load(DINOV2, arm.model.patch_size, here.device)
+    agreed = {"patch_size": arm.representation.patch_size, "colour": arm.representation.colour}
+    found = subspace_file.load(path, order=arm.network.order, **agreed)
+    if found.kind != "procrustes":
+        raise ValueError(
+            f"{path} holds a {found.kind} basis, not the lift of a latent space; stage fit_lift writes one"
+        )
+    lift = Lift(found.columns(found.basis.shape[1]), found.scale)
+    if "latents" in stored and (token := stored["latents"].shapes["latents"][1]) != lift.A.shape[1]:
+        raise ValueError(
+            f"{stored['latents'].path} has latent tokens of {token} numbers, but {path} was fitted to tokens of"
+            f" {lift.A.shape[1]}; fit it again"
+        )
+    return lift
 
 
-def _objective(arm: Arm, model: VelocityModel, teacher: LocalTeacher | DinoTeacher | None, seed: int) -> FlowMatching:
-    """What training minimises."""
-    if teacher is None:
-        return FlowMatching(model, arm.training)
-    return Aligned(model, arm.training, arm.repa, teacher.width, torch.Generator().manual_seed(seed))
+def _beginning(arm: Arm, lift: Lift | None, arguments: argparse.Namespace) -> Beginning:
+    """What the network begins with, and the subspace of its target."""
 
+    def basis(path: Path) -> subspace_file.Subspace:
+        agreed = {"patch_size": arm.representation.patch_size, "colour": arm.representation.colour}
+        return subspace_file.load(path, order=CHANNEL_LAST, **agreed).in_order(arm.network.order)
 
-def _optimiser(objective: FlowMatching, arm: Arm) -> torch.optim.AdamW:
-    training = arm.training
-    return torch.optim.AdamW(
-        groups(objective.named_parameters(), training.lr, {}),
-        betas=training.betas,
-        weight_decay=training.weight_decay,
-        fused=True,
+    subspace = None
+    if arguments.subspace:
+        found = basis(arguments.subspace)
+        subspace = found.columns(arm.target.columns(found.basis.shape[1]))
+    return Beginning(
+        subspace=subspace,
+        lift=lift,
+        pca=basis(arguments.pca).columns(arm.start.pca) if arguments.pca else None,
+        weights=checkpoint.load_model(arguments.start).weights if arguments.start else None,
+        folder=arguments.folder,
     )
 
 
-def _write(arguments, arm, reader, model, averages, result, here) -> None:
-    """The model, its snapshots, curve and summary; the resumable state goes last, when nothing needs it any more."""
-    checkpoint.save_model(arguments.model, averages, model.A, _description(arguments, arm, reader, result.images))
-    shutil.copytree(_made(arguments.state / "snapshots"), arguments.snapshots, dirs_exist_ok=True)
-    summary = {
-        "images": result.images,
-        "seconds": round(result.seconds, 2),
-        "images_per_second": round(result.images / result.seconds, 2),
-        "parameters": parameters(model.network),
-        "gflops_per_image": round(gflops(model.network, *_one_image(arm, reader)), 4),
-        "peak_memory_mib": machine.peak_memory(here.device) >> 20,
-        "machine": str(here),
-        **provenance.record("asymflow.stages.train"),
-    }
-    with atomic(arguments.curve) as temporary:
-        shutil.copy(arguments.state / "curve.jsonl", temporary)
-    with atomic(arguments.summary) as temporary:
-        temporary.write_text(json.dumps(summary, indent=1))
-    shutil.rmtree(arguments.state)
-
-
-def _description(arguments, arm, reader, images: int) -> dict:
-    """What a model file says of itself; `images` is what it has seen."""
+def _identity(arm: Arm, arguments: argparse.Namespace, here: machine.Machine) -> dict[str, str]:
+    """What a checkpoint must agree with to be resumed from."""
+    given = {name: getattr(arguments, name) for name in ("data", *INPUTS)}
     return {
-        "arm": arm.model_dump(mode="json"),
-        "classes": reader.classes,
-        "image_size": reader.image_size,
-        "seed": arguments.seed,
-        "images": images,
-        "code": provenance.digest("asymflow.stages.train"),
-    }
+        "configuration": arm.model_dump_json(exclude_none=True),
+        "seed": str(arguments.seed),
+        "code": provenance.digest(*parts.of_training(arm), without=parts.undeciding(arm)),
+        "precision": str(here.precision),
+    } | {name: sha256(path) if path and path.is_file() else str(path) for name, path in given.items()}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a training writes, and where."""
+
+    arguments: argparse.Namespace
+    arm: Arm
+    reader: ShardReader
+    shapes: Shapes
+    lift: Lift | None
+    model: VelocityModel
+    averages: list[Average]
+    caption_reader: dict | None  # what read its captions
+
+    def snapshot(self, number: int, images: int) -> None:
+        """Keeps the weights after so many images."""
+        self._save(checkpoint.snapshot_path(_made(self.arguments.state / "snapshots"), number), images)
+
+    def write(self, result: Result, set_images: int, grid: tuple[int, int], here: machine.Machine) -> None:
+        """The model, its snapshots, curve and summary; the resumable state goes last, when nothing needs it any more."""
+        paths, network = self.arguments, self.model.network
+        self._save(paths.model, result.images)
+        shutil.copytree(_made(paths.state / "snapshots"), paths.snapshots, dirs_exist_ok=True)
+        one = torch.zeros(1, grid[0] * grid[1], self.model.A.shape[0]), torch.zeros(1), example(self.shapes, grid)
+        summary = {
+            "images": result.images,
+            "set_images": set_images,
+            "seconds": round(result.seconds, 2),
+            "images_per_second": round(result.images / result.seconds, 2) if result.seconds else None,
+            "parameters": sum(parameter.numel() for parameter in network.parameters()),
+            "trained_parameters": sum(parameter.numel() for parameter in trained(network).values()),
+            "gflops_per_image": round(gflops(network, *one), 4),
+            "peak_memory_mib": machine.peak_memory(here.device) >> 20,
+            "machine": str(here),
+            **provenance.record(*parts.of_training(self.arm), without=parts.undeciding(self.arm)),
+        }
+        with atomic(paths.curve) as temporary:
+            shutil.copy(paths.state / "curve.jsonl", temporary)
+        with atomic(paths.summary) as temporary:
+            temporary.write_text(json.dumps(summary, indent=1))
+        shutil.rmtree(paths.state)
+
+    def _save(self, path: Path, images: int) -> None:
+        description = {
+            "arm": self.arm.model_dump(mode="json", exclude_none=True),
+            "shapes": asdict(self.shapes),
+            "classes": self.reader.classes if self.shapes.classes else [],
+            "reader": self.caption_reader,
+            "image_size": self.reader.image_size,
+            "seed": self.arguments.seed,
+            "images": images,
+            "code": provenance.digest(*parts.of_training(self.arm), without=parts.undeciding(self.arm)),
+        }
+        checkpoint.save_model(path, self.averages, self.model.A, self.lift, description)
 
 
 def _made(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def _one_image(arm: Arm, reader: ShardReader) -> tuple[torch.Tensor, ...]:
-    """What the network takes for one image; only the shapes matter."""
-    patch = arm.model.patch_size
-    return (
-        torch.zeros(1, (reader.image_size // patch) ** 2, 3 * patch**2),
-        torch.zeros(1),
-        torch.zeros(1, dtype=torch.long),
-    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The subspace file: an orthonormal basis of patch space together with everything that gives it a meaning."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -8,7 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from asymflow import tensors
-from asymflow.subspace.patches import Order
+from asymflow.config.representation import Order
+from asymflow.subspace.patches import CHANNEL_LAST
 
 ORTHONORMAL_TOLERANCE = 1e-6  # of A^T A - I in float64; a float16 copy of a basis misses it by two orders
 DESCRIPTION = ("kind", "patch_size", "order", "colour", "source", "patches", "scale")
@@ -35,6 +36,17 @@ class Subspace:
                 f"rank {rank} was asked of a {self.kind} basis that has only {self.basis.shape[1]} columns"
             )
         return self.basis[:, :rank].float()
+
+    def in_order(self, order: Order) -> "Subspace":
+        """The same subspace of pixels whose values within a patch are ordered otherwise."""
+        if order == self.order:
+            return self
+        p, numbers = self.patch_size, torch.arange(len(self.basis))
+        if self.order == CHANNEL_LAST:
+            rows = numbers.reshape(p, p, -1).permute(2, 0, 1).flatten()
+        else:
+            rows = numbers.reshape(-1, p, p).permute(1, 2, 0).flatten()
+        return replace(self, basis=self.basis[rows], order=order)
 
 
 def save(subspace: Subspace, path: Path | str) -> None:

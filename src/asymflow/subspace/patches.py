@@ -1,13 +1,9 @@
 """Cutting images into patch tokens and putting them together again."""
 
-from typing import Literal
-
 from jaxtyping import Shaped
 from torch import Tensor
 
-# How the values of one patch are ordered in its token. JiT and our networks use (row, column, channel); FLUX.2 packs its
-# latents (channel, row, column). A basis fitted in one order is meaningless in the other, and no shape tells them apart.
-Order = Literal["row column channel", "channel row column"]
+from asymflow.config.representation import Order
 
 CHANNEL_LAST: Order = "row column channel"
 CHANNEL_FIRST: Order = "channel row column"

@@ -1,5 +1,10 @@
-"""Checkpoints: everything an interrupted training needs to end with the same bytes, in one safetensors file."""
+"""The two files of a run: the checkpoint that an interrupted training resumes from, and the model that is sampled.
 
+checkpoint.safetensors    objective, averages, optimiser, images seen; described by what is being trained
+model.safetensors         every set of weights that the run keeps, by name; A, and the lift of arms that have one
+"""
+
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -7,13 +12,18 @@ import torch
 from torch import Tensor, nn
 
 from asymflow import tensors as tensor_file
-from asymflow.training.ema import Average
+from asymflow.config.arm import Arm
+from asymflow.models.assemble import Lift
+from asymflow.models.condition import Shapes
+from asymflow.training.averages import Average, Weights
+
+KIND, FORMAT = "model", 1
 
 
 def save(
     path: Path,
     objective: nn.Module,
-    average: Average,
+    averages: list[Average],
     optimiser: torch.optim.Optimizer,
     images: int,
     identity: dict[str, str],
@@ -22,14 +32,20 @@ def save(
 
     The random state needs no place: every step seeds its generators from (seed, images seen).
     """
-    tensors = {f"objective.{name}": value for name, value in objective.state_dict().items()} | average.tensors()
+    tensors = _prefixed("objective", objective.state_dict())
+    for average in averages:
+        tensors |= _prefixed(f"average.{average.name}", average.state())
     for index, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{index}.{name}": value for name, value in state.items()}
+        tensors |= _prefixed(f"optimiser.{index}", state)
     tensor_file.save(path, tensors, {"images": images, "identity": identity})
 
 
 def restore(
-    path: Path, objective: nn.Module, average: Average, optimiser: torch.optim.Optimizer, identity: dict[str, str]
+    path: Path,
+    objective: nn.Module,
+    averages: list[Average],
+    optimiser: torch.optim.Optimizer,
+    identity: dict[str, str],
 ) -> tuple[int, str]:
     """Loads a checkpoint in place and returns (images seen, why nothing was loaded).
 
@@ -43,18 +59,68 @@ def restore(
     if changed:
         return 0, f"the checkpoint was made with another {' and '.join(changed)}"
     tensors = tensor_file.load(path)
-    objective.load_state_dict(_group(tensors, "objective."))
-    average.restore(tensors)
+    objective.load_state_dict(_group(tensors, "objective"))
+    for average in averages:
+        average.restore(_group(tensors, f"average.{average.name}"))
     state = optimiser.state_dict()
     for index in (index for group in state["param_groups"] for index in group["params"]):
-        state["state"][index] = _group(tensors, f"optimiser.{index}.")
+        state["state"][index] = _group(tensors, f"optimiser.{index}")
     optimiser.load_state_dict(state)
     return description["images"], ""
 
 
-def save_model(path: Path, average: Average, A: Tensor, description: dict[str, Any]) -> None:
-    """Writes a model for sampling: every average, the subspace, and what they are."""
-    tensor_file.save(path, average.tensors() | {"A": A}, description)
+@dataclass(frozen=True)
+class Model:
+    """What the file of a model holds: one set of weights, what they mean, and what they are of."""
+
+    weights: Weights
+    A: Tensor
+    lift: Lift | None
+    arm: Arm
+    shapes: Shapes  # of what it is told
+    classes: tuple[str, ...]  # their names, where it is told them
+    image_size: int  # pixels
+    seed: int  # of its training
+    images: int  # that it has seen
+
+
+def save_model(path: Path, averages: list[Average], A: Tensor, lift: Lift | None, description: dict[str, Any]) -> None:
+    """Writes a model for sampling: every set of weights, the subspace, and what they are (`Model`'s last fields by name)."""
+    tensors = {"A": A} | ({"lift": lift.A.clone()} if lift else {})
+    for average in averages:
+        tensors |= _prefixed(average.name, average.weights)
+    told = {"kind": KIND, "format": FORMAT, "weights": [average.name for average in averages]}
+    tensor_file.save(path, tensors, description | told | ({"scale": lift.s} if lift else {}))
+
+
+def load_model(path: Path | str, weights: str | None = None) -> Model:
+    """A model with one set of weights; None: the first that it keeps.
+
+    Raises ValueError for any other file, for a file of another version, and when the run kept no weights of that name.
+    """
+    told, _ = tensor_file.describe(path)
+    if told.get("kind") != KIND or told.get("format") != FORMAT:
+        found = f"{told.get('kind')!r} of format {told.get('format')}"
+        raise ValueError(
+            f"{path} holds a {found}, not a model of format {FORMAT}; stage train writes one: train the arm again"
+        )
+    name = weights or told["weights"][0]
+    if name not in told["weights"]:
+        raise ValueError(f"{path} holds no weights {name!r}; it has {', '.join(told['weights'])}")
+    found = tensor_file.load(path, lambda key: key.startswith(f"{name}/") or key in ("A", "lift"))
+    lift = Lift(found["lift"], told["scale"]) if "lift" in found else None
+    shapes = Shapes(**{key: tuple(v) if isinstance(v, list) else v for key, v in told["shapes"].items()})
+    return Model(
+        weights=_group(found, name),
+        A=found["A"],
+        lift=lift,
+        arm=Arm.model_validate(told["arm"]),
+        shapes=shapes,
+        classes=tuple(told["classes"]),
+        image_size=told["image_size"],
+        seed=told["seed"],
+        images=told["images"],
+    )
 
 
 def snapshot_path(folder: Path, number: int) -> Path:
@@ -62,19 +128,10 @@ def snapshot_path(folder: Path, number: int) -> Path:
     return folder / f"{number:04d}.safetensors"
 
 
-def load_model(path: Path | str, ema_images: int) -> tuple[dict[str, Tensor], Tensor, dict[str, Any]]:
-    """The averaged weights of one horizon, the subspace A, and the description of a model.
-
-    Raises ValueError when the run kept no such average.
-    """
-    prefix = f"ema_{ema_images}."
-    description, names = tensor_file.describe(path)
-    if not any(name.startswith(prefix) for name in names):
-        kept = sorted({name.split(".")[0] for name in names if name.startswith("ema_")})
-        raise ValueError(f"{path} holds no average with a horizon of {ema_images} images, only {', '.join(kept)}")
-    tensors = tensor_file.load(path, lambda name: name.startswith(prefix) or name == "A")
-    return _group(tensors, prefix), tensors["A"], description
+def _prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{prefix}/{name}": value for name, value in tensors.items()}
 
 
 def _group(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    start = f"{prefix}/"
+    return {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}

@@ -13,15 +13,16 @@ import torch.distributed as distributed
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from asymflow.config.training import Schedule
-from asymflow.data.batches import Batches
+from asymflow.config.training import Training
+from asymflow.data.batches import Batch, Batches
 from asymflow.machine import Machine
 from asymflow.progress import Progress
 from asymflow.training import checkpoint
+from asymflow.training.averages import Average
 from asymflow.training.curve import Curve
-from asymflow.training.ema import Average
+from asymflow.training.example import Example, seed_step
+from asymflow.training.objective import Objective
 from asymflow.training.schedule import finished_part, learning_rate
-from asymflow.training.step import Example, seed_step
 
 
 class Interrupted(SystemExit):
@@ -37,26 +38,27 @@ class Result:
 
 
 def train(
-    objective: nn.Module,
+    objective: Objective,
     batches: Batches,
-    schedule: Schedule,
+    schedule: Training,
     machine: Machine,
     *,
-    draw: Callable[..., Example],
+    draw: Callable[[Batch, float], Example],
     optimiser: torch.optim.Optimizer,
-    average: Average,
+    averages: list[Average],
     seed: int,
     state: Path,
     identity: dict[str, str],
     snapshot: Callable[[int, int], None],
     say: Callable[[str], None],
 ) -> Result:
-    """Trains the objective, and moves the average, in place.
+    """Trains the objective, and moves the averages, in place.
 
-    `draw` makes the example of a batch, from the generators seeded for its step. `optimiser` has groups with a `multiple` of
-    the scheduled learning rate each (`optimiser.groups`). `state` is the folder of everything that an interrupted run
-    resumes from. `snapshot` is called after each of the schedule's `snapshots` equal parts, with its number and the images
-    seen. Raises FloatingPointError when the loss stops being finite, naming the update; the last good checkpoint stays.
+    `draw` makes the example of a batch at a share of the training, from the generators seeded for its step. `optimiser` has
+    groups with a `multiple` of the scheduled learning rate each (`optimisers.groups`). `state` is the folder of everything
+    that an interrupted run resumes from. `snapshot` is called after each of the schedule's `snapshots` equal parts, with its
+    number and the images seen. Raises FloatingPointError when the loss stops being finite, naming the update; the last good
+    checkpoint stays.
     """
     # Prepare.
     rank, world_size = (
@@ -66,7 +68,7 @@ def train(
     state.mkdir(parents=True, exist_ok=True)
 
     # Resume.
-    images, why = checkpoint.restore(state / "checkpoint.safetensors", objective, average, optimiser, identity)
+    images, why = checkpoint.restore(state / "checkpoint.safetensors", objective, averages, optimiser, identity)
     say(f"resuming after {images} images" if images else f"starting from the beginning: {why}")
     curve = Curve(state / "curve.jsonl", state.parent / "tensorboard", images) if rank == 0 else None
 
@@ -86,7 +88,8 @@ def train(
         for batch in supply:
             # Draw. The generators are seeded from the position, never from what happened before.
             seed_step(seed, images, rank)
-            example = draw(*(x.to(machine.device, non_blocking=True) for x in batch))
+            here = {name: values.to(machine.device, non_blocking=True) for name, values in batch.items()}
+            example = draw(here, images / schedule.images)
 
             # Loss and gradient, in parts where the memory asks for it.
             parts = example.split(schedule.micro_batch or len(example.t))
@@ -104,7 +107,8 @@ def train(
                 nn.utils.clip_grads_with_norm_(parameters, schedule.gradient_clip, norms[-1])
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
-            average.update(schedule.batch)
+            for average in averages:
+                average.update(schedule.batch)
 
             # Report. Losses are read here and not at every update, which would make a GPU wait.
             last = images >= total or stop.requested
@@ -129,7 +133,7 @@ def train(
             if rank == 0 and (part := finished_part(images, schedule.batch, total, schedule.snapshots)):
                 snapshot(part, images)
             if saves and rank == 0 and images < total:
-                checkpoint.save(state / "checkpoint.safetensors", objective, average, optimiser, images, identity)
+                checkpoint.save(state / "checkpoint.safetensors", objective, averages, optimiser, images, identity)
                 since = time.perf_counter()
             if stop.requested and images < total:
                 raise Interrupted(f"interrupted after {images} of {total} images; run it again to continue")

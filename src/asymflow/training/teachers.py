@@ -64,7 +64,7 @@ class DinoTeacher(nn.Module):
         except OSError as error:
             raise ValueError(
                 f"the teacher {name} is not in the Hugging Face cache; fetch it once with"
-                f" `hf download {name}`, or set repa.teacher to local"
+                f" `hf download {name}`, or set losses.alignment.teacher to local"
             ) from error
         return cls(network, patch_size).to(device)
 

@@ -1,0 +1,93 @@
+"""What the parts of an arm cannot be together, each in one sentence that says why and what to write instead."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from asymflow.config.autoencoder import DOWN
+
+if TYPE_CHECKING:
+    from asymflow.config.arm import Arm
+
+
+def mistakes(arm: "Arm") -> Iterator[str]:
+    """Each contradiction as a sentence that begins with the key to change."""
+    yield from _of_network(arm)
+    yield from _of_target(arm)
+    yield from _of_start(arm)
+    yield from _of_losses(arm)
+
+
+def _of_network(arm: "Arm") -> Iterator[str]:
+    kind, told = arm.network.kind, arm.conditions.told
+    if kind == "flux" and told != ("caption",):
+        yield f"conditions.shown shows {_listed(told)}, but the network flux reads captions and nothing else: show caption alone"
+    if kind == "nanodit" and arm.representation.space == "latent":
+        yield "network.kind is nanodit, which ends in a convolution over pixels: set representation.space to pixel"
+    if arm.training.flip and (told not in ((), ("class",)) or arm.needs_latents or arm.needs_embedded_images):
+        yield (
+            "training.flip mirrors the pixels, but captions know left from right and stored tokens are not mirrored with"
+            " them: set it to false"
+        )
+
+
+def _of_target(arm: "Arm") -> Iterator[str]:
+    target, latent = arm.target, arm.representation.space == "latent"
+    if target.basis == "lift" and latent:
+        yield "target.basis is lift, which leads from latents to pixels: set representation.space to pixel"
+    if latent and target.rank not in (0, "full"):
+        yield f"target.rank is {target.rank}, but bases are fitted to pixel patches: a latent arm has rank 0 or full"
+    if not latent and target.rank != "full" and target.rank > arm.representation.dimension:
+        p = arm.representation.patch_size
+        yield (
+            f"target.rank is {target.rank}; expected at most the patch dimension, {p} x {p} x 3 ="
+            f" {arm.representation.dimension}, or full"
+        )
+
+
+def _of_start(arm: "Arm") -> Iterator[str]:
+    start, representation = arm.start, arm.representation
+    flux = arm.network.kind == "flux"
+    for name, given in (("start.adapter", start.adapter), ("start.head", start.head)):
+        if given and not flux:
+            yield f"{name} names layers of a FLUX.2, but the network is {arm.network.kind}: leave it out"
+    if arm.lifted and not flux:
+        yield f"target.basis is lift, but only the network flux begins as a latent model, not {arm.network.kind}"
+    if arm.lifted and representation.patch_size % DOWN:
+        yield (
+            f"representation.patch_size is {representation.patch_size}; a lifted patch spans a multiple of the {DOWN} pixels"
+            " of a latent position"
+        )
+    if start.head and (representation.space == "latent" or arm.target.rank != "full" or arm.target.basis == "lift"):
+        yield (
+            "start.head predicts the full velocity of pixels: set representation.space to pixel, target.rank to full and"
+            " target.basis to identity"
+        )
+    if start.pca and (representation.space == "latent" or arm.lifted or start.run):
+        yield (
+            f"start.pca is {start.pca}, but the patch embedding begins as that of another model, or has latents: set it to 0"
+        )
+    most = min(arm.network.first_channels, representation.dimension)
+    if start.pca > most:
+        yield (
+            f"start.pca is {start.pca}; expected at most {most}, the smaller of the patch embedding's first channels"
+            f" ({arm.network.first_channels}) and the numbers of a patch ({representation.dimension})"
+        )
+
+
+def _of_losses(arm: "Arm") -> Iterator[str]:
+    losses, blocks = arm.losses, arm.network.blocks
+    if losses.alignment and losses.alignment.block > blocks:
+        yield (
+            f"losses.alignment.block is {losses.alignment.block}; expected at most the network's blocks, {blocks}"
+            f" of {arm.network.kind} here"
+        )
+    reduction = losses.variance_reduction
+    if reduction and not (arm.target.basis == "lift" and arm.start.adapter):
+        yield (
+            "losses.variance_reduction compares with the frozen lifted model: it needs target.basis lift and start.adapter,"
+            " or leave it out"
+        )
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names) or "nothing"

@@ -1,0 +1,65 @@
+"""Packing records as PNG files, in this process or in several, in the order of the records either way."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
+from itertools import islice
+from multiprocessing import get_context
+
+from asymflow.data.images import ImageError, Shape, crop, nearest, to_png, to_rgb
+from asymflow.data.records import Picture, Record, Reject
+
+CHUNK = 8  # images in one message to a process
+AHEAD = 4  # chunks for each process that may be under way or waiting to be taken
+
+
+def pack(picture: Picture, shapes: Sequence[Shape], compression: int) -> bytes | str:
+    """The image as a PNG file of RGB pixels in the nearest of the shapes, or the reason why it cannot be one."""
+    try:
+        image = to_rgb(picture.open())
+        return to_png(crop(image, nearest(image, shapes)), compression)
+    except ImageError as error:
+        return str(error)
+    except (
+        Exception
+    ) as error:  # decoders meet hostile bytes with errors of nearly every type, and each must become a reject
+        return f"cannot be decoded: {type(error).__name__}: {error}"
+
+
+def pack_chunk(pictures: list[Picture], shapes: Sequence[Shape], compression: int) -> list[bytes | str]:
+    """What `pack` gives for each picture."""
+    return [pack(picture, shapes, compression) for picture in pictures]
+
+
+def packed(
+    records: Sequence[Record], *, shapes: Sequence[Shape], compression: int, processes: int
+) -> Iterator[tuple[Record, bytes | Reject]]:
+    """Each record with its PNG file or its reject, in the given order.
+
+    Several processes are started afresh ("spawn"), so a script that calls this needs `if __name__ == "__main__":`.
+    """
+    if processes == 1:
+        results = (pack(record.picture, shapes, compression) for record in records)
+    else:
+        results = _in_processes(records, shapes, compression, processes)
+    with closing(results):
+        for record, result in zip(records, results, strict=True):
+            yield record, Reject(record.source, result) if isinstance(result, str) else result
+
+
+def _in_processes(
+    records: Sequence[Record], shapes: Sequence[Shape], compression: int, processes: int
+) -> Iterator[bytes | str]:
+    remaining, waiting = iter(records), deque()
+    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
+    try:
+        while True:
+            while len(waiting) < AHEAD * processes and (chunk := list(islice(remaining, CHUNK))):
+                pictures = [record.picture for record in chunk]
+                waiting.append(pool.submit(pack_chunk, pictures, shapes, compression))
+            if not waiting:
+                return
+            yield from waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

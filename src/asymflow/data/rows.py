@@ -1,0 +1,124 @@
+"""Named tensors for every image of a split, or for every caption of a list, computed once and kept in shards.
+
+    train.json                index: what is stored, how many rows, what is shared by all
+    train-00000.safetensors   the tensors of some rows, each with a row for an image
+
+What a row holds is the business of who writes it: text tokens of a caption, the embedding of an image, its latents. Rows of one
+shard have the same shapes; a shard says the grid in which its latent tokens lie, where it has some.
+"""
+
+import json
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from asymflow import tensors
+from asymflow.files import atomic, sha256
+
+MEMORY_BYTES = 2 << 30  # what fits into this is read once and kept
+KIND = "rows"
+
+Rows = Mapping[str, Tensor]  # by name, all with as many rows
+
+
+def write(
+    index: Path,
+    parts: Iterable[Rows],
+    description: dict[str, Any],
+    shared: Rows | None = None,
+    grids: Sequence[Any] = (),
+) -> None:
+    """Writes shards as they come, then the index that names them. Floating point is kept in bfloat16, latents in float16.
+
+    `shared` is the same for all rows; `grids` has one for each part where the parts differ in theirs.
+    """
+    shards, shapes = [], {}
+    for number, part in enumerate(parts):
+        name = f"{index.stem}-{number:05d}.safetensors"
+        tensors.save(index.parent / name, stored(part), {"kind": KIND})
+        shapes = {key: list(values.shape[1:]) for key, values in part.items()}
+        shard = {"file": name, "count": len(next(iter(part.values()))), "sha256": sha256(index.parent / name)}
+        shards.append(shard | ({"grid": list(grids[number])} if grids else {}))
+    if shared:
+        tensors.save(_shared(index), stored(shared), {"kind": KIND})
+    with atomic(index) as temporary:
+        temporary.write_text(
+            json.dumps(description | {"shapes": shapes, "shared": bool(shared), "shards": shards}, indent=1)
+        )
+
+
+def concatenated(parts: Iterable[Rows]) -> Rows:
+    """The rows of all parts."""
+    listed = list(parts)
+    return {name: torch.cat([part[name] for part in listed]) for name in listed[0]}
+
+
+class RowReader:
+    """Rows by number; kept in memory where they fit."""
+
+    def __init__(self, index: Path):
+        told = json.loads(index.read_text())
+        self.told: dict[str, Any] = told  # what the index says, with what its writer described
+        self.path, self.files = index, [index.parent / shard["file"] for shard in told["shards"]]
+        self.ends = list(accumulate(shard["count"] for shard in told["shards"]))
+        self.shapes: dict[str, tuple[int, ...]] = {name: tuple(shape) for name, shape in told["shapes"].items()}
+        self.shared = floats(tensors.load(_shared(index))) if told["shared"] else {}
+        self._grids = [tuple(shard["grid"]) for shard in told["shards"] if "grid" in shard]
+        small = sum(file.stat().st_size for file in self.files) <= MEMORY_BYTES
+        self._memory = concatenated(map(tensors.load, self.files)) if small and len(set(self._grids)) <= 1 else None
+
+    def __len__(self) -> int:
+        return self.ends[-1]
+
+    def grids(self, numbers: range) -> set[tuple[int, int]]:
+        """The grids, rows and columns, in which the latent tokens of these images lie."""
+        first, last = (bisect_right(self.ends, i) for i in (numbers[0], numbers[-1]))
+        return set(self._grids[first : last + 1])
+
+    def read(self, numbers: Sequence[int]) -> dict[str, Tensor]:
+        """The rows with the given numbers, in this order, all of the same shapes, floating point as float32."""
+        if self._memory is not None:
+            chosen = torch.as_tensor(numbers)
+            return floats({name: values[chosen] for name, values in self._memory.items()})
+        return floats(concatenated(self._row(i) for i in numbers))
+
+    def _row(self, i: int) -> Rows:
+        shard = bisect_right(self.ends, i)
+        row = i - (self.ends[shard - 1] if shard else 0)
+        file = _opened(self.files[shard])
+        return {name: file.get_slice(name)[row : row + 1] for name in self.shapes}
+
+
+def batches(count: int, shard: int, batch: int) -> Iterator[list[range]]:
+    """The numbers of each shard, in batches."""
+    for first in range(0, count, shard):
+        last = min(first + shard, count)
+        yield [range(start, min(start + batch, last)) for start in range(first, last, batch)]
+
+
+def floats(rows: Rows) -> dict[str, Tensor]:
+    """The same with floating point as float32, as networks take it."""
+    return {name: values.float() if values.is_floating_point() else values for name, values in rows.items()}
+
+
+def stored(rows: Rows) -> dict[str, Tensor]:
+    """The same as files hold it: floating point in bfloat16, half of the room; latents, which have no large values, in
+    float16."""
+    kinds = {name: torch.float16 if name == "latents" else torch.bfloat16 for name in rows}
+    return {name: v.to(kinds[name]) if v.is_floating_point() else v for name, v in rows.items()}
+
+
+def _shared(index: Path) -> Path:
+    return index.with_name(f"{index.stem}-shared.safetensors")
+
+
+@cache
+def _opened(path: Path):
+    return safe_open(path, framework="pt")  # mapped into memory; each process opens its own

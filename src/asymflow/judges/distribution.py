@@ -1,0 +1,30 @@
+"""Compares the samples with the training images: Frechet distance, kernel distance, precision, recall."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from asymflow.judges.evidence import Evidence, images
+from asymflow.metrics import statistics
+from asymflow.metrics.report_card import report_card
+
+
+def judge(evidence: Evidence) -> dict[str, Any]:
+    """The card of the samples that stand for the run's distribution. Raises ValueError when they are too few."""
+    samples, settings, evaluator = evidence.distribution, evidence.scoring, evidence.evaluator
+    count = len(samples)
+    if count < settings.smallest:
+        raise ValueError(
+            f"{evidence.samples_path} holds {count} samples of the distribution; the metrics need {settings.smallest} or more"
+        )
+    batches = _batches(samples, settings.batch)
+    found = statistics.gather(evaluator, batches, torch.arange(count), count=count, seed=settings.seed, what="score")
+    return report_card(evidence.reference, found, evaluator.names, settings) | {"reference": evidence.told["source"]}
+
+
+def _batches(samples: np.ndarray, batch: int) -> Iterator[Tensor]:
+    for first in range(0, len(samples), batch):
+        yield images(samples[first : first + batch])

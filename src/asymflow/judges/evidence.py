@@ -1,0 +1,99 @@
+"""What a judge looks at: the samples of one run, and what they are compared with."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from asymflow.config.scoring import Scoring
+from asymflow.config.suite import Suite as SuiteConfig
+from asymflow.metrics import evaluators, perceptual, statistics
+from asymflow.metrics.evaluators import Evaluator
+from asymflow.metrics.perceptual import Lpips
+from asymflow.metrics.statistics import Statistics
+
+BACKBONE = "alex"  # of the published LPIPS; prx-tg's
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Files by what is in them; a judge reads those that it needs. None where a study has none."""
+
+    samples_path: Path  # uint8 array of (n, h, w, 3)
+    summary_path: Path  # what stage sample says of them
+    evaluator_name: str  # an evaluator's file, or 'inception'
+    reference_path: Path
+    suite_config: SuiteConfig
+    prompts_path: Path | None = None  # captions and the attributes that they name
+    suite_path: Path | None = None
+    train: Path | None = None
+    heldout: Path | None = None
+    perceptual_path: Path | None = None  # None: the published LPIPS
+
+    @cached_property
+    def device(self) -> torch.device:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        return json.loads(self.summary_path.read_text())
+
+    @cached_property
+    def _reference(self) -> tuple[Statistics, dict[str, Any]]:
+        return statistics.load(self.reference_path)
+
+    @property
+    def reference(self) -> Statistics:
+        """Of the training images."""
+        return self._reference[0]
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What the reference says of itself."""
+        return self._reference[1]
+
+    @property
+    def scoring(self) -> Scoring:
+        return Scoring.model_validate(self.told["scoring"])
+
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """The network that judges. Raises ValueError when the reference was made with another."""
+        found = evaluators.load(self.evaluator_name, self.device)
+        evaluators.check(found, self.reference_path, self.told)
+        return found
+
+    @cached_property
+    def distance(self) -> Lpips:
+        return perceptual.load(self.perceptual_path, BACKBONE, self.device)
+
+    @cached_property
+    def samples(self) -> np.ndarray:
+        """All samples, not read yet. Raises ValueError for anything but uint8 images of the reference's size."""
+        samples, size = np.load(self.samples_path, mmap_mode="r", allow_pickle=False), self.told["image_size"]
+        if samples.dtype != np.uint8 or samples.shape[1:] != (size, size, 3):
+            raise ValueError(
+                f"{self.samples_path} holds {samples.dtype} {samples.shape}; expected uint8 (n, {size}, {size}, 3)"
+            )
+        return samples
+
+    @property
+    def distribution(self) -> np.ndarray:
+        """The samples that stand for what the run draws."""
+        first, last = self.summary["distribution"]
+        return self.samples[first:last]
+
+    def record(self) -> dict[str, Any]:
+        """What a score says of who judged."""
+        return {"evaluator": self.evaluator.name, "evaluator_digest": self.evaluator.digest}
+
+
+def images(samples: np.ndarray) -> UInt8[Tensor, "n 3 h w"]:
+    """Samples as a tensor, channels first."""
+    return torch.from_numpy(np.array(samples)).permute(0, 3, 1, 2)

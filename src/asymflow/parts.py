@@ -1,0 +1,79 @@
+"""The modules that an arm, a solver, a request or a judge adds to what every run has: one for each part, found by its name.
+
+What a run loads and what its code digest covers both come from these lists, so that neither can have what the other lacks:
+editing NanoDiT makes no JiT stale, and editing one loss term only the arms that use it. A part that is new is a module of its
+name and a line in its section of the configuration.
+"""
+
+import importlib
+from types import ModuleType
+from typing import get_args
+
+from asymflow.config.arm import Arm
+from asymflow.config.section import Section
+
+KINDS = tuple(str(option.model_fields["kind"].default) for option in get_args(Arm.model_fields["network"].annotation))
+
+
+def network(arm: Arm) -> str:
+    """The module of an arm's network."""
+    return f"asymflow.models.{arm.network.kind}"
+
+
+def terms(arm: Arm) -> dict[str, str]:
+    """The module of each loss term of an arm beside the flow matching loss, in the order of the configuration."""
+    return {name: f"asymflow.training.terms.{name}" for name, value in arm.losses if isinstance(value, Section)}
+
+
+def optimiser(arm: Arm) -> str:
+    """The module of an arm's optimiser."""
+    return f"asymflow.training.optimisers.{arm.training.optimiser}"
+
+
+def solver(name: str) -> str:
+    """The module of a solver."""
+    return f"asymflow.sampling.solvers.{name}"
+
+
+def request(asked: str) -> str:
+    """The module of what is asked for: classes, captions or cases."""
+    return f"asymflow.sampling.asks.{asked}"
+
+
+def judge(name: str) -> str:
+    """The module of a judge."""
+    return f"asymflow.judges.{name}"
+
+
+def of_training(arm: Arm) -> list[str]:
+    """Everything that training an arm runs."""
+    return ["asymflow.stages.train", network(arm), optimiser(arm), *terms(arm).values()]
+
+
+def of_sampling(arm: Arm, solver_name: str, asked: str) -> list[str]:
+    """Everything that sampling an arm by a solver runs."""
+    return ["asymflow.stages.sample", network(arm), solver(solver_name), request(asked), *_decoder(arm)]
+
+
+def of_search(arm: Arm, solver_name: str, asked: str) -> list[str]:
+    """Everything that searching an arm's guidance runs."""
+    return ["asymflow.stages.search_guidance", *of_sampling(arm, solver_name, asked)[1:]]
+
+
+def of_score(name: str) -> list[str]:
+    """Everything that a judge runs."""
+    return ["asymflow.stages.score", judge(name)]
+
+
+def undeciding(arm: Arm) -> list[str]:
+    """Modules that an arm's configuration imports and that decide nothing of it: the sections of other networks, and checks."""
+    return ["asymflow.config.impossible", *(f"asymflow.config.{kind}" for kind in KINDS if kind != arm.network.kind)]
+
+
+def load(module: str) -> ModuleType:
+    """A part by the name that one of these functions gives."""
+    return importlib.import_module(module)
+
+
+def _decoder(arm: Arm) -> list[str]:
+    return ["asymflow.models.latents"] if arm.representation.space == "latent" else []

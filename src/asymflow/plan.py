@@ -1,0 +1,362 @@
+"""What each rule of the workflow takes: files, parameters and code digests, by arm, sampling setting and study.
+
+The Snakefile asks; everything here is plain Python that tests can ask too. A function that gives a rule's inputs takes what
+Snakemake calls wildcards: anything with the attributes arm, seed, sampling, judge or study.
+"""
+
+import json
+from functools import cached_property
+from typing import Any, Literal
+
+from asymflow import parts
+from asymflow.config.arm import Arm
+from asymflow.config.experiment import Experiment, asked
+from asymflow.config.sampling import Sampling
+from asymflow.config.section import Section
+from asymflow.config.study import Study
+from asymflow.paths import Paths
+from asymflow.provenance import digest
+
+Inputs = dict[str, str | list[str]]  # files by the name that the rule gives them; none: []
+INCEPTION = "inception"  # what stages call the published evaluator
+
+
+class Plan:
+    """The plan of one experiment."""
+
+    def __init__(self, experiment: Experiment):
+        self.experiment, self.paths = experiment, Paths(experiment.results)
+
+    # Names, as patterns of what a wildcard may be.
+
+    def names(self, kind: Literal["arms", "samplings", "studies"]) -> str:
+        """A pattern that matches the names of arms, sampling settings or studies."""
+        return _pattern(getattr(self.experiment, kind))
+
+    def studies_with(self, judge: str) -> list[str]:
+        """The studies that a judge measures for."""
+        return [name for name, study in self.experiment.studies.items() if judge in study.judges]
+
+    def studies_drawn(self, figure: str) -> list[str]:
+        """The studies with a kind of figure."""
+        return [name for name, study in self.experiment.studies.items() if study.figure == figure]
+
+    @cached_property
+    def starts(self) -> set[str]:
+        """The arms that others begin with."""
+        return {arm.start.run for arm in self.experiment.arms.values() if arm.start.run}
+
+    # Parameters.
+
+    def section(self, name: str) -> str:
+        """One section of the configuration as JSON, which compares by value."""
+        return getattr(self.experiment, name).model_dump_json()
+
+    def arm(self, wildcards: Any) -> str:
+        """An arm as JSON. What is not given is left out, so that an option that is new changes no arm without it."""
+        return _json(self._arm(wildcards))
+
+    def sampling(self, wildcards: Any) -> str:
+        """A sampling setting as JSON."""
+        return _json(self._sampling(wildcards))
+
+    def asks(self, wildcards: Any) -> str:
+        """What an arm is asked for under a sampling setting."""
+        return asked(self._arm(wildcards), self._sampling(wildcards))
+
+    def code(self, stage: str) -> str:
+        """The digest of the code of a stage that is the same for all that it makes."""
+        return digest(f"asymflow.stages.{stage}")
+
+    def train_code(self, wildcards: Any) -> str:
+        """The digest of the code that trains an arm."""
+        arm = self._arm(wildcards)
+        return digest(*parts.of_training(arm), without=parts.undeciding(arm))
+
+    def sample_code(self, wildcards: Any) -> str:
+        """The digest of the code that samples an arm under a setting."""
+        arm, sampling = self._arm(wildcards), self._sampling(wildcards)
+        return digest(*parts.of_sampling(arm, sampling.solver, asked(arm, sampling)), without=parts.undeciding(arm))
+
+    def search_code(self, wildcards: Any) -> str:
+        """The digest of the code that searches an arm's guidance."""
+        arm, sampling = self._arm(wildcards), self._sampling(wildcards)
+        return digest(*parts.of_search(arm, sampling.solver, asked(arm, sampling)), without=parts.undeciding(arm))
+
+    def score_code(self, wildcards: Any) -> str:
+        """The digest of the code of a judge."""
+        return digest(*parts.of_score(wildcards.judge))
+
+    def train_threads(self, wildcards: Any) -> int:
+        """Processor cores of a training: two for an arm that others begin with, because nothing can train beside it."""
+        return 2 if wildcards.arm in self.starts else 1
+
+    @property
+    def evaluator(self) -> str:
+        """What stages load as the evaluator that judges."""
+        return self.paths.evaluator if self._local else INCEPTION
+
+    @property
+    def folder(self) -> str:
+        """The folder of the FLUX.2 that the latent model is, or nothing where it is trained here."""
+        return self.experiment.latent.model or ""
+
+    def folder_of(self, wildcards: Any) -> str:
+        """The folder of the FLUX.2 that an arm begins with, or nothing."""
+        arm = self._arm(wildcards)
+        return self.folder if arm.network.kind == "flux" and arm.start.run is None else ""
+
+    # Inputs.
+
+    @property
+    def evaluator_file(self) -> str | list[str]:
+        """The evaluator that is trained here; the published one has its weights elsewhere."""
+        return self.paths.evaluator if self._local else []
+
+    @property
+    def perceptual_file(self) -> str | list[str]:
+        """The perceptual network that is trained here; the published one has its weights elsewhere."""
+        return self.paths.perceptual if self._local else []
+
+    @property
+    def latent_space(self) -> str:
+        """What encodes images as latents: the autoencoder that is trained here, or a folder."""
+        return self.experiment.latent.model or self.paths.autoencoder
+
+    def captions_of(self, wildcards: Any) -> Inputs:
+        """What the tokens of captions are made from, for a reader and a split or the prompts."""
+        reader, split = wildcards.reader, wildcards.split
+        made = self.experiment.captions.model and split != "prompts"
+        return {
+            "data": self.paths.split(split),
+            "captions": self.paths.made_captions(split) if made else [],
+            "evaluator": self.paths.evaluator if reader == "local" else [],
+        }
+
+    def prompts(self, wildcards: Any) -> Inputs:
+        """Where the prompts come from."""
+        path = self.experiment.prompts.path
+        made = self.experiment.captions.model and not path
+        return {
+            "heldout": self.paths.split("heldout"),
+            "captions": self.paths.made_captions("heldout") if made else [],
+            "path": path or [],
+        }
+
+    @property
+    def viewer_file(self) -> str | list[str]:
+        """The evaluator that embeds images, where it is trained here."""
+        return [] if self.experiment.embeddings.image else self.paths.evaluator
+
+    def suite(self, wildcards: Any) -> Inputs:
+        """What the validation suite is made from."""
+        paths, split, patch = self.paths, self.experiment.suite.split, int(wildcards.patch_size)
+        return {
+            "data": paths.split(split),
+            "captions": paths.captions(self.reader, split),
+            "images": paths.images(patch, split),
+            "train": paths.split("train"),
+            "train_captions": paths.captions(self.reader, "train"),
+            "train_images": paths.images(patch, "train"),
+            "evaluator": paths.evaluator if self.reader == "local" else [],
+        }
+
+    @property
+    def reader(self) -> str:
+        """What reads captions for networks that are not FLUX.2."""
+        return "t5" if self.experiment.embeddings.text else "local"
+
+    def train(self, wildcards: Any) -> Inputs:
+        """What an arm is trained from, beside the images."""
+        arm, paths = self._arm(wildcards), self.paths
+        colour, patch = arm.representation.colour, arm.representation.patch_size
+        alignment, reduction = arm.losses.alignment, arm.losses.variance_reduction
+        latent = arm.representation.space == "latent"
+        aligned = alignment is not None and alignment.teacher == "local"
+        return {
+            "data": paths.split("train"),
+            "subspace": [] if latent or arm.lifted else paths.subspace(arm.target.basis, colour, patch),
+            "pca": paths.subspace("pca", colour, patch) if arm.start.pca else [],
+            "lift": paths.lift(colour, patch) if latent or arm.lifted else [],
+            "captions": paths.captions(self.reader_of(arm), "train") if "caption" in arm.conditions.told else [],
+            "images": paths.images(patch, "train") if arm.needs_embedded_images else [],
+            "latents": paths.latents(patch, "train") if arm.needs_latents else [],
+            "start": paths.run("model", arm.start.run, wildcards.seed) if arm.start.run else [],
+            "evaluator": paths.evaluator if aligned else [],
+            "perceptual": self.perceptual_file if reduction and reduction.perceptual else [],
+        }
+
+    def reader_of(self, arm: Arm) -> str:
+        """What reads captions for an arm: for FLUX.2 its own encoder, or the local evaluator where it is trained here."""
+        if arm.network.kind == "flux":
+            return "flux2" if self.experiment.latent.model else "local"
+        return self.reader
+
+    def model(self, wildcards: Any) -> Inputs:
+        """What a finished run is loaded from."""
+        arm = self._arm(wildcards)
+        adapted = arm.start.run and arm.start.adapter
+        return {
+            "model": self.paths.run("model", wildcards.arm, wildcards.seed),
+            "start": self.paths.run("model", arm.start.run, wildcards.seed) if adapted else [],
+            "latents": self.latent_space if arm.representation.space == "latent" else [],
+        }
+
+    def sample(self, wildcards: Any) -> Inputs:
+        """What a run is sampled from under a setting."""
+        arm, sampling = self._arm(wildcards), self._sampling(wildcards)
+        drawn = "snapshots" if sampling.snapshot else "model"
+        searched = sampling.guidance.kind == "searched"
+        return self.model(wildcards) | {
+            "model": self.paths.run(drawn, wildcards.arm, wildcards.seed),
+            "asked": self._asked(arm, sampling),
+            "guidance": self.paths.run("guidance", wildcards.arm, wildcards.seed, wildcards.sampling)
+            if searched
+            else [],
+        }
+
+    def search(self, wildcards: Any) -> Inputs:
+        """What a run's guidance is searched from."""
+        asks = self._asked(self._arm(wildcards), self._sampling(wildcards))
+        judged = {"evaluator": self.evaluator_file, "reference": self.paths.reference}
+        return self.model(wildcards) | {"asked": asks} | judged
+
+    def _asked(self, arm: Arm, sampling: Sampling) -> str | list[str]:
+        """The file of what is asked for; classes need none."""
+        what, patch = asked(arm, sampling), arm.representation.patch_size
+        files = {"captions": self.paths.captions(self.reader_of(arm), "prompts"), "cases": self.paths.suite(patch)}
+        return files.get(what, [])
+
+    def score(self, wildcards: Any) -> Inputs:
+        """What a judge looks at."""
+        arm, paths = self._arm(wildcards), self.paths
+        cases = self.asks(wildcards) == "cases"
+        found: Inputs = {
+            "samples": paths.run("samples", wildcards.arm, wildcards.seed, wildcards.sampling),
+            "summary": paths.run("sampled", wildcards.arm, wildcards.seed, wildcards.sampling),
+            "evaluator": self.evaluator_file,
+            "reference": paths.reference,
+        }
+        suite = paths.suite(arm.representation.patch_size)
+        more: dict[str, Inputs] = {
+            "distribution": {},
+            "captions": {"prompts": paths.split("prompts")},
+            "suite": {"suite": suite, "perceptual": self.perceptual_file},
+            "memorisation": {
+                "suite": suite if cases else [],
+                "train": paths.split("train"),
+                "heldout": paths.split("heldout"),
+                "perceptual": self.perceptual_file,
+            },
+        }
+        nothing: Inputs = {"prompts": [], "suite": [], "train": [], "heldout": [], "perceptual": []}
+        return found | nothing | more[wildcards.judge]
+
+    # Studies. Rules of a study read files of its runs by name; what a rule is given here is what its stage can read.
+
+    def runs(self, study: str, *files: str, samplings: tuple[str, ...] | None = None) -> list[str]:
+        """These files of every run of a study, under all of its sampling settings or some."""
+        chosen = self.experiment.studies[study]
+        settings = chosen.samplings if samplings is None else samplings
+        every = [
+            self.paths.run(file, arm, seed, sampling)
+            for file in files
+            for arm in chosen.arms
+            for seed in self.experiment.study_seeds(study)
+            for sampling in settings
+            if file != "guidance" or self.experiment.samplings[sampling].guidance.kind == "searched"
+        ]
+        return list(dict.fromkeys(every))
+
+    def table(self, wildcards: Any) -> list[str]:
+        """What a study's table is gathered from."""
+        return self.runs(wildcards.study, *self.table_files(wildcards.study))
+
+    def table_files(self, study: str) -> tuple[str, ...]:
+        """The files of a run that a study's table has columns of."""
+        return ("summary", "sampled", "guidance", *self.experiment.studies[study].judges)
+
+    def published(self, wildcards: Any) -> list[str]:
+        """Published numbers that join a study's rows."""
+        name = self._study(wildcards).published
+        return [f"workflow/published/{name}.csv"] if name else []
+
+    def systems(self, wildcards: Any) -> list[str]:
+        """Rows that join a study's own: published systems, and what is not a model's drawing in the validation suite."""
+        study = self._study(wildcards)
+        patch = self.experiment.arms[study.arms[0]].representation.patch_size
+        floors = [self.paths.floors(patch)] if "suite" in study.judges else []
+        return floors + ([f"workflow/published/{study.systems}.csv"] if study.systems else [])
+
+    def beside(self, wildcards: Any) -> list[str]:
+        """What a figure shows beside its table: the searches behind a guidance surface, the subspaces of arms."""
+        study = self._study(wildcards)
+        if study.figure == "guidance":
+            return self.runs(wildcards.study, "guidance")
+        return list(self._bases(study).values()) if study.figure == "bases" else []
+
+    def _bases(self, study: Study) -> dict[str, str]:
+        arms = ((name, self.experiment.arms[name]) for name in study.arms)
+        return {
+            name: self.paths.subspace(arm.target.basis, arm.representation.colour, arm.representation.patch_size)
+            for name, arm in arms
+        }
+
+    def case_by_case(self, study: str) -> tuple[str, ...]:
+        """The judges of a study that keep what they found in each case."""
+        return tuple(judge for judge in ("suite", "memorisation") if judge in self.experiment.studies[study].judges)
+
+    def first(self, study: str) -> tuple[str, ...]:
+        """The first sampling setting of a study."""
+        return self.experiment.studies[study].samplings[:1]
+
+    def last(self, study: str) -> tuple[str, ...]:
+        """The last sampling setting of a study, whose samples its pictures show."""
+        return self.experiment.studies[study].samplings[-1:]
+
+    def study(self, wildcards: Any, *files: str) -> str:
+        """What a rule has to know of its study, as JSON: the study, arms and settings field by field, and where files lie."""
+        study = self._study(wildcards)
+        settings = {name: self.experiment.samplings[name] for name in study.samplings}
+        return json.dumps(
+            {
+                "name": wildcards.study,
+                "seeds": list(self.experiment.study_seeds(wildcards.study)),
+                "arms": {name: flat(self.experiment.arms[name].model_dump(mode="json")) for name in study.arms},
+                "samplings": {name: flat(setting.model_dump(mode="json")) for name, setting in settings.items()},
+                "files": {file: self.paths.run(file) for file in files},
+                "bases": self._bases(study) if study.figure == "bases" else {},
+                **study.model_dump(mode="json", include={"title", "reference", "figure", "judges"}),
+            }
+        )
+
+    # Helpers.
+
+    @property
+    def _local(self) -> bool:
+        return self.experiment.evaluators == "local"
+
+    def _arm(self, wildcards: Any) -> Arm:
+        return self.experiment.arms[wildcards.arm]
+
+    def _sampling(self, wildcards: Any) -> Sampling:
+        return self.experiment.samplings[wildcards.sampling]
+
+    def _study(self, wildcards: Any) -> Study:
+        return self.experiment.studies[wildcards.study]
+
+
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested configuration as one level of dotted keys."""
+    fields: dict[str, Any] = {}
+    for key, value in values.items():
+        fields |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return fields
+
+
+def _pattern(names) -> str:
+    return "|".join(names) or "(?!)"
+
+
+def _json(section: Section) -> str:
+    return section.model_dump_json(exclude_none=True)

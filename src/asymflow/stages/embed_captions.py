@@ -1,0 +1,100 @@
+"""Embeds captions as tokens, for networks that are told them: those of a split, or the prompts.
+
+python -m asymflow.stages.embed_captions --config JSON --reader local --data results/data/train.json
+    --evaluator results/evaluator/local.safetensors --out results/conditions/captions_local/train.json
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from asymflow import provenance
+from asymflow.config.embeddings import Embeddings
+from asymflow.data import rows
+from asymflow.data.reader import ShardReader
+from asymflow.data.records import default_caption
+from asymflow.data.rows import Rows
+from asymflow.progress import Progress
+from asymflow.training import readers
+from asymflow.training.readers import Reader
+
+SHARD = 1_000  # captions in one file
+BATCH = 50  # captions at a time
+NEEDED = "arms that are told captions need one for each image: put a .txt file beside each, or let `captions.model` write them"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", required=True, help="the embeddings section as JSON")
+    parser.add_argument("--reader", choices=("local", "t5", "flux2"), required=True, help="what reads them")
+    parser.add_argument("--data", type=Path, required=True, help="index of a split, or the prompts")
+    parser.add_argument(
+        "--captions", type=Path, nargs="?", help="captions made by stage caption, in place of the set's own"
+    )
+    parser.add_argument("--evaluator", type=Path, nargs="?", help="the local evaluator, where it reads")
+    parser.add_argument("--folder", type=Path, nargs="?", help="the folder of a FLUX.2 klein, where it reads")
+    parser.add_argument("--out", type=Path, required=True, help="the index to write, its shards beside it")
+    arguments = parser.parse_args()
+    captions = _captions(arguments.data, arguments.captions)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    config = Embeddings.model_validate_json(arguments.config)
+    reader = readers.reader(arguments.reader, config, arguments.evaluator, arguments.folder, device)
+    description = {"data": str(arguments.data), "code": provenance.digest("asymflow.stages.embed_captions")}
+    description["reader"] = {"name": arguments.reader, "embeddings": config.model_dump(mode="json")}
+    empty, _ = reader.text([""])
+    rows.write(arguments.out, _parts(captions, reader), description, shared={"empty": empty[0].cpu()})
+
+
+def _captions(data: Path, made: Path | None) -> list[str]:
+    """The captions of a split, its own or made ones, or of the prompts. Raises ValueError when a training split lacks some."""
+    listed = json.loads(data.read_text())
+    if isinstance(listed, list):
+        return [prompt["caption"] for prompt in listed]
+    reader = ShardReader(data)
+    captions = made.read_text().splitlines() if made else reader.captions
+    if len(captions) != len(reader):
+        raise ValueError(f"{made} has {len(captions)} lines for the {len(reader)} images of {data}")
+    if reader.split == "train":
+        if not made:
+            check_own(captions, reader)
+        check(captions, made or data)
+    return captions
+
+
+def check_own(captions: list[str], data: ShardReader) -> None:
+    """Raises ValueError when some images came without a caption: they were named by their class."""
+    names = [data.classes[label] for label in data.labels.tolist()]
+    without = [i for i, name in enumerate(names) if captions[i] == default_caption(name)]
+    if without:
+        first = data.record(without[0])
+        raise ValueError(
+            f"{data.path}: {len(without)} of {len(data)} images have no caption of their own, the first is {first['source']}"
+            f" ({first['caption']!r}); {NEEDED}"
+        )
+
+
+def check(captions: list[str], where: Path) -> None:
+    """Raises ValueError when captions are empty, or hardly any differ: a model would learn classes, not text."""
+    missing = sum(not caption.strip() for caption in captions)
+    if missing or len(set(captions)) < len(captions) / 10:
+        alike = f"{len(captions)} images have {len(set(captions))} captions"
+        found = f"{missing} images have no caption" if missing else alike
+        raise ValueError(f"{where}: {found}; {NEEDED}")
+
+
+def _parts(captions: list[str], reader: Reader) -> Iterator[Rows]:
+    with Progress("embed_captions", len(captions), "captions") as progress:
+        for shard in rows.batches(len(captions), SHARD, BATCH):
+            found = []
+            for numbers in shard:
+                text, mask = reader.text([captions[i] for i in numbers])
+                found.append({"text": text.cpu(), "mask": mask.cpu()})
+                progress.advance(len(numbers))
+            yield rows.concatenated(found)
+
+
+if __name__ == "__main__":
+    main()

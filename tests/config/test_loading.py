@@ -1,0 +1,260 @@
+"""Every mistake in a configuration is one sentence: file, arm, key, what was found, what was expected."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from asymflow.config.conditions import Conditions
+from asymflow.config.loading import ConfigurationError, load, merge
+
+ROOT = Path(__file__).parents[2]
+DEFAULT = [ROOT / "workflow/config.yaml", ROOT / "workflow/studies.yaml"]
+SCALES = sorted((ROOT / "workflow/scales").glob("*.yaml"))
+
+
+def experiment(tmp_path, changes, given=None):
+    """The default with an overlay that says `changes`."""
+    overlay = tmp_path / "mine.yaml"
+    overlay.write_text(yaml.safe_dump(changes))
+    return load([*DEFAULT, overlay], given)
+
+
+def mistakes(tmp_path, changes, given=None):
+    with pytest.raises(ConfigurationError) as caught:
+        experiment(tmp_path, changes, given)
+    return str(caught.value)
+
+
+def test_the_default_is_valid_and_its_reference_is_the_base():
+    loaded = load(DEFAULT)
+    assert loaded.arms["rank8"].target.rank == 8 and loaded.results == "results"
+
+
+@pytest.mark.parametrize("scale", SCALES, ids=lambda path: path.stem)
+def test_every_scale_is_valid_and_has_results_of_its_own(scale):
+    assert load([*DEFAULT, scale]).results == f"results/{scale.stem}"
+
+
+def test_arms_of_the_rank_sweep_differ_in_nothing_but_their_target():
+    loaded = load(DEFAULT)
+    arms = [loaded.arms[name] for name in loaded.studies["rank_sweep"].arms]
+    assert len({arm.model_copy(update={"target": None}).model_dump_json() for arm in arms}) == 1
+    assert len({arm.target for arm in arms}) == len(arms)
+
+
+def test_arms_of_prx_tg_differ_from_their_reference_in_one_part():
+    loaded = load(DEFAULT)
+    base = loaded.arms["prx_d"].model_dump()
+    parts = {"prx_e": "losses", "prx_g": "target", "prx_g_identity": "target", "prx_u": "target",
+             "prx_d_fading": "losses", "prx_d_shared": "network", "prx_d_scan": "network", "prx_c": "losses"}  # fmt: skip
+    for name, part in parts.items():
+        own = loaded.arms[name].model_dump()
+        for values in (own, base):  # how many snapshots are kept changes no weight
+            values["training"]["snapshots"] = 0
+        assert [key for key in own if own[key] != base[key]] == [part], name
+
+
+def test_what_an_arm_may_be_told_is_what_some_way_shows_in_one_order():
+    told = load(DEFAULT).arms["prx_d"].conditions.told
+    assert told == ("caption", "embedding", "patches", "joints")
+    assert Conditions(shown=[{"share": 1.0}]).told == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {"arms": {"rank0": {"target": {"rnak": 4}}}},
+            "mine.yaml: arm 'rank0', key target.rnak: unknown key 'rnak'; did you mean 'rank'? "
+            "valid here: basis, dead, rank",
+        ),
+        ({"trainnig": {}}, "mine.yaml: unknown key 'trainnig'"),
+        (
+            {"arms": {"rank0": {"target": {"rank": -1}}}},
+            "rank0', key target.rank: found -1; expected: Input should be greater than or equal to 0, or found",
+        ),
+        (
+            {"arms": {"big": {"base": "scratch", "target": {"rank": 769}}}},
+            "mine.yaml: arm 'big', key target.rank: target.rank is 769; expected at most the patch dimension, 16 x 16 x 3 = 768",
+        ),
+        (
+            {"bases": {"scratch": {"representation": {"patch_size": 24}}}},
+            "mine.yaml: arm 'rank0', key representation.patch_size: found 24; expected a divisor of the image size, 64",
+        ),
+        (
+            {"arms": {"deep": {"base": "aligned", "losses": {"alignment": {"block": 9}}}}},
+            "arm 'deep', key losses.alignment.block: losses.alignment.block is 9; expected at most the network's blocks, 4",
+        ),
+        (
+            {
+                "samplings": {"late": {"base": "unguided", "snapshot": 3}},
+                "studies": {"convergence": {"samplings": ["late"], "arms": ["rank8"], "reference": "rank8"}},
+            },
+            "samples arm 'rank8' with setting 'late', which takes snapshot 3, but the arm keeps 0; raise its training.snapshots",
+        ),
+        ({"search": {"scale_low": 5.0}}, "mine.yaml: key search: scale_low (5.0) exceeds scale_high (4.0)"),
+        (
+            {"samplings": {"guided": {"guidance": {"interval": [0.8, 0.2]}}}},
+            "sampling setting 'guided', key guidance: interval is [0.8, 0.2]; expected [low, high]",
+        ),
+        (
+            {"samplings": {"guided": {"guidance": {"kind": "clasifier"}}}},
+            "mine.yaml: sampling setting 'guided', key guidance: found the kind 'clasifier'; expected one of 'none',",
+        ),
+        (
+            {"arms": {"rank0": {"network": {"kind": "jit", "sise": "B"}}}},
+            "mine.yaml: arm 'rank0', key network.sise: unknown key 'sise'; did you mean 'size'?",
+        ),
+        ({"bases": {"scratch": {"training": {"lr": "fast"}}}}, "base 'scratch', key training.lr: found 'fast'; expected: "),
+        ({"bases": {"scratch": {"training": {"batch": 10**9}}}}, "one batch (1000000000 images) exceeds the whole training"),
+        ({"studies": {"rank_sweep": {"arms": ["rank0", "rank9"]}}}, "study 'rank_sweep'"),
+        ({"studies": {"rank_sweep": {"reference": "rank3"}}}, "the reference 'rank3' is not among the study's arms"),
+        (
+            {"samplings": {"unguided": {"weights": "ema_5"}}},
+            "whose weights are ema_5; the arm keeps ema_2000, ema_8000: use one of these",
+        ),
+        ({"arms": {"Rank-8": {"base": "scratch"}}}, "arms has an entry 'Rank-8'; expected a name of lower-case letters"),
+        ({"evaluators": "published"}, "key evaluators: found 'published'"),
+        ({"data": {"source": "folder"}}, "path must say where they are"),
+        (
+            {"data": {"source": "folder", "path": "photos", "shapes": [[48, 96], [96, 40]]}},
+            "key representation.patch_size: found 16; expected a divisor of both sides of 96 x 40 (data.shapes)",
+        ),
+        ({"data": {"shapes": [[48, 96]]}}, "key data: portraits are drawn square, so shapes would have no images: leave it out"),
+        ({"seeds": 0}, "mine.yaml: key seeds: found 0"),
+        (
+            {"autoencoder": {"channels": 193}},
+            "key autoencoder: channels is 193; a latent position stands for 8 x 8 x 3 = 192 numbers of the image: give at most",
+        ),
+        (
+            {"arms": {"alone": {}}},
+            "mine.yaml: arm 'alone' names no base; valid here: aligned, latent, prx, scratch, small_patches",
+        ),
+        (
+            {"arms": {"lost": {"base": "scrach"}}},
+            "mine.yaml: arm 'lost', key base: found 'scrach', which does not exist; did you mean 'scratch'?",
+        ),
+        (
+            {"bases": {"scratch": {"base": "steady"}}},
+            "mine.yaml: base 'scratch', key base: found 'steady', which names itself through its bases",
+        ),
+        (
+            {"bases": {"scratch": {"conditions": {"shown": [{"share": 0.5}, {"share": 0.6}]}}}},
+            "mine.yaml: base 'scratch', key conditions: the shares of shown add up to 1.1; expected 1",
+        ),
+        (
+            {"bases": {"scratch": {"training": {"averages": ["average"]}}}},
+            "averages lists 'average'; expected ema_<images> such as ema_2000, power_<gamma> such as power_7, stale, last",
+        ),
+        (
+            {"arms": {"asymflow": {"start": {"run": "latent_bass"}}}},
+            "mine.yaml: arm 'asymflow', key start.run: found 'latent_bass', which is not an arm; did you mean 'latent_base'?",
+        ),
+        (
+            {"arms": {"asymflow": {"start": {"run": "rank8"}}}},
+            "key start.run: found 'rank8', an arm of pixels; expected one of latents, which this arm lifts",
+        ),
+        (
+            {"studies": {"rank_sweep": {"samplings": ["self_guided"]}}},
+            "samples arm 'rank8' with setting 'self_guided', whose guidance is by routing, but the arm is trained without TREAD",
+        ),
+        (
+            {"studies": {"rank_sweep": {"samplings": ["captions"]}}},
+            "with setting 'captions', which asks for captions, but the arm is told class; ask for something else",
+        ),
+        (
+            {"studies": {"rank_sweep": {"judges": ["distribution", "suite"]}}},
+            "which asks for classes, but the study's judge 'suite' looks at cases; set its asks to cases",
+        ),
+        (
+            {"studies": {"rank_sweep": {"figure": "suite"}}},
+            "the figure 'suite' shows what the judge 'suite' measures, but judges lists distribution: add it, or draw another",
+        ),
+        (
+            {"samplings": {"captions": {"count": 501}}},
+            "which draws 501 captions, but prompts.count is 500; raise it, or lower the setting's count",
+        ),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_explained(tmp_path, changes, sentence):
+    assert sentence in mistakes(tmp_path, changes)
+
+
+def test_an_unknown_arm_of_a_study_gets_a_suggestion(tmp_path):
+    changes = {"studies": {"rank_sweep": {"arms": ["rank8", "rnak0"]}}}
+    text = mistakes(tmp_path, changes)
+    assert "mine.yaml: study 'rank_sweep' lists the arm 'rnak0', which is not defined; did you mean 'rank0'?" in text
+
+
+def test_all_mistakes_are_named_at_once(tmp_path):
+    text = mistakes(tmp_path, {"seeds": 0, "arms": {"rank0": {"x": 1}, "rank2": {"y": 1}}})
+    assert text.count("\n") >= 2 and "'x'" in text and "'y'" in text
+
+
+def test_the_mistake_of_a_base_is_told_once_and_not_for_each_of_its_arms(tmp_path):
+    text = mistakes(tmp_path, {"bases": {"scratch": {"training": {"lr": -1}}}})
+    assert "mine.yaml: base 'scratch', key training.lr: found -1" in text
+    assert text.count("\n") <= 4, "one line for the base, and one for each base that is made of it"
+
+
+def test_what_the_command_line_says_is_blamed_on_it(tmp_path):
+    assert "the command line: key seeds: found 0" in mistakes(tmp_path, {}, {"seeds": 0})
+
+
+def test_numbers_in_yaml_s_short_notation_are_numbers(tmp_path):
+    """YAML 1.1 reads 1e-4 as text; both ways to write it mean the same here."""
+    one, other = (experiment(tmp_path, {"bases": {"scratch": {"training": {"lr": lr}}}}) for lr in ("1e-4", 1.0e-4))
+    assert one == other
+
+
+def test_an_overlay_changes_what_it_names_and_nothing_else(tmp_path):
+    plain, changed = experiment(tmp_path, {}), experiment(tmp_path, {"arms": {"rank0": {"training": {"lr": 0.5}}}})
+    assert changed.arms["rank0"].training.lr == 0.5
+    assert {k: v for k, v in changed.arms.items() if k != "rank0"} == {
+        k: v for k, v in plain.arms.items() if k != "rank0"
+    }
+
+
+def test_a_section_of_another_kind_inherits_nothing():
+    merged = merge({"network": {"kind": "jit", "width": 64}}, {"network": {"kind": "nanodit", "tread": 0.5}})
+    assert merged == {"network": {"kind": "nanodit", "tread": 0.5}}
+    assert merge({"network": {"kind": "jit", "width": 64}}, {"network": {"size": "B"}})["network"]["width"] == 64
+
+
+def test_any_network_takes_any_conditions_and_any_target(tmp_path):
+    """What could not be written down before: NanoDiT told classes, started from PCA, in Oklab; JiT told everything."""
+    prx = load(DEFAULT).arms["prx_d"].conditions.model_dump()
+    loaded = experiment(
+        tmp_path,
+        {
+            "arms": {
+                "nano": {
+                    "base": "scratch", "network": {"kind": "nanodit"}, "representation": {"colour": "oklab"},
+                    "target": {"rank": 32}, "start": {"pca": 192},
+                },
+                "told": {"base": "aligned", "conditions": prx, "training": {"optimiser": "muon"}},
+            }
+        },
+    )  # fmt: skip
+    assert loaded.arms["nano"].network.kind == "nanodit" and loaded.arms["nano"].start.pca == 192
+    assert loaded.arms["told"].conditions.told == ("caption", "embedding", "patches", "joints")
+
+
+def test_a_field_that_may_be_left_out_is_left_out_by_default():
+    """Arms travel as JSON without what is None; a default that is not None would come back where null was meant."""
+    from asymflow.config.arm import Arm
+    from asymflow.config.sampling import Sampling
+    from asymflow.config.section import Section
+
+    def optional(section, seen):
+        for name, field in section.model_fields.items():
+            options = getattr(field.annotation, "__args__", ())
+            if type(None) in options:
+                assert field.default is None, f"{section.__name__}.{name}"
+            for option in (field.annotation, *options):
+                if isinstance(option, type) and issubclass(option, Section) and option not in seen:
+                    optional(option, seen | {option})
+
+    optional(Arm, set())
+    optional(Sampling, set())

@@ -1,0 +1,64 @@
+"""What tables and figures are told of their study."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from asymflow.report.study import Study
+
+TOLD = {
+    "name": "rank",
+    "title": "Which rank?",
+    "reference": "rank0",
+    "figure": "rank",
+    "judges": ["distribution", "suite"],
+    "seeds": [3, 4],
+    "arms": {"rank8": {"target.rank": 8}, "rank0": {"target.rank": 0}},
+    "samplings": {"bare": {"guidance.kind": "none"}, "found": {"guidance.kind": "searched"}},
+    "files": {"summary": "out/{arm}/seed{seed}/train.json", "samples": "out/{arm}/seed{seed}/{sampling}/samples.npy"},
+    "bases": {"rank8": "subspace/pca.safetensors"},
+}
+
+
+@pytest.fixture
+def study():
+    return Study.parse(json.dumps(TOLD))
+
+
+def test_a_study_is_what_its_text_says_in_the_same_order(study):
+    assert dataclasses.asdict(study) == TOLD
+    assert list(study.arms) == ["rank8", "rank0"] and list(study.samplings) == ["bare", "found"]
+
+
+@pytest.mark.parametrize("told", [{k: v for k, v in TOLD.items() if k != "bases"}, TOLD | {"results": "out"}])
+def test_a_text_that_lacks_something_or_says_more_is_refused(told):
+    with pytest.raises(TypeError, match=r"bases|results"):
+        Study.parse(json.dumps(told))
+
+
+def test_a_file_lies_where_its_rule_says(study):
+    assert study.path("summary", "rank8", 3) == Path("out/rank8/seed3/train.json")
+    assert study.path("samples", "rank0", 4, "found") == Path("out/rank0/seed4/found/samples.npy")
+
+
+@pytest.mark.parametrize("file", ["suite", "train.json", ""])
+def test_a_file_that_no_rule_declared_is_an_error(study, file):
+    with pytest.raises(KeyError, match=f"'{file}'"):
+        study.path(file, "rank8", 3, "bare")
+
+
+def test_every_arm_has_a_file_of_its_first_run(study):
+    assert study.first_seed("samples", "bare") == {
+        "rank8": Path("out/rank8/seed3/bare/samples.npy"),
+        "rank0": Path("out/rank0/seed3/bare/samples.npy"),
+    }
+
+
+def test_the_first_setting_is_compared_with_and_the_last_one_is_shown(study):
+    assert (study.first_sampling, study.last_sampling) == ("bare", "found")
+
+
+def test_only_a_setting_that_asks_for_it_is_searched(study):
+    assert not study.searched("bare") and study.searched("found")

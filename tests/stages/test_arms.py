@@ -1,0 +1,239 @@
+"""Arms of every make through their stages: the same rules train, sample, search and score them all."""
+
+import json
+import subprocess
+import sys
+from itertools import pairwise
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from workshop import CAPTIONS, PRX
+
+from asymflow import parts, provenance
+from asymflow import sample as by_hand
+from asymflow.training import checkpoint
+
+ARMS = {
+    "plain": {"start": {"pca": 8}},
+    "nano_class": {"network": {"kind": "nanodit", "tread": 0.5}, "start": {"pca": 8}, "representation": {"colour": "oklab"}},
+    "jit_caption": {
+        "conditions": CAPTIONS, "target": {"rank": 0}, "training": {"snapshots": 2},
+        "losses": {"alignment": {"block": 2, "projector": 16, "teacher": "local"}},
+    },
+    "jit_everything": {
+        "conditions": PRX, "training": {"optimiser": "muon"},
+        "losses": {"alignment": {"block": 3, "teacher": "embedded"}, "places": {"face": 2.0, "elsewhere": 0.5}},
+    },
+    "nano_everything": {
+        "network": {"kind": "nanodit", "tread": 0.5}, "conditions": PRX, "target": {"rank": 8},
+        "losses": {"alignment": {"block": 2, "projector": 16, "teacher": "local"}},
+    },
+    "nano_caption": {"network": {"kind": "nanodit"}, "conditions": CAPTIONS, "target": {"rank": "full"}},
+    "continued": {"start": {"run": "plain"}, "target": {"rank": 0}},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def arms(workshop):
+    for name, own in ARMS.items():
+        workshop.arm(name, **own)
+
+
+@pytest.mark.parametrize("name", ARMS)
+def test_every_arm_trains_and_draws_what_it_is_asked(workshop, name):
+    images = workshop.sample(name, "own")
+    assert images.shape == (20, 32, 32, 3) and images.std() > 0
+    told = json.loads((workshop.run_folder(name) / "own/samples.json").read_text())
+    expected = "captions" if "conditions" in ARMS[name] else "classes"
+    assert told["asks"] == expected and told["distribution"] == [0, 20] and told["images_seen"] == 64
+    assert json.loads((workshop.run_folder(name) / "train.json").read_text())["gflops_per_image"] > 0
+
+
+@pytest.mark.parametrize("solver", ["heun", "euler", "unipc"])
+@pytest.mark.parametrize("name", ["plain", "nano_caption"])
+def test_every_solver_is_open_to_every_arm(workshop, name, solver):
+    drawn = workshop.sample(
+        name, f"by_{solver}", solver=solver, steps=3, guidance={"kind": "classifier_free", "scale": 2}
+    )
+    other = workshop.sample(name, f"by_{solver}_orthogonal", solver=solver, steps=3, gamut_clamp=True,
+                            guidance={"kind": "classifier_free", "scale": 2, "orthogonal": True})  # fmt: skip
+    assert not np.array_equal(drawn, other)
+
+
+def test_arms_with_routing_and_image_conditions_take_every_guidance(workshop):
+    kinds = [{"kind": "none"}, {"kind": "classifier_free"}, {"kind": "dual"}, {"kind": "routing"}]
+    drawn = [
+        workshop.sample("nano_everything", kind["kind"], asks="cases", solver="euler", guidance=kind) for kind in kinds
+    ]
+    assert len(drawn[0]) == sum({"text": 20, "reconstruction": 4, "swap": 4, "edit": 4 * 5, "memory": 4}.values())
+    assert not any(np.array_equal(one, other) for one, other in pairwise(drawn))
+
+
+@pytest.mark.parametrize("name", ["plain", "nano_class", "jit_caption", "nano_everything"])
+def test_the_guidance_of_every_arm_can_be_searched_and_is_what_it_is_sampled_with(workshop, name):
+    found = workshop.search(name, "searched", solver="euler", steps=4)
+    optimum = found["optimum"]
+    assert found["evaluations"] > 0 and optimum["scale"] >= 1 and np.isfinite(optimum["value"])
+    drawn = workshop.sample(name, "searched", solver="euler", steps=4, guidance={"kind": "searched"})
+    by_value = {"kind": "classifier_free", "scale": optimum["scale"], "interval": [0, optimum["end"]]}
+    assert np.array_equal(drawn, workshop.sample(name, "fixed", solver="euler", steps=4, guidance=by_value))
+
+
+def test_snapshots_of_a_captioned_arm_are_kept_and_sampled(workshop):
+    """Text-to-image arms used to accept training.snapshots and keep none."""
+    run = workshop.train("jit_caption")
+    assert [path.name for path in sorted((run / "snapshots").iterdir())] == ["0001.safetensors", "0002.safetensors"]
+    half = workshop.sample("jit_caption", "half", snapshot=1)
+    assert json.loads((run / "half/samples.json").read_text())["images_seen"] == 32
+    assert not np.array_equal(half, workshop.sample("jit_caption", "own"))
+
+
+def test_a_run_that_begins_as_another_differs_from_it_only_by_its_training(workshop):
+    plain = workshop.train("plain")
+    begun = workshop.train(workshop.arm("kept", start={"run": "plain"}, training={"images": 0, "warmup_images": 0}))
+    one, other = (checkpoint.load_model(run / "model.safetensors", "last").weights for run in (plain, begun))
+    averaged = checkpoint.load_model(plain / "model.safetensors").weights
+    assert all((other[name] == averaged[name]).all() for name in other), "it begins as the average that is sampled"
+    assert any((one[name] != averaged[name]).any() for name in one)
+
+
+@pytest.mark.parametrize("name", ["plain", "jit_everything"])
+def test_a_training_that_is_run_again_gives_the_same_bytes(workshop, tmp_path, name):
+    first, again = workshop.train(name), workshop.train(name, out=tmp_path)
+    for file in ("model.safetensors",):
+        assert (first / file).read_bytes() == (again / file).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["plain", "jit_everything", "nano_everything"])
+def test_a_killed_training_ends_with_the_same_bytes(workshop, tmp_path, monkeypatch, name):
+    whole, save = workshop.train(name), checkpoint.save
+
+    def save_and_die(*given):
+        save(*given)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint, "save", save_and_die)
+    with pytest.raises(KeyboardInterrupt):
+        workshop.train(name, out=tmp_path)
+    monkeypatch.setattr(checkpoint, "save", save)
+    assert (tmp_path / "state/checkpoint.safetensors").exists()
+    again = workshop.train(name, out=tmp_path)
+    assert (again / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "asks"), [("plain", "classes"), ("nano_everything", "cases"), ("jit_caption", "captions")]
+)
+def test_every_arm_is_judged_for_its_distribution_and_for_what_it_memorised(workshop, name, asks):
+    """Kernel distance, precision and recall used to be class arms' alone."""
+    workshop.sample(name, "judged", asks=asks)
+    card = workshop.score(name, "judged", "distribution")
+    assert set(card["metrics"]) == {
+        "fid_local", "kid_local", "is_local", "precision_local", "recall_local", "patch_fid_local",
+    }  # fmt: skip
+    assert card["samples"] == 20, "of the cases those that are asked by caption alone"
+    memorised = workshop.score(name, "judged", "memorisation")
+    assert memorised["samples"] == 4 == len(memorised["nearest"]["train"]) and memorised["searched_images"] == 30
+    low, high = (memorised["metrics"][f"memorised_similarity_local_{end}"] for end in ("low", "high"))
+    assert low <= memorised["metrics"]["memorised_similarity_local"] <= high
+
+
+@pytest.mark.parametrize("judge", ["distribution", "suite", "memorisation"])
+def test_a_reference_of_another_evaluator_is_refused_by_every_judge(workshop, tmp_path, judge):
+    from asymflow import tensors
+    from asymflow.stages import score
+
+    workshop.sample("nano_everything", "judged", asks="cases")
+    inputs = workshop.plan_inputs("score", arm="nano_everything", seed=1, sampling="judged", judge=judge)
+    told, _ = tensors.describe(inputs["reference"])
+    other = tmp_path / "reference.safetensors"
+    tensors.save(other, tensors.load(inputs["reference"]), told | {"evaluator_digest": "0" * 12})
+    given = inputs | {
+        "reference": other,
+        "judge": judge,
+        "config": workshop.plan.section("suite"),
+        "out": tmp_path / "x.json",
+    }
+    words = [word for name, value in given.items() for word in (f"--{name}", str(value))]
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(ValueError, match="make the reference again"):
+        patch.setattr("sys.argv", ["score", *words])
+        score.main()
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "says"),
+    [
+        ("plain", [], "of "),
+        ("plain", ["--classes", "0"], "of "),
+        ("jit_caption", ["--captions", "a woman with glasses", "a man"], "of a woman with glasses; a man"),
+        ("nano_everything", ["--cases", "reconstruction", "--solver", "euler"], "of the kind reconstruction"),
+        ("nano_everything", ["--captions", "a man", "--guidance", "2", "--orthogonal"], "of a man"),
+    ],
+)
+def test_a_picture_can_be_drawn_by_hand_from_every_run(workshop, tmp_path, monkeypatch, capsys, name, asked, says):
+    out = tmp_path / "picture.png"
+    words = [str(workshop.train(name)), "--count", "4", "--steps", "2", "--out", str(out), *asked]
+    monkeypatch.setattr("sys.argv", ["sample", *words])
+    by_hand.main()
+    assert out.stat().st_size > 200 and says in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "sentence"),
+    [
+        ("plain", ["--captions", "a man"], "is not told any caption; it is told class"),
+        ("jit_caption", ["--classes", "0"], "is not told any class; it is told caption"),
+        ("jit_caption", [], "is told caption: give --captions or --cases"),
+        ("plain", ["--classes", "zebra"], "unknown class 'zebra'; this run knows"),
+        ("nano_everything", ["--cases", "edit"], "has no cases of the kind 'edit'; it has text, reconstruction"),
+        ("plain", ["--weights", "ema_5"], "holds no weights 'ema_5'; it has ema_32, last"),
+    ],
+)
+def test_what_a_run_cannot_draw_is_one_sentence(workshop, tmp_path, monkeypatch, name, asked, sentence):
+    monkeypatch.setattr("sys.argv", ["sample", str(workshop.train(name)), "--out", str(tmp_path / "x.png"), *asked])
+    with pytest.raises((SystemExit, ValueError), match=sentence):
+        by_hand.main()
+
+
+def test_classes_with_numbers_for_names_are_taken_by_name():
+    assert by_hand._classes("1, 10", ("1", "2", "3", "10")) == [0, 3]
+    assert by_hand._classes("0", ("1", "2", "3", "10")) == [0]
+
+
+LOADED = """
+import json, runpy, sys
+sys.argv = json.load(sys.stdin)
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+print("LOADED", *(name for name in sys.modules if name.startswith("asymflow.")))
+"""
+
+
+def loaded(stage, **options):
+    """The project's modules that a stage has loaded when it is done, in a process of its own."""
+    words = [
+        f"asymflow.stages.{stage}",
+        *(str(w) for name, v in options.items() for w in (f"--{name.replace('_', '-')}", v)),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED], input=json.dumps(words), capture_output=True, text=True, check=True
+    )
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("LOADED "))
+    return set(line.split()[1:])
+
+
+@pytest.mark.parametrize("name", ["plain", "jit_everything"])
+def test_a_run_loads_nothing_that_its_code_digest_does_not_cover(workshop, tmp_path, name):
+    """Parts are loaded by name: a digest that forgot one would call a run fresh whose code has changed."""
+    where = SimpleNamespace(arm=name, seed=1, sampling="own")
+    arm = workshop.plan.experiment.arms[name]
+    out = {key: tmp_path / key for key in ("state", "model", "snapshots", "curve", "summary")}
+    given = {"arm": workshop.plan.arm(where), "seed": 1} | workshop.plan_inputs("train", arm=name, seed=1)
+    covered = provenance.closure(*parts.of_training(arm), without=parts.undeciding(arm)) | set(parts.undeciding(arm))
+    assert loaded("train", **given, **out) - covered == set()
+    workshop.sample(name, "own")
+    sampling, asks = workshop.plan.experiment.samplings["own"], workshop.plan.asks(where)
+    drawn = {"samples": tmp_path / "samples.npy", "summary": tmp_path / "samples.json"}
+    given = {"sampling": workshop.plan.sampling(where), "asks": asks} | workshop.plan_inputs("sample", **vars(where))
+    covered = provenance.closure(*parts.of_sampling(arm, sampling.solver, asks), without=parts.undeciding(arm))
+    assert loaded("sample", **given, **drawn) - covered - set(parts.undeciding(arm)) == set()

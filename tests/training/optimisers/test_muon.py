@@ -1,0 +1,138 @@
+"""Muon and Adam as one optimiser."""
+
+import pytest
+import torch
+from torch import nn
+
+from asymflow.training.optimisers import muon
+from asymflow.training.optimisers.muon import muon_and_adam
+
+CPU = torch.device("cpu")
+
+
+def layers():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 6), nn.GELU(), nn.Linear(6, 3))
+
+
+def optimiser(made, others=()):
+    return muon_and_adam(made.parameters(), others, lr=0.01, betas=(0.9, 0.95), weight_decay=0.1)
+
+
+def steps(made, chosen, numbers):
+    for i in numbers:
+        generator = torch.Generator().manual_seed(i)
+        made(torch.randn(8, 4, generator=generator)).square().sum().backward()
+        chosen.step()
+        chosen.zero_grad()
+
+
+def test_matrices_are_muon_s_and_all_else_is_adam_s():
+    made = layers()
+    chosen = optimiser(made)
+    steps(made, chosen, range(2))
+    for parameter in made.parameters():
+        assert ("momentum_buffer" in chosen.state[parameter]) == (parameter.ndim == 2)
+        assert ("exp_avg" in chosen.state[parameter]) == (parameter.ndim != 2)
+
+
+def test_it_does_what_the_two_do_apart():
+    together, apart = layers(), layers()
+    steps(together, optimiser(together), range(3))
+    matrices = torch.optim.Muon(
+        [p for p in apart.parameters() if p.ndim == 2], lr=0.01, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"
+    )
+    adam = torch.optim.AdamW(
+        [p for p in apart.parameters() if p.ndim != 2], lr=0.01, betas=(0.9, 0.95), weight_decay=0.1, fused=True
+    )
+    for i in range(3):
+        apart(torch.randn(8, 4, generator=torch.Generator().manual_seed(i))).square().sum().backward()
+        for part in (matrices, adam):
+            part.step()
+            part.zero_grad()
+    for one, other in zip(together.parameters(), apart.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_step_of_muon_has_the_size_of_one_of_adam():
+    """Of 0.2 root mean square, times the rate, whatever the gradient's size."""
+    made = nn.Linear(32, 48, bias=False)
+    before = made.weight.detach().clone()
+    chosen = muon_and_adam(made.parameters(), [], lr=0.01, betas=(0.9, 0.95), weight_decay=0.0)
+    made.weight.grad = 1e3 * torch.randn(48, 32, generator=torch.Generator().manual_seed(0))
+    chosen.step()
+    rms = (made.weight - before).square().mean().sqrt().item()
+    assert rms == pytest.approx(0.01 * 0.2, rel=0.3)  # five Newton-Schulz steps leave singular values near 1, not at it
+
+
+def test_the_rate_of_its_groups_is_the_rate_of_its_parts():
+    made, still = layers(), layers()
+    chosen = optimiser(made)
+    for group in chosen.param_groups:
+        group["lr"] = 0.0
+    steps(made, chosen, range(2))
+    for one, other in zip(made.parameters(), still.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_state_that_is_read_back_goes_on_as_if_nothing_had_happened():
+    through, resumed = layers(), layers()
+    steps(through, optimiser(through), range(5))
+    first = optimiser(resumed)
+    steps(resumed, first, range(2))
+    second = optimiser(resumed)
+    second.load_state_dict(first.state_dict())
+    for group in second.param_groups:  # a schedule sets it anew, in the groups that were read back
+        group["lr"] = 0.01
+    steps(resumed, second, range(2, 5))
+    for one, other in zip(through.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_other_matrices_are_adam_s_too():
+    body, others = layers(), nn.Linear(4, 4)
+    chosen = optimiser(body, others.parameters())
+    steps(nn.Sequential(others, body), chosen, range(2))
+    for parameter in others.parameters():
+        assert "exp_avg" in chosen.state[parameter] and "momentum_buffer" not in chosen.state[parameter]
+    assert "momentum_buffer" in chosen.state[body[0].weight]
+
+
+@pytest.mark.parametrize("kind", ["jit", "nanodit", "flux"])
+@pytest.mark.parametrize("embedding", [False, True])
+def test_the_patch_embedding_is_adam_s_unless_the_training_says_otherwise(make, kind, embedding):
+    run = make(kind, optimiser="muon", muon_embedding=embedding)
+    chosen, said = muon.build(run.objective, run.training, CPU)
+    run.step(chosen)
+    moved = "AdamW for the rest" if embedding else "AdamW for the patch embedding and the rest"
+    assert said == f"Muon for matrices, {moved}"
+    patch_embedding = {id(p) for p in run.objective.model.network.embed.parameters()}
+    for name, parameter in run.objective.named_parameters():
+        by_muon = parameter.ndim == 2 and (embedding or id(parameter) not in patch_embedding)
+        assert ("momentum_buffer" in chosen.state[parameter]) == by_muon, name
+        assert ("exp_avg" in chosen.state[parameter]) != by_muon, name
+
+
+def test_everything_that_is_trained_is_moved_once_and_nothing_else(make):
+    run = make(optimiser="muon")
+    run.objective.model.network.embed.expand.requires_grad_(False)
+    run.objective.model.network.final.linear.requires_grad_(False)
+    chosen, _ = muon.build(run.objective, run.training, CPU)
+    moved = [id(p) for group in chosen.param_groups for p in group["params"]]
+    assert sorted(moved) == sorted(id(p) for p in run.objective.parameters() if p.requires_grad)
+
+
+def test_it_has_the_rate_the_betas_and_the_weight_decay_of_the_training(make):
+    run = make(optimiser="muon", lr=5e-4, betas=(0.8, 0.97), weight_decay=0.03)
+    chosen, _ = muon.build(run.objective, run.training, CPU)
+    matrices, rest = chosen.param_groups
+    assert rest["betas"] == (0.8, 0.97)
+    for group in (matrices, rest):
+        assert (group["lr"], group["multiple"], group["weight_decay"]) == (5e-4, 1.0, 0.03)
+
+
+def test_the_loss_falls(make):
+    run = make(optimiser="muon", lr=2e-3)
+    chosen, _ = muon.build(run.objective, run.training, CPU)
+    losses = [run.step(chosen) for _ in range(12)]
+    assert losses[-1] < 0.9 * losses[0]

@@ -1,0 +1,144 @@
+"""An edit makes stale what runs the code, and nothing else: part by part, over the arms of the default."""
+
+import ast
+from pathlib import Path
+from types import SimpleNamespace
+from typing import get_args
+
+import pytest
+
+from asymflow import provenance
+from asymflow.config.loading import load
+from asymflow.config.study import Judge
+from asymflow.plan import Plan
+
+ROOT = Path(__file__).parents[2]
+PLAN = Plan(load([ROOT / "workflow/config.yaml", ROOT / "workflow/studies.yaml"]))
+ARMS = PLAN.experiment.arms
+OTHER = ast.dump(ast.parse("something_else = 1"))
+
+
+def training():
+    return {name: PLAN.train_code(SimpleNamespace(arm=name)) for name in ARMS}
+
+
+def sampling(setting):
+    return {name: PLAN.sample_code(SimpleNamespace(arm=name, sampling=setting)) for name in ARMS}
+
+
+def scoring():
+    return {judge: PLAN.score_code(SimpleNamespace(judge=judge)) for judge in get_args(Judge)}
+
+
+def moved(compute, module, monkeypatch):
+    """Whose digests an edit of a module changes."""
+    before, tree = compute(), provenance._tree
+    monkeypatch.setattr(provenance, "_tree", lambda name: OTHER if name == module else tree(name))
+    after = compute()
+    assert module in provenance.closure(module)
+    return {name for name in before if before[name] != after[name]}
+
+
+def told(part):
+    """The arms for which a part holds."""
+    return {name for name, arm in ARMS.items() if part(arm)}
+
+
+TRAINED = {
+    "asymflow.models.nanodit": lambda arm: arm.network.kind == "nanodit",
+    "asymflow.config.nanodit": lambda arm: arm.network.kind == "nanodit",
+    "asymflow.models.scan": lambda arm: arm.network.kind == "nanodit",
+    "asymflow.models.jit": lambda arm: arm.network.kind == "jit",
+    "asymflow.config.jit": lambda arm: arm.network.kind == "jit",
+    "asymflow.models.reader": lambda arm: arm.network.kind != "flux",
+    "asymflow.models.flux": lambda arm: arm.network.kind == "flux",
+    "asymflow.models.ddt": lambda arm: arm.network.kind == "flux",
+    "asymflow.training.terms.alignment": lambda arm: arm.losses.alignment is not None,
+    "asymflow.training.teachers": lambda arm: arm.losses.alignment is not None,
+    "asymflow.training.terms.places": lambda arm: arm.losses.places is not None,
+    "asymflow.training.terms.variance_reduction": lambda arm: arm.losses.variance_reduction is not None,
+    "asymflow.flow.variance": lambda arm: arm.losses.variance_reduction is not None,
+    "asymflow.training.optimisers.muon": lambda arm: arm.training.optimiser == "muon",
+    "asymflow.training.optimisers.adamw_8bit": lambda arm: arm.training.optimiser == "adamw_8bit",
+    "asymflow.flow.asymmetric": lambda arm: True,
+    "asymflow.training.loop": lambda arm: True,
+    "asymflow.config.impossible": lambda arm: False,
+    "asymflow.config.sampling": lambda arm: False,
+    "asymflow.sampling.field": lambda arm: False,
+    "asymflow.report.tables": lambda arm: False,
+    "asymflow.data.portraits": lambda arm: False,
+    "asymflow.plan": lambda arm: False,
+    "asymflow.paths": lambda arm: False,
+}
+
+
+@pytest.mark.parametrize("module", TRAINED)
+def test_an_edit_retrains_the_arms_that_use_the_part_and_no_others(module, monkeypatch):
+    assert moved(training, module, monkeypatch) == told(TRAINED[module])
+
+
+@pytest.mark.parametrize(
+    ("setting", "module", "stale"),
+    [
+        ("guided", "asymflow.sampling.solvers.heun", True),
+        ("guided", "asymflow.sampling.solvers.unipc", False),
+        ("guided", "asymflow.sampling.asks.classes", True),
+        ("guided", "asymflow.sampling.asks.cases", False),
+        ("guided", "asymflow.data.suite", False),
+        ("guided", "asymflow.training.loop", False),
+        ("guided", "asymflow.training.terms.alignment", False),
+        ("bare", "asymflow.data.suite", True),
+        ("bare", "asymflow.data.cases", False),
+        ("bare", "asymflow.sampling.solvers.euler", True),
+        ("captions", "asymflow.sampling.solvers.unipc", True),
+        ("captions", "asymflow.sampling.asks.captions", True),
+        ("captions", "asymflow.metrics.text", False),
+    ],
+)
+def test_an_edit_samples_again_what_uses_the_part_and_nothing_else(setting, module, stale, monkeypatch):
+    found = moved(lambda: sampling(setting), module, monkeypatch)
+    assert found == (set(ARMS) if stale else set())
+
+
+def test_only_arms_of_latents_depend_on_the_decoder_when_they_are_sampled(monkeypatch):
+    found = moved(lambda: sampling("captions"), "asymflow.models.latents", monkeypatch)
+    assert found == told(lambda arm: arm.representation.space == "latent")
+
+
+@pytest.mark.parametrize(
+    ("module", "stale"),
+    [
+        ("asymflow.judges.suite", {"suite"}),
+        ("asymflow.judges.captions", {"captions"}),
+        ("asymflow.metrics.memorisation", {"suite", "memorisation"}),
+        ("asymflow.metrics.precision_recall", {"distribution"}),
+        ("asymflow.metrics.evaluators", {"distribution", "captions", "suite", "memorisation"}),
+        ("asymflow.models.jit", set()),
+        ("asymflow.sampling.sampler", set()),
+    ],
+)
+def test_an_edit_scores_again_what_uses_the_part_and_nothing_else(module, stale, monkeypatch):
+    assert moved(scoring, module, monkeypatch) == stale
+
+
+def test_an_option_that_is_new_changes_neither_the_code_nor_the_configuration_of_what_exists(tmp_path, monkeypatch):
+    """A field of a section, and a section for it: their values travel in the parameters, and None is left out of these."""
+    before = training()
+    path = ROOT / "src/asymflow/config/losses.py"
+    edited = (
+        path.read_text().replace(
+            "class Losses(Section):",
+            'class Fresh(Section):\n    """A term."""\n\n    weight: PositiveFloat = 1.0\n\n\nclass Losses(Section):',
+        )
+        + "\n    fresh: Fresh | None = None\n"
+    )
+    (tmp_path / "losses.py").write_text(edited)
+    find = provenance._path
+    provenance._tree.cache_clear()
+    monkeypatch.setattr(
+        provenance, "_path", lambda name: tmp_path / "losses.py" if name == "asymflow.config.losses" else find(name)
+    )
+    try:
+        assert training() == before
+    finally:
+        provenance._tree.cache_clear()
