@@ -43,6 +43,7 @@ from asymflow.stages.fit_subspace import fit
 from asymflow.subspace.bases import random_basis
 from asymflow.training.example import draw
 from asymflow.training.objective import Objective
+from asymflow.training.optimisers.muon import Muon
 
 CLASSES = 1000
 PEAK_SIDE = {"cpu": 1024, "cuda": 8192}
@@ -78,6 +79,37 @@ def train(arguments: argparse.Namespace, machine: Machine, peak: float) -> list[
     # three times the forward pass: one forward, and two products of the same size for every one in the backward
     work = 3 * _forward(arguments, model)
     return [_throughput("train", arguments, model, _seconds(update, arguments.seconds, machine), work, peak, machine)]
+
+
+def muon(arguments: argparse.Namespace, machine: Machine, peak: float) -> list[dict]:
+    """One step of Muon over all matrices of the network, in both precisions, and of torch's own, which has only bfloat16."""
+    _, model = _model(arguments, machine)
+    matrices = [p for p in model.network.parameters() if p.ndim == 2]
+    for matrix in matrices:
+        matrix.grad = torch.randn_like(matrix)
+    options = {"lr": 1e-4, "weight_decay": 0.0}
+    ours = {
+        f"asymflow, {str(precision).removeprefix('torch.')}": (
+            Muon(matrices, precision=precision, **options),
+            precision,
+        )
+        for precision in (torch.float32, torch.bfloat16)
+    }
+    theirs = torch.optim.Muon(matrices, adjust_lr_fn="match_rms_adamw", **options)
+    # five iterations of a product of rows x columns x rows, one of rows x rows x rows, and one as the first
+    work = sum(5 * 2 * (2 * min(p.shape) * p.numel() + min(p.shape) ** 3) for p in matrices)
+    rows = []
+    for what, (optimiser, precision) in {**ours, "torch, bfloat16": (theirs, torch.bfloat16)}.items():
+        limit = product_rate(precision, PEAK_SIDE[machine.device.type], 1.0, machine.device)
+        seconds = _seconds(optimiser.step, arguments.seconds, machine)
+        rows.append({
+            "what": f"{what}: {len(matrices)} matrices of {arguments.size}/{arguments.patch_size}",
+            "ms": f"{seconds * 1e3:.1f}",
+            "GFLOP/s": f"{work / seconds / 1e9:,.0f}",
+            "peak in that precision": f"{limit / 1e9:,.0f}",
+            "share of peak": f"{work / seconds / limit:.2f}",
+        })  # fmt: skip
+    return rows
 
 
 def sampling(arguments: argparse.Namespace, machine: Machine, peak: float) -> list[dict]:
@@ -179,6 +211,7 @@ def workflow(arguments: argparse.Namespace, machine: Machine, peak: float) -> li
 
 BENCHMARKS: dict[str, Callable[..., list[dict]]] = {
     "train": train,
+    "muon": muon,
     "sample": sampling,
     "data": data,
     "frechet": frechet,
