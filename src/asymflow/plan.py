@@ -322,7 +322,7 @@ class Plan:
             {
                 "name": wildcards.study,
                 "seeds": list(self.experiment.study_seeds(wildcards.study)),
-                "arms": {name: flat(self.experiment.arms[name].model_dump(mode="json")) for name in study.arms},
+                "arms": {name: _fields(self.experiment.arms[name]) for name in study.arms},
                 "samplings": {name: flat(setting.model_dump(mode="json")) for name, setting in settings.items()},
                 "files": {file: self.paths.run(file) for file in files},
                 "bases": self._bases(study) if study.figure == "bases" else {},
@@ -352,6 +352,12 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in values.items():
         fields |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
     return fields
+
+
+def _fields(arm: Arm) -> dict[str, Any]:
+    """Every field of an arm, dotted; what is shown in words: `0.1 nothing, 0.9 class`."""
+    ways = (f"{way.share:g} {' + '.join(way.what) or 'nothing'}" for way in arm.conditions.shown)
+    return flat(arm.model_dump(mode="json")) | {"conditions.shown": ", ".join(ways)}
 
 
 def _pattern(names) -> str:

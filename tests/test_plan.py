@@ -1,0 +1,199 @@
+"""What rules take, asked of the plan of the default and of small experiments."""
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from asymflow.config.loading import load
+from asymflow.plan import Plan, flat
+from asymflow.report.study import Study
+
+ROOT = Path(__file__).parents[1]
+DEFAULT = [ROOT / "workflow/config.yaml", ROOT / "workflow/studies.yaml"]
+PLAN = Plan(load(DEFAULT))
+
+
+def wildcards(arm="rank8", seed=0, sampling="unguided", **more):
+    return SimpleNamespace(arm=arm, seed=seed, sampling=sampling, **more)
+
+
+@pytest.fixture
+def plan(tmp_path):
+    """plan(differences) -> the plan of the default with an overlay."""
+
+    def made(overlay):
+        path = tmp_path / "overlay.yaml"
+        path.write_text(yaml.safe_dump(overlay))
+        return Plan(load([*DEFAULT, path]))
+
+    return made
+
+
+def given(inputs):
+    """The inputs that are files."""
+    return {name: value for name, value in inputs.items() if value != []}
+
+
+@pytest.mark.parametrize(
+    ("arm", "expected"),
+    [
+        ("rank8", {"subspace": "subspace/pca_rgb_p16", "pca": "subspace/pca_rgb_p16"}),
+        ("rank8_start0", {"subspace": "subspace/pca_rgb_p16"}),
+        ("rank8_oklab", {"subspace": "subspace/pca_oklab_p16", "pca": "subspace/pca_oklab_p16"}),
+        ("dct8", {"subspace": "subspace/dct_rgb_p16", "pca": "subspace/pca_rgb_p16"}),
+        (
+            "rank8_repa",
+            {"subspace": "subspace/pca_rgb_p16", "pca": "subspace/pca_rgb_p16", "evaluator": "evaluator/local"},
+        ),
+        (
+            "nanodit_informed_rank8",
+            {
+                "subspace": "subspace/pca_rgb_p16",
+                "pca": "subspace/pca_rgb_p16",
+                "captions": "conditions/captions_local/train",
+                "images": "conditions/images_p16/train",
+            },
+        ),
+        (
+            "prx_d",
+            {
+                "subspace": "subspace/pca_rgb_p16",
+                "captions": "conditions/captions_local/train",
+                "images": "conditions/images_p16/train",
+            },
+        ),
+        (
+            "latent_base",
+            {
+                "lift": "latent/lift_oklab_p16",
+                "captions": "conditions/captions_local/train",
+                "latents": "latent/p16/train",
+            },
+        ),
+        (
+            "asymflow_lpips",
+            {
+                "lift": "latent/lift_oklab_p16",
+                "captions": "conditions/captions_local/train",
+                "latents": "latent/p16/train",
+                "start": "runs/latent_base/seed3/model",
+                "perceptual": "evaluator/perceptual",
+            },
+        ),
+    ],
+)
+def test_an_arm_is_trained_from_what_it_uses_and_nothing_else(arm, expected):
+    inputs = given(PLAN.train(wildcards(arm, seed=3)))
+    assert {name: Path(path).with_suffix("") for name, path in inputs.items()} == {
+        name: Path("results", path) for name, path in ({"data": "data/train"} | expected).items()
+    }
+
+
+def test_an_adapted_run_is_loaded_with_what_it_was_adapted_from():
+    assert PLAN.model(wildcards("asymflow", 1))["start"] == "results/runs/latent_base/seed1/model.safetensors"
+    assert PLAN.model(wildcards("latent_base", 1))["start"] == []
+    assert PLAN.model(wildcards("rank8", 1))["start"] == []
+
+
+def test_a_latent_run_is_loaded_with_what_makes_pixels_of_it():
+    assert PLAN.model(wildcards("latent_base"))["latents"] == "results/latent/autoencoder.safetensors"
+    assert PLAN.model(wildcards("asymflow"))["latents"] == []
+
+
+@pytest.mark.parametrize(
+    ("arm", "sampling", "asked"),
+    [
+        ("rank8", "unguided", []),
+        ("asymflow", "captions", "results/conditions/captions_local/prompts.json"),
+        ("jit_captioned_rank8", "own", "results/conditions/captions_local/prompts.json"),
+        ("prx_d", "bare", "results/conditions/images_p16/suite.safetensors"),
+    ],
+)
+def test_a_sampling_takes_what_it_asks_for(arm, sampling, asked):
+    assert PLAN.sample(wildcards(arm, sampling=sampling))["asked"] == asked
+
+
+def test_only_a_searched_setting_takes_a_search_and_only_a_snapshot_the_snapshots():
+    searched, part = (
+        PLAN.sample(wildcards(*names)) for names in (("rank8", 0, "searched"), ("rank8_steady", 0, "part2"))
+    )
+    assert searched["guidance"] == "results/runs/rank8/seed0/searched/guidance.json"
+    assert part["guidance"] == [] and part["model"] == "results/runs/rank8_steady/seed0/snapshots"
+
+
+@pytest.mark.parametrize(
+    ("judge", "arm", "sampling", "more"),
+    [
+        ("distribution", "rank8", "unguided", set()),
+        ("captions", "asymflow", "captions", {"prompts"}),
+        ("suite", "prx_d", "bare", {"suite", "perceptual"}),
+        ("memorisation", "prx_d", "bare", {"suite", "train", "heldout", "perceptual"}),
+        ("memorisation", "rank8", "unguided", {"train", "heldout", "perceptual"}),
+    ],
+)
+def test_a_judge_takes_what_it_compares_with(judge, arm, sampling, more):
+    inputs = given(PLAN.score(wildcards(arm, sampling=sampling, judge=judge)))
+    assert set(inputs) == {"samples", "summary", "evaluator", "reference"} | more
+
+
+def test_the_published_evaluators_are_no_files_of_the_workflow(plan):
+    made = plan({"evaluators": "pretrained"})
+    assert made.evaluator_file == made.perceptual_file == []
+    assert made.score(wildcards(judge="distribution"))["evaluator"] == []
+
+
+def test_a_study_has_the_runs_of_its_arms_seeds_and_settings_once():
+    files = PLAN.runs("network_start", "summary", "sampled")
+    assert len(files) == len(set(files)) == 4 * 3 * 2
+    assert "results/runs/prx_g_pca/seed2/bare/samples.json" in files
+
+
+def test_only_searched_settings_have_searches_in_a_table():
+    assert len(PLAN.runs("guidance", "guidance")) == 7
+    assert PLAN.runs("rank_sweep", "guidance") == []
+
+
+def test_a_stage_is_told_its_study_field_by_field_and_where_its_files_lie():
+    study = Study.parse(PLAN.study(SimpleNamespace(study="networks"), "summary"))
+    assert study.seeds == [0, 1, 2] and study.judges == ["distribution"] and study.reference == "rank8"
+    assert study.arms["nanodit_rank0"]["network.kind"] == "nanodit"
+    assert study.arms["rank8"]["conditions.shown"] == "0.1 nothing, 0.9 class"
+    assert "0.1 caption + embedding + patches" in study.arms["jit_informed_rank8"]["conditions.shown"]
+    assert study.path("summary", "rank8", 2) == Path("results/runs/rank8/seed2/train.json")
+    with pytest.raises(KeyError, match="sampled"):
+        study.path("sampled", "rank8", 2, "own")
+
+
+def test_subspaces_of_arms_are_told_to_the_figure_that_shows_them_alone():
+    assert len(Study.parse(PLAN.study(SimpleNamespace(study="subspace_sweep"))).bases) == 5
+    assert Study.parse(PLAN.study(SimpleNamespace(study="rank_sweep"))).bases == {}
+
+
+def test_an_option_that_is_not_given_is_not_among_the_parameters_of_an_arm():
+    assert "adapter" not in PLAN.arm(wildcards("rank8")) and "micro_batch" not in PLAN.arm(wildcards("rank8"))
+    assert '"adapter"' in PLAN.arm(wildcards("asymflow"))
+
+
+def test_an_arm_that_others_begin_with_gets_two_cores():
+    assert PLAN.train_threads(wildcards("latent_base")) == 2 and PLAN.train_threads(wildcards("asymflow")) == 1
+
+
+def test_captions_are_read_by_what_the_network_wants(plan):
+    flux2 = plan({"latent": {"model": "models/flux2"}, "bases": {"text": {"start": {"run": None}}}})
+    arms = flux2.experiment.arms
+    assert flux2.reader_of(arms["latent_base"]) == "flux2" and flux2.reader_of(arms["prx_d"]) == "local"
+    assert flux2.folder_of(wildcards("latent_base")) == "models/flux2" and flux2.folder_of(wildcards("rank8")) == ""
+    assert plan({"embeddings": {"text": "models/t5", "image": "models/dinov3"}}).reader == "t5"
+
+
+def test_names_are_patterns_and_no_names_match_nothing():
+    assert re.fullmatch(PLAN.names("arms"), "rank8") and not re.fullmatch(PLAN.names("arms"), "rank9")
+    assert PLAN.studies_drawn("guidance") == ["guidance"]
+    assert "finetune_ablation" in PLAN.studies_with("captions") and "rank_sweep" not in PLAN.studies_with("captions")
+
+
+def test_flat_has_one_level_of_dotted_keys():
+    assert flat({"a": {"b": 1, "c": {"d": None}}, "e": []}) == {"a.b": 1, "a.c.d": None, "e": []}
