@@ -30,6 +30,7 @@ ARMS = {
         "losses": {"alignment": {"block": 2, "projector": 16, "teacher": "local"}},
     },
     "nano_caption": {"network": {"kind": "nanodit"}, "conditions": CAPTIONS, "target": {"rank": "full"}},
+    "dit_class": {"network": {"kind": "dit", "width": 64, "heads": 2}, "start": {"pca": 8}, "losses": {"frequency": {}}},
     "continued": {"start": {"run": "plain"}, "target": {"rank": 0}},
 }  # fmt: skip
 
@@ -70,7 +71,7 @@ def test_arms_with_routing_and_image_conditions_take_every_guidance(workshop):
     assert not any(np.array_equal(one, other) for one, other in pairwise(drawn))
 
 
-@pytest.mark.parametrize("name", ["plain", "nano_class", "jit_caption", "nano_everything"])
+@pytest.mark.parametrize("name", ["plain", "nano_class", "jit_caption", "nano_everything", "dit_class"])
 def test_the_guidance_of_every_arm_can_be_searched_and_is_what_it_is_sampled_with(workshop, name):
     found = workshop.search(name, "searched", solver="euler", steps=4)
     optimum = found["optimum"]

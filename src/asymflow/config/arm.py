@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from asymflow.config import impossible
 from asymflow.config.conditions import Conditions
+from asymflow.config.dit import DiT
 from asymflow.config.flux import Flux
 from asymflow.config.jit import JiT
 from asymflow.config.losses import Losses
@@ -26,7 +27,7 @@ class Arm(Section):
     representation: Representation = Representation()
     """What a token is."""
 
-    network: Annotated[JiT | NanoDiT | Flux, Field(discriminator="kind")] = JiT()
+    network: Annotated[JiT | NanoDiT | DiT | Flux, Field(discriminator="kind")] = JiT()
     """What maps noisy tokens, noise level and condition to tokens."""
 
     conditions: Conditions = Conditions()

@@ -155,7 +155,7 @@ def unfit(arm: Arm, sampling: Sampling) -> Iterator[str]:
             " else, or show it in the arm's conditions"
         )
     kind = sampling.guidance.kind
-    if kind == "routing" and not (arm.network.kind == "nanodit" and arm.network.tread):
+    if kind == "routing" and not arm.network.bypass:
         yield (
             "whose guidance is by routing, but the arm is trained without TREAD; take another guidance, or give it a"
             " network.tread"

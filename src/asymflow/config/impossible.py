@@ -81,6 +81,14 @@ def _of_losses(arm: "Arm") -> Iterator[str]:
             f"losses.alignment.block is {losses.alignment.block}; expected at most the network's blocks, {blocks}"
             f" of {arm.network.kind} here"
         )
+    frequency, representation = losses.frequency, arm.representation
+    if frequency and (
+        representation.space == "latent" or representation.colour != "rgb" or representation.patch_size % 8
+    ):
+        yield (
+            "losses.frequency transforms blocks of 8 x 8 RGB pixels: set representation.space to pixel, colour to rgb and"
+            " patch_size to a multiple of 8"
+        )
     reduction = losses.variance_reduction
     if reduction and not (arm.target.basis == "lift" and arm.start.adapter):
         yield (

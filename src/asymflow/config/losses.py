@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from asymflow.config.section import Section
 
@@ -69,6 +69,16 @@ class VarianceReduction(Section):
         return self
 
 
+class Frequency(Section):
+    """DeCo: the error of the velocity once more, by frequency, weighed as JPEG quantises: what an eye sees counts more."""
+
+    weight: PositiveFloat = 1.0
+    """Weight beside the flow matching loss; DeCo's."""
+
+    quality: int = Field(85, ge=1, le=100)
+    """JPEG quality whose quantisation tables the weights are the inverse of; DeCo's. 100 weighs all frequencies alike."""
+
+
 class Losses(Section):
     """The terms that training minimises the sum of."""
 
@@ -86,3 +96,6 @@ class Losses(Section):
 
     variance_reduction: VarianceReduction | None = None
     """Whether the target is that of the paper's finetuning, and whether a perceptual distance joins it."""
+
+    frequency: Frequency | None = None
+    """Whether the error of the velocity is minimised by frequency too."""
