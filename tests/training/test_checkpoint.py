@@ -11,7 +11,7 @@ from asymflow.config.arm import Arm
 from asymflow.models.assemble import Lift
 from asymflow.models.condition import Shapes
 from asymflow.training import averages, checkpoint
-from asymflow.training.optimisers.muon import muon_and_adam
+from asymflow.training.optimisers.muon import muon_and_adamw
 
 NAMES = ("ema_20", "ema_2", "power_7", "stale", "last")
 IDENTITY = {"configuration": "rank 8", "code": "abc", "data": "def"}
@@ -30,7 +30,10 @@ def adam(made: nn.Module) -> torch.optim.Optimizer:
 
 
 def muon(made: nn.Module) -> torch.optim.Optimizer:
-    return muon_and_adam(made[0].parameters(), made[2].parameters(), lr=0.01, betas=(0.9, 0.95), weight_decay=0.1)
+    return muon_and_adamw(
+        made[0].parameters(), made[2].parameters(),
+        lr=0.01, betas=(0.9, 0.95), weight_decay=0.1, precision=torch.float32,
+    )  # fmt: skip
 
 
 def updates(made, optimiser, kept, numbers) -> None:
