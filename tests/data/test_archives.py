@@ -39,14 +39,14 @@ def read(path: Path | str, scratch: Path) -> Listing:
     return list_archives(str(path), 0, scratch)
 
 
-def only(found: Listing):
-    (record,) = found.records
-    assert not found.rejects
+def only(listing: Listing):
+    (record,) = listing.records
+    assert not listing.rejects
     return record
 
 
-def reason(found: Listing) -> str:
-    (reject,) = found.rejects
+def reason(listing: Listing) -> str:
+    (reject,) = listing.rejects
     return f"{reject.path}: {reject.reason}"
 
 
@@ -82,9 +82,9 @@ def test_images_are_found_by_their_extension(tmp_path, scratch, name):
 
 def test_the_members_of_a_sample_need_not_stand_together(tmp_path, scratch):
     members = [("a.png", png(1)), ("b.png", png(2)), ("b.cls", "2"), ("a.cls", "10")]
-    found = read(write(tmp_path / "s.tar", members), scratch)
-    assert {record.key: record.class_name for record in found.records} == {"a": "10", "b": "2"}
-    assert found.classes == ["2", "10"]
+    listing = read(write(tmp_path / "s.tar", members), scratch)
+    assert {record.key: record.class_name for record in listing.records} == {"a": "10", "b": "2"}
+    assert listing.classes == ["2", "10"]
 
 
 class Command:
@@ -115,9 +115,9 @@ def test_a_member_name_that_leaves_the_folder_is_a_reject_and_nothing_is_written
         member = tarfile.TarInfo(name)
         member.size = len(png())
         archive.addfile(member, io.BytesIO(png()))
-    found = read(tar, scratch)
-    assert [record.key for record in found.records] == ["a"]
-    assert "would lead out" in reason(found)
+    listing = read(tar, scratch)
+    assert [record.key for record in listing.records] == ["a"]
+    assert "would lead out" in reason(listing)
     assert set(tmp_path.parent.rglob("*evil*")) == before
 
 
@@ -128,7 +128,7 @@ def test_a_link_is_a_reject(tmp_path, scratch, kind):
         member = tarfile.TarInfo("b.png")
         member.type, member.linkname = kind, "/etc/passwd"
         archive.addfile(member)
-    assert "s.tar/b.png: is no regular file" in reason(read(tar, scratch))
+    assert "s.tar/b.png: is not a regular file" in reason(read(tar, scratch))
 
 
 @pytest.mark.parametrize(
@@ -141,19 +141,19 @@ def test_a_link_is_a_reject(tmp_path, scratch, kind):
         ([("a.png", png(1))], "s.tar/a.png: has the same key as s.tar/a.png, which is kept"),
         ([("b.png", png()), ("b.json", "{broken")], "s.tar/b.png: its json cannot be read"),
         ([("b.png", png()), ("b.json", "[" * 10**6)], "s.tar/b.png: its json cannot be read"),
-        ([("b.png", png()), ("b.json", "[1]")], "s.tar/b.png: its json is no object"),
+        ([("b.png", png()), ("b.json", "[1]")], "s.tar/b.png: its json is not an object"),
         ([("b.png", png()), ("b.json", {"class": [1]})], "neither a name nor a number"),
-        ([("b.png", png()), ("b.json", {"label": 1, "caption": 5})], "a caption that is no text"),
-        ([("b.png", png()), ("b.json", {"label": 1, "attributes": 5})], "attributes that are no object"),
-        ([("b.png", png()), ("b.cls", "1"), ("b.txt", b"\xff")], "its txt is no valid UTF-8"),
+        ([("b.png", png()), ("b.json", {"label": 1, "caption": 5})], "a caption that is not text"),
+        ([("b.png", png()), ("b.json", {"label": 1, "attributes": 5})], "attributes that are not an object"),
+        ([("b.png", png()), ("b.cls", "1"), ("b.txt", b"\xff")], "its txt is not valid UTF-8"),
         ([("b.png", png())], "s.tar/b.png: has no class, as others have"),
         ([("a.cls", "2")], "s.tar/a.cls: its key has another cls already"),
     ],
 )
 def test_what_cannot_be_used_is_a_reject_by_path(tmp_path, scratch, members, expected):
-    found = read(write(tmp_path / "s.tar", [("a.png", png()), ("a.cls", "1"), *members]), scratch)
-    assert [record.key for record in found.records] == ["a"]
-    assert expected in reason(found)
+    listing = read(write(tmp_path / "s.tar", [("a.png", png()), ("a.cls", "1"), *members]), scratch)
+    assert [record.key for record in listing.records] == ["a"]
+    assert expected in reason(listing)
 
 
 def test_folders_and_hidden_members_are_left_alone(tmp_path, scratch):
@@ -168,8 +168,8 @@ def test_folders_and_hidden_members_are_left_alone(tmp_path, scratch):
 def test_the_same_key_in_two_tars_is_a_duplicate_that_names_both(tmp_path, scratch):
     for name in ("0.tar", "1.tar"):
         write(tmp_path / name, [("a.png", png())])
-    found = read(tmp_path / "{0,1}.tar", scratch)
-    assert reason(found) == "1.tar/a.png: has the same key, 'a', as 0.tar/a.png, which is kept"
+    listing = read(tmp_path / "{0,1}.tar", scratch)
+    assert reason(listing) == "1.tar/a.png: has the same key, 'a', as 0.tar/a.png, which is kept"
 
 
 def test_an_archive_without_a_usable_sample_is_an_error(tmp_path, scratch):
@@ -284,7 +284,7 @@ def test_tar_files_are_read_over_http_and_kept_only_in_the_scratch_folder(shards
     remote = read(serve(Quiet) + "/s-{000..002}.tar?token=secret", scratch)
     near = read(f"{shards}/s-*.tar", scratch)
     assert [(r.key, r.source) for r in remote.records] == [(r.key, r.source) for r in near.records]
-    assert np.array_equal(*(np.asarray(found.records[0].picture.open()) for found in (remote, near)))
+    assert np.array_equal(*(np.asarray(listing.records[0].picture.open()) for listing in (remote, near)))
     assert len(list(scratch.iterdir())) == 3
 
 
@@ -306,5 +306,5 @@ def test_compressed_tar_files_are_read_near_and_far(shards, scratch, serve):
     (shards / "cut.tar.gz").write_bytes(gzip.compress(data)[:-20])
     for location in (f"{shards}/z.tar.gz", serve(Quiet) + "/z.tar.gz"):
         assert len(read(location, scratch).records) == 2
-    with pytest.raises(ValueError, match=r"cut.tar.gz is no complete gzip file"):
+    with pytest.raises(ValueError, match=r"cut.tar.gz is not a complete gzip file"):
         read(f"{shards}/cut.tar.gz", scratch)

@@ -54,12 +54,12 @@ def batches(folder, stored=("images", "captions"), **changes):
 def test_a_batch_has_each_image_with_its_own_rows_by_name(folder):
     given = batches(folder)
     assert len(given) == 10
-    found, chosen = given[2], given.chosen(2)
+    batch, chosen = given[2], given.chosen(2)
     assert chosen.tolist() != sorted(chosen.tolist()), "else order would not matter"
-    assert found.keys() == {"images", "embedding", "text", "mask"}
-    assert torch.equal(found["images"], given.reader.images(chosen.tolist()))
-    assert torch.equal(found["embedding"][:, 4], chosen.float())
-    assert torch.equal(found["text"][:, 0, 0], -chosen.float()) and found["mask"].all()
+    assert batch.keys() == {"images", "embedding", "text", "mask"}
+    assert torch.equal(batch["images"], given.reader.images(chosen.tolist()))
+    assert torch.equal(batch["embedding"][:, 4], chosen.float())
+    assert torch.equal(batch["text"][:, 0, 0], -chosen.float()) and batch["mask"].all()
 
 
 def test_a_batch_has_classes_where_they_are_wanted_and_nothing_unasked(folder):

@@ -59,8 +59,8 @@ def test_too_few_captions_to_edit_is_an_error(heldout):
 
 
 def test_an_edit_begins_with_its_original_s_noise_and_shows_the_edited_caption(heldout):
-    found = listed(CONFIG, edits(heldout, CONFIG.edits, seed=0))
-    originals, edited = ([case for case in found if case.kind == kind] for kind in ("original", "edited"))
+    listed_cases = listed(CONFIG, edits(heldout, CONFIG.edits, seed=0))
+    originals, edited = ([case for case in listed_cases if case.kind == kind] for kind in ("original", "edited"))
     assert [case.noise for case in originals] == [case.noise for case in edited]
     assert [case.image for case in originals] == [case.image for case in edited]
     assert [case.edit for case in edited] == list(range(5)) and {case.edit for case in originals} == {-1}
@@ -72,13 +72,13 @@ def test_a_swap_shows_one_image_s_caption_and_another_s_embeddings(heldout):
 
 
 def test_text_and_memory_cases_show_the_caption_alone_and_memories_are_training_images():
-    found = listed(CONFIG, [Edit(3, "long", "short", "short hair", "", {})])
-    for case in found:
+    listed_cases = listed(CONFIG, [Edit(3, "long", "short", "short hair", "", {})])
+    for case in listed_cases:
         alone = case.kind in ("text", "told", "retold", "memory")
         assert case.shown == (("caption",) if alone else ("caption", "embedding", "patches"))
         assert (case.source == "train") == (case.kind == "memory")
     expected = {"text": 6, "reconstruction": 4, "swap": 3, "original": 1, "edited": 1, "told": 1, "retold": 1}
-    assert Counter(case.kind for case in found) == expected | {"memory": 2}
+    assert Counter(case.kind for case in listed_cases) == expected | {"memory": 2}
 
 
 def test_a_case_is_shown_the_caption_and_the_image_that_it_names(tmp_path):
@@ -105,13 +105,13 @@ def test_a_case_is_shown_the_caption_and_the_image_that_it_names(tmp_path):
         Case("memory", 4, 4, 0, ("caption",), source="train"),
         Case("retold", 1, 1, 0, ("caption",), edit=0),
     ]
-    found = conditions(asked, sources, captions(20, 2))
-    assert found.keys() == {"text", "mask", "embedding", "patches"}
-    told, seen = torch.tensor([3, 1, 21, 14, 20]), -torch.tensor([3, 4, 2, 14, 1]).float()
-    assert torch.equal(found["text"], told[:, None, None].expand(-1, 3, 2).float())
-    assert torch.equal(found["mask"], told[:, None] > torch.tensor([1, 11, 20]))
-    assert torch.equal(found["embedding"], seen[:, None].expand(-1, 5))
-    assert torch.equal(found["patches"], seen[:, None, None].expand(-1, 4, 3))
+    rows_shown = conditions(asked, sources, captions(20, 2))
+    assert rows_shown.keys() == {"text", "mask", "embedding", "patches"}
+    numbers, seen = torch.tensor([3, 1, 21, 14, 20]), -torch.tensor([3, 4, 2, 14, 1]).float()
+    assert torch.equal(rows_shown["text"], numbers[:, None, None].expand(-1, 3, 2).float())
+    assert torch.equal(rows_shown["mask"], numbers[:, None] > torch.tensor([1, 11, 20]))
+    assert torch.equal(rows_shown["embedding"], seen[:, None].expand(-1, 5))
+    assert torch.equal(rows_shown["patches"], seen[:, None, None].expand(-1, 4, 3))
 
 
 def test_sources_that_are_no_portraits_are_told_apart():

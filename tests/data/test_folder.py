@@ -27,10 +27,10 @@ def captions(root: Path) -> dict[str, str]:
 def test_the_class_is_the_first_subfolder(tmp_path):
     for name in ("dog/1.png", "cat/deep/er/1.jpg", "cat/2.JPEG"):
         put(tmp_path / name)
-    found = list_folder(str(tmp_path), 0)
-    assert found.classes == ["cat", "dog"]
-    assert {r.key: r.class_name for r in found.records} == {"dog/1": "dog", "cat/deep/er/1": "cat", "cat/2": "cat"}
-    assert not found.rejects
+    listing = list_folder(str(tmp_path), 0)
+    assert listing.classes == ["cat", "dog"]
+    assert {r.key: r.class_name for r in listing.records} == {"dog/1": "dog", "cat/deep/er/1": "cat", "cat/2": "cat"}
+    assert not listing.rejects
 
 
 def test_images_in_the_root_are_one_class_named_after_it(tmp_path, monkeypatch):
@@ -92,11 +92,11 @@ def test_paths_in_a_table_start_at_its_own_folder_and_may_bring_attributes(tmp_p
         ("[]", "expected one object per line"),
         ('{"image": "1.png", "caption": "x"}', "expected one object per line"),
         ('{"file": 7, "caption": "x"}', "expected one object per line"),
-        ('{"file": "9.png", "caption": "x"}', "which is no image here"),
-        ('{"file": "../../1.png", "caption": "x"}', "which is no image here"),
+        ('{"file": "9.png", "caption": "x"}', "which is not an image here"),
+        ('{"file": "../../1.png", "caption": "x"}', "which is not an image here"),
         ('{"file": "1.png"}', "has no caption"),
         ('{"file": "1.png", "caption": 3}', "has no caption"),
-        ('{"file": "1.png", "caption": "x", "attributes": []}', "attributes that are no object"),
+        ('{"file": "1.png", "caption": "x", "attributes": []}', "attributes that are not an object"),
         ('{"file": "0.png", "caption": "x"}', "again, after a.jsonl:1"),
     ],
 )
@@ -121,7 +121,7 @@ def test_a_file_that_is_no_image_is_a_reject_and_a_hidden_one_is_not(tmp_path):
     ):
         put(tmp_path / name)
     assert set(rejects(tmp_path)) == {"cat/notes.pdf", "cat/noname"}
-    assert "is no image" in rejects(tmp_path)["cat/notes.pdf"]
+    assert "is not an image" in rejects(tmp_path)["cat/notes.pdf"]
 
 
 def test_two_images_of_one_name_are_a_duplicate_that_names_both(tmp_path):

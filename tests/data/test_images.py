@@ -226,9 +226,9 @@ def reference(values: np.ndarray, size: int) -> np.ndarray:
 @pytest.mark.parametrize("width, height", [(16, 16), (17, 16), (21, 30), (32, 32), (64, 40), (70, 130), (31, 16)])
 def test_crop_agrees_with_a_plain_reference(width, height):
     image = noise(width, height)
-    found = np.asarray(crop(image, (16, 16))).astype(int)
-    assert found.shape == (16, 16, 3)
-    assert np.abs(found - reference(np.asarray(image), 16)).max() <= 1  # PIL's weights are fixed-point numbers
+    cropped = np.asarray(crop(image, (16, 16))).astype(int)
+    assert cropped.shape == (16, 16, 3)
+    assert np.abs(cropped - reference(np.asarray(image), 16)).max() <= 1  # PIL's weights are fixed-point numbers
 
 
 def test_an_image_of_the_right_size_is_unchanged():

@@ -224,10 +224,10 @@ def test_captions_that_must_mention_an_attribute_tell_its_values_apart(name):
 
 def test_an_unknown_attribute_is_refused_with_the_nearest_name():
     with pytest.raises(
-        ValueError, match=r"'hair_color' is no attribute .* did you mean 'hair_colour'\?.*background_colour"
+        ValueError, match=r"'hair_color' is not an attribute .* did you mean 'hair_colour'\?.*background_colour"
     ):
         edit(PEOPLE[0], hair_color="red")
-    with pytest.raises(ValueError, match="'seed' is no attribute"):
+    with pytest.raises(ValueError, match="'seed' is not an attribute"):
         edit(PEOPLE[0], seed="1")
     with pytest.raises(ValueError, match=r"did you mean 'glasses'\?"):
         caption(PEOPLE[0], mention=("glases",))
@@ -235,10 +235,10 @@ def test_an_unknown_attribute_is_refused_with_the_nearest_name():
 
 def test_an_unknown_value_is_refused_with_the_valid_ones():
     with pytest.raises(
-        ValueError, match=r"'sunglases' is no value .* glasses; did you mean 'sunglasses'\?.*none, spectacles"
+        ValueError, match=r"'sunglases' is not a value .* glasses; did you mean 'sunglasses'\?.*none, spectacles"
     ):
         edit(PEOPLE[0], glasses="sunglases")
-    with pytest.raises(ValueError, match=r"'red' is no value of the portrait attribute skin"):
+    with pytest.raises(ValueError, match=r"'red' is not a value of the portrait attribute skin"):
         replace(PEOPLE[0], skin="red")
 
 

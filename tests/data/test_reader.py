@@ -139,7 +139,7 @@ def test_a_shard_outside_the_folder_of_the_index_is_refused(out, file):
 
 
 @pytest.mark.parametrize(
-    "content, complaint", [("{", "is no index"), ("[]", "lacks split"), ('{"split": "train"}', "lacks")]
+    "content, complaint", [("{", "is not an index"), ("[]", "lacks split"), ('{"split": "train"}', "lacks")]
 )
 def test_a_file_that_is_no_index_is_an_error(tmp_path, content, complaint):
     (tmp_path / "train.json").write_text(content)

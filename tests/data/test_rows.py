@@ -60,7 +60,7 @@ def test_any_row_comes_in_the_order_asked_for(reader, numbers):
 
 
 def test_a_reader_knows_the_shapes_of_a_row_what_all_rows_share_and_what_their_writer_said(reader):
-    assert reader.told["reader"] == "a test"
+    assert reader.description["reader"] == "a test"
     assert reader.shapes == {"text": (3, 4), "mask": (3,), "embedding": (5,), "number": ()}
     assert same(reader.shared, SHARED)
 
@@ -86,11 +86,11 @@ def test_rows_are_kept_up_to_the_last_byte_that_there_is_room_for(index, monkeyp
 
 
 def test_the_index_describes_its_shards(index):
-    told = json.loads(index.read_text())
-    assert told["reader"] == "a test"
-    assert [shard["file"] for shard in told["shards"]] == [f"train-0000{i}.safetensors" for i in range(3)]
-    assert [shard["count"] for shard in told["shards"]] == [10, 10, 3]
-    assert all(shard["sha256"] == sha256(index.parent / shard["file"]) for shard in told["shards"])
+    description = json.loads(index.read_text())
+    assert description["reader"] == "a test"
+    assert [shard["file"] for shard in description["shards"]] == [f"train-0000{i}.safetensors" for i in range(3)]
+    assert [shard["count"] for shard in description["shards"]] == [10, 10, 3]
+    assert all(shard["sha256"] == sha256(index.parent / shard["file"]) for shard in description["shards"])
 
 
 def test_files_hold_bfloat16_latents_in_float16_and_all_else_as_it_is(tmp_path):
@@ -98,9 +98,9 @@ def test_files_hold_bfloat16_latents_in_float16_and_all_else_as_it_is(tmp_path):
     given = values(range(3)) | {"latents": torch.randn(3, 2, 5, generator=generator)}
     given["text"] = torch.randn(3, 3, 4, generator=generator)
     rows.write(tmp_path / "train.json", [given], {}, SHARED)
-    found = tensors.load(tmp_path / "train-00000.safetensors")
+    loaded = tensors.load(tmp_path / "train-00000.safetensors")
     halves = {"text": torch.bfloat16, "embedding": torch.bfloat16, "latents": torch.float16}
-    assert {name: tensor.dtype for name, tensor in found.items()} == halves | {
+    assert {name: tensor.dtype for name, tensor in loaded.items()} == halves | {
         "mask": torch.bool,
         "number": torch.int64,
     }
@@ -131,8 +131,8 @@ def test_parts_make_a_whole_in_their_order():
 
 
 def test_shards_have_batches_of_their_own_that_leave_nothing_out():
-    found = [list(shard) for shard in batches(23, shard=10, batch=4)]
-    assert found == [
+    shards = [list(shard) for shard in batches(23, shard=10, batch=4)]
+    assert shards == [
         [range(0, 4), range(4, 8), range(8, 10)],
         [range(10, 14), range(14, 18), range(18, 20)],
         [range(20, 23)],

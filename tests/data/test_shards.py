@@ -73,19 +73,19 @@ def test_the_index_describes_its_shards(written):
 
 
 def members(out: Path, index: dict, suffix: str) -> dict[str, bytes]:
-    found = {}
+    files = {}
     for shard in index["shards"]:
         with tarfile.open(out / shard["file"]) as tar:
-            found |= {m.name: tar.extractfile(m).read() for m in tar if m.name.endswith(suffix)}
-    return found
+            files |= {m.name: tar.extractfile(m).read() for m in tar if m.name.endswith(suffix)}
+    return files
 
 
 def test_shards_hold_what_packing_each_file_gives(written):
     root, out = written
     index = json.loads((out / "train.json").read_text())
-    images, told = members(out, index, ".png"), members(out, index, ".json")
-    assert len(images) == len(told) == 14
-    for name, content in told.items():
+    images, descriptions = members(out, index, ".png"), members(out, index, ".json")
+    assert len(images) == len(descriptions) == 14
+    for name, content in descriptions.items():
         record = json.loads(content)
         assert images[name.replace(".json", ".png")] == pack(FilePicture(str(root / record["source"])), [(16, 16)], 0)
         assert record["class"] == index["classes"][record["label"]] == record["source"].split("/")[0]
@@ -150,7 +150,7 @@ def bad_photos(root: Path) -> Path:
     whole = (root / "cat" / "0.png").read_bytes()
     (root / "cat" / "cut.png").write_bytes(whole[: len(whole) // 2])
     (root / "cat" / "empty.jpg").touch()
-    (root / "dog" / "text.jpg").write_text("this is no image")
+    (root / "dog" / "text.jpg").write_text("this is not an image")
     (root / "dog" / "notes.pdf").write_text("%PDF")
     Image.new("F", (20, 20)).save(root / "dog" / "float.tiff")
     (root / "dog" / "gone.png").symlink_to(root / "nowhere")
@@ -165,7 +165,7 @@ REASONS = {
     "dog/7.png": "has the same key, 'dog/7', as dog/7.jpg",
     "dog/float.tiff": "floating point",
     "dog/gone.png": "cannot be decoded: FileNotFoundError",
-    "dog/notes.pdf": "is no image",
+    "dog/notes.pdf": "is not an image",
     "dog/text.jpg": "cannot be decoded: UnidentifiedImageError",
 }
 
@@ -175,9 +175,9 @@ def test_tolerated_rejects_are_listed_with_their_reasons_and_leave_the_splits_fu
     write_splits(data(root, evaluator=6, heldout=4, rejects_tolerated=0.2), out, 1)
     for split, count in {"train": 30, "evaluator": 6, "heldout": 4}.items():
         index = json.loads((out / f"{split}.json").read_text())
-        found = {reject["path"]: reject["reason"] for reject in index["rejects"]}
-        assert list(found) == sorted(REASONS)
-        assert all(REASONS[path] in reason for path, reason in found.items())
+        reasons = {reject["path"]: reject["reason"] for reject in index["rejects"]}
+        assert list(reasons) == sorted(REASONS)
+        assert all(REASONS[path] in reason for path, reason in reasons.items())
         assert (index["count"], index["read"]) == (count, 48)
 
 

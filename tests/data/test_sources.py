@@ -13,10 +13,10 @@ def folder_data(**fields) -> Data:
 
 def test_portraits_are_listed_with_class_caption_and_attributes(tmp_path):
     data = Data(seed=3, image_size=32, train=5, evaluator=4, heldout=2)
-    found = listing(data, tmp_path)
-    assert len(found.records) == 11
-    record, person = found.records[7], portraits.portrait(3, 7)
-    assert found.classes[portraits.label(person)] == record.class_name
+    contents = listing(data, tmp_path)
+    assert len(contents.records) == 11
+    record, person = contents.records[7], portraits.portrait(3, 7)
+    assert contents.classes[portraits.label(person)] == record.class_name
     assert record.caption == portraits.caption(person)
     assert record.attributes == portraits.attributes(person)
     assert np.array_equal(np.asarray(record.picture.open()), portraits.render(person, 32))

@@ -30,14 +30,14 @@ def listed(name: str, root, split=None, download=False, seed=0):
 
 @pytest.mark.parametrize("split", [None, "train", "test"])
 def test_a_dataset_by_name_gives_its_images_and_classes(tmp_path, split):
-    found = listed("MNIST", mnist(tmp_path), split)
-    assert len(found.records) == 30
-    assert found.classes[3] == "3 - three"
-    for record in found.records:
+    listing = listed("MNIST", mnist(tmp_path), split)
+    assert len(listing.records) == 30
+    assert listing.classes[3] == "3 - three"
+    for record in listing.records:
         i = int(record.key)
         assert np.array_equal(np.asarray(record.picture.open()), DIGITS[i])
-        assert record.class_name == found.classes[LABELS[i]]
-    assert found.records[0].caption == f"a photo of a {found.records[0].class_name}"
+        assert record.class_name == listing.classes[LABELS[i]]
+    assert listing.records[0].caption == f"a photo of a {listing.records[0].class_name}"
 
 
 def test_pictures_travel_as_a_name_and_a_number(tmp_path):
@@ -56,7 +56,7 @@ def test_datasets_of_files_have_their_folders_as_classes(tmp_path):
     "name, nearest", [("CIFAR01", "CIFAR10"), ("VisionDataset", ""), ("os", ""), ("wrap_dataset_for_transforms_v2", "")]
 )
 def test_only_image_datasets_of_torchvision_are_accepted(tmp_path, name, nearest):
-    with pytest.raises(ValueError, match=f"{name}' is no image dataset of torchvision; did you mean '{nearest}"):
+    with pytest.raises(ValueError, match=f"{name}' is not an image dataset of torchvision; did you mean '{nearest}"):
         listed(name, tmp_path)
 
 
@@ -106,7 +106,7 @@ def test_a_dataset_that_keeps_no_list_of_targets_is_asked_for_each(tmp_path):
             folder.mkdir(parents=True)
             for j in range(i + 1):
                 Image.new("RGB", (4, 4), (i, j, 0)).save(folder / f"{j}.png")
-    found = listed("RenderedSST2", tmp_path)
-    assert sorted(record.class_name for record in found.records) == ["negative", "positive", "positive"]
-    for record in found.records:
-        assert found.classes[record.picture.open().getpixel((0, 0))[0]] == record.class_name
+    listing = listed("RenderedSST2", tmp_path)
+    assert sorted(record.class_name for record in listing.records) == ["negative", "positive", "positive"]
+    for record in listing.records:
+        assert listing.classes[record.picture.open().getpixel((0, 0))[0]] == record.class_name

@@ -55,13 +55,13 @@ class SampleError(ValueError):
 def list_archives(pattern: str, seed: int, scratch: Path) -> Listing:
     """All samples of the tar files that a pattern names; remote ones are fetched into the folder `scratch` first.
 
-    Raises ValueError when a file is missing, truncated or no tar, and when there is no sample at all.
+    Raises ValueError when a file is missing, truncated or not a tar, and when there is no sample at all.
     """
     records, rejects = [], []
     for number, location in enumerate(fetch.expand(pattern)):
         shard = fetch.short_name(location)
-        for found in _read_shard(fetch.local(location, scratch, number), shard):
-            (rejects if isinstance(found, Reject) else records).append(found)
+        for entry in _read_shard(fetch.local(location, scratch, number), shard):
+            (rejects if isinstance(entry, Reject) else records).append(entry)
     if not records:
         raise ValueError(
             f"data.path {pattern!r} has no usable sample" + "".join(f"; {r.path}: {r.reason}" for r in rejects[:3])
@@ -73,11 +73,11 @@ def list_archives(pattern: str, seed: int, scratch: Path) -> Listing:
 
 def _read_shard(tar: Path, shard: str) -> Iterator[Record | Reject]:
     try:
-        found = members(tar)
+        entries = members(tar)
     except ValueError as error:
         raise ValueError(f"{shard}: {error}") from error
     samples: dict[str, Sample] = {}
-    yield from _collect(found, shard, samples)
+    yield from _collect(entries, shard, samples)
     with open(tar, "rb") as file:
         for key, sample in samples.items():
             if sample.image is None:
@@ -91,9 +91,9 @@ def _read_shard(tar: Path, shard: str) -> Iterator[Record | Reject]:
                 yield Reject(f"{shard}/{name}", str(error))
 
 
-def _collect(found: list[tarfile.TarInfo], shard: str, samples: dict[str, Sample]) -> Iterator[Reject]:
+def _collect(entries: list[tarfile.TarInfo], shard: str, samples: dict[str, Sample]) -> Iterator[Reject]:
     """Sorts the members of a tar file into samples; yields those that belong to none."""
-    for member in found:
+    for member in entries:
         path = f"{shard}/{printable(member.name)}"
         if member.isdir() or PurePosixPath(member.name).name.startswith("."):
             continue
@@ -123,40 +123,40 @@ def _unsafe(member: tarfile.TarInfo) -> str | None:
     if name.startswith("/") or "\\" in name or ".." in PurePosixPath(name).parts or name[1:2] == ":":
         return "its name would lead out of the folder it is unpacked into"
     if not member.isreg() or member.issparse():
-        return "is no regular file but a link, a device or a sparse file"
-    return None if printable(name) == name else "its name is no valid UTF-8"
+        return "is not a regular file but a link, a device or a sparse file"
+    return None if printable(name) == name else "its name is not valid UTF-8"
 
 
 def _record(key: str, texts: dict[str, bytes], picture: MemberPicture, source: str) -> Record:
     """The sample as a record; class and caption are empty where it has none."""
-    told = _json(texts["json"]) if "json" in texts else {}
+    metadata = _json(texts["json"]) if "json" in texts else {}
     text = {suffix: _text(content, suffix) for suffix, content in texts.items() if suffix != "json"}
-    caption, attributes = text.get("txt") or told.get("caption") or "", told.get("attributes", {})
+    caption, attributes = text.get("txt") or metadata.get("caption") or "", metadata.get("attributes", {})
     if not isinstance(caption, str) or not isinstance(attributes, dict):
-        raise SampleError("its json has a caption that is no text, or attributes that are no object")
-    return Record(key, picture, _class_name(told, text), caption, attributes, source)
+        raise SampleError("its json has a caption that is not text, or attributes that are not an object")
+    return Record(key, picture, _class_name(metadata, text), caption, attributes, source)
 
 
 def _json(content: bytes) -> dict[str, Any]:
     try:
-        told = json.loads(content)
+        metadata = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise SampleError(f"its json cannot be read: {error}") from error
-    if not isinstance(told, dict):
-        raise SampleError("its json is no object")
-    return told
+    if not isinstance(metadata, dict):
+        raise SampleError("its json is not an object")
+    return metadata
 
 
 def _text(content: bytes, suffix: str) -> str:
     try:
         return content.decode("utf-8").strip()
     except UnicodeDecodeError as error:
-        raise SampleError(f"its {suffix} is no valid UTF-8") from error
+        raise SampleError(f"its {suffix} is not valid UTF-8") from error
 
 
-def _class_name(told: dict[str, Any], text: dict[str, str]) -> str:
+def _class_name(metadata: dict[str, Any], text: dict[str, str]) -> str:
     """The class, empty when there is none: a name, or a number as text."""
-    named = [value for value in (told.get("class"), text.get("cls"), told.get("label")) if value is not None]
+    named = [value for value in (metadata.get("class"), text.get("cls"), metadata.get("label")) if value is not None]
     if named and not isinstance(named[0], str | int):
         raise SampleError("its json has a class that is neither a name nor a number")
     return str(named[0]).strip() if named else ""

@@ -124,12 +124,12 @@ class Batches(Dataset):
 
     def __getitem__(self, update: int) -> Batch:
         chosen = self.chosen(update)
-        found = {"images": self.pictures(chosen)}
+        batch = {"images": self.pictures(chosen)}
         if self.labels is not None:
-            found["label"] = self.labels[chosen]
+            batch["label"] = self.labels[chosen]
         for rows in self.stored.values():
-            found |= rows.read(chosen.tolist())
-        return found
+            batch |= rows.read(chosen.tolist())
+        return batch
 
     def starting_at(self, update: int, workers: int) -> Iterator[Batch]:
         """Batches from the given update on, decoded ahead by worker processes when the set is not in memory."""

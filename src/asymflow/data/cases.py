@@ -51,19 +51,19 @@ def edits(data: ShardReader, count: int, seed: int) -> list[Edit]:
 
     Raises ValueError when too few images have one.
     """
-    found: list[Edit] = []
+    chosen: list[Edit] = []
     for image in range(len(data)):
         record = data.record(image)
         person = portrait_of(record["source"])
         edit = _of_words(image, record["caption"]) if person is None else _of_attribute(image, person, record, seed)
-        if edit and len(found) < count:
-            found.append(edit)
-    if len(found) < count:
+        if edit and len(chosen) < count:
+            chosen.append(edit)
+    if len(chosen) < count:
         raise ValueError(
-            f"{data.path}: {len(found)} captions can be edited, but suite.edits asks for {count}; lower it, or describe the"
+            f"{data.path}: {len(chosen)} captions can be edited, but suite.edits asks for {count}; lower it, or describe the"
             f" images with words such as {', '.join(before for before, _ in WORDS)}"
         )
-    return found
+    return chosen
 
 
 def _of_attribute(image: int, person: portraits.Portrait, record: dict[str, Any], seed: int) -> Edit | None:
@@ -90,14 +90,14 @@ def _of_words(image: int, caption: str) -> Edit | None:
 
 def listed(config: Config, edits: list[Edit]) -> list[Case]:
     """All cases, kind by kind. Those of one kind have noises of their own; an edit has its original's."""
-    found = [Case("text", i, i, i, TEXT) for i in range(config.texts)]
-    found += [Case("reconstruction", i, i, i, ALL) for i in range(config.reconstructions)]
-    found += [Case("swap", i + 1, i, i, ALL) for i in range(config.swaps)]
-    found += [Case("original", edit.image, edit.image, i, ALL) for i, edit in enumerate(edits)]
-    found += [Case("edited", edit.image, edit.image, i, ALL, edit=i) for i, edit in enumerate(edits)]
-    found += [Case("told", edit.image, edit.image, i, TEXT) for i, edit in enumerate(edits)]
-    found += [Case("retold", edit.image, edit.image, i, TEXT, edit=i) for i, edit in enumerate(edits)]
-    return found + [Case("memory", i, i, i, TEXT, source="train") for i in range(config.memories)]
+    cases = [Case("text", i, i, i, TEXT) for i in range(config.texts)]
+    cases += [Case("reconstruction", i, i, i, ALL) for i in range(config.reconstructions)]
+    cases += [Case("swap", i + 1, i, i, ALL) for i in range(config.swaps)]
+    cases += [Case("original", edit.image, edit.image, i, ALL) for i, edit in enumerate(edits)]
+    cases += [Case("edited", edit.image, edit.image, i, ALL, edit=i) for i, edit in enumerate(edits)]
+    cases += [Case("told", edit.image, edit.image, i, TEXT) for i, edit in enumerate(edits)]
+    cases += [Case("retold", edit.image, edit.image, i, TEXT, edit=i) for i, edit in enumerate(edits)]
+    return cases + [Case("memory", i, i, i, TEXT, source="train") for i in range(config.memories)]
 
 
 def conditions(cases: list[Case], sources: Mapping[str, tuple[RowReader, RowReader]], edited: Rows) -> Rows:
@@ -105,9 +105,14 @@ def conditions(cases: list[Case], sources: Mapping[str, tuple[RowReader, RowRead
     rows = []
     for case in cases:
         captions, images = sources[case.source]
-        told = captions.read([case.caption]) if case.edit < 0 else {k: v[[case.edit]] for k, v in edited.items()}
+        caption = captions.read([case.caption]) if case.edit < 0 else {k: v[[case.edit]] for k, v in edited.items()}
         seen = images.read([case.image])
         rows.append(
-            {"text": told["text"], "mask": told["mask"], "embedding": seen["embedding"], "patches": seen["patches"]}
+            {
+                "text": caption["text"],
+                "mask": caption["mask"],
+                "embedding": seen["embedding"],
+                "patches": seen["patches"],
+            }
         )
     return concatenated(rows)

@@ -34,8 +34,8 @@ def expand(pattern: str) -> list[str]:
         names = list(braceexpand(pattern))
     except UnbalancedBracesError as error:
         raise ValueError(f"data.path {pattern!r} has a brace without its partner") from error
-    found = [path for name in names for path in _matches(name)]
-    return list(dict.fromkeys(found))  # a file that two alternatives name is read once
+    paths = [path for name in names for path in _matches(name)]
+    return list(dict.fromkeys(paths))  # a file that two alternatives name is read once
 
 
 def _matches(name: str) -> list[str]:
@@ -72,7 +72,7 @@ def local(location: str, folder: Path, number: int) -> Path:
         with gzip.open(tar) as stream, atomic(unpacked) as temporary:
             _copy(stream, temporary)
     except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{short_name(location)} is no complete gzip file: {error}") from error
+        raise ValueError(f"{short_name(location)} is not a complete gzip file: {error}") from error
     return unpacked
 
 

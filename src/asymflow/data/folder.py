@@ -3,7 +3,7 @@
 The class is the first subfolder below the root, however deep the image lies in it; images in the root itself form one
 class named after the root. A caption is the text file with the image's name (`cat/3.txt` for `cat/3.jpg`), else what a
 `.jsonl` file in any folder says with {"file": path from that folder, "caption": ..., "attributes": {...}}, else "a
-photo of a {class}". Hidden files are left alone; every other file that is no image is a reject.
+photo of a {class}". Hidden files are left alone; every other file that is not an image is a reject.
 """
 
 import json
@@ -48,8 +48,8 @@ def list_folder(path: str, seed: int) -> Listing:
         raise ValueError(f"data.path {path!r} is not a folder (looked in {Path.cwd()})")
     contents = _scan(root)
     if not contents.images:
-        found = f"none of its {len(contents.rejects)} files is an image" if contents.rejects else "it is empty"
-        raise ValueError(f"folder {path!r} has no images: {found}; expected one subfolder of images per class")
+        reason = f"none of its {len(contents.rejects)} files is an image" if contents.rejects else "it is empty"
+        raise ValueError(f"folder {path!r} has no images: {reason}; expected one subfolder of images per class")
     rejects = contents.rejects
     captions = dict(_table_captions(root, contents, rejects))
     records, duplicates = unique(_records(root, contents, captions, rejects))
@@ -76,7 +76,7 @@ def _unreadable(error: OSError) -> None:
 def _sort_in(contents: Contents, path: Path) -> None:
     suffix = path.suffix.lower()
     if printable(str(path)) != str(path):
-        contents.rejects.append(Reject(printable(str(path)), "its name is no valid UTF-8"))
+        contents.rejects.append(Reject(printable(str(path)), "its name is not valid UTF-8"))
     elif suffix in SUFFIXES:
         contents.images.append(path)
     elif suffix == ".txt":
@@ -85,31 +85,31 @@ def _sort_in(contents: Contents, path: Path) -> None:
         contents.tables.append(path)
     else:
         contents.rejects.append(
-            Reject(str(path), "is no image: its name ends in none of " + " ".join(sorted(SUFFIXES)))
+            Reject(str(path), "is not an image: its name ends in none of " + " ".join(sorted(SUFFIXES)))
         )
 
 
 def _records(root: Path, contents: Contents, captions: dict[Path, dict], rejects: list[Reject]) -> Iterator[Record]:
     for path in contents.images:
         class_name = path.parts[0] if len(path.parts) > 1 else root.resolve().name
-        told = captions.get(path, {})
-        caption = told.get("caption")
+        entry = captions.get(path, {})
+        caption = entry.get("caption")
         if text := contents.texts.get(path.with_suffix("")):
             try:
                 caption = (root / text).read_text(encoding="utf-8").strip()
             except UnicodeDecodeError:
-                rejects.append(Reject(str(text), "its caption is no valid UTF-8, so the image is left out"))
+                rejects.append(Reject(str(text), "its caption is not valid UTF-8, so the image is left out"))
                 continue
         # macOS stores accents in another form of Unicode than Linux; the split must not depend on that.
         key = unicodedata.normalize("NFC", path.with_suffix("").as_posix())
         picture = FilePicture(str(root / path))
         caption = caption or default_caption(class_name)  # an empty caption counts as none
-        yield Record(key, picture, class_name, caption, told.get("attributes", {}), path.as_posix())
+        yield Record(key, picture, class_name, caption, entry.get("attributes", {}), path.as_posix())
 
 
 def _table_captions(root: Path, contents: Contents, rejects: list[Reject]) -> Iterator[tuple[Path, dict[str, Any]]]:
     """The entries of all JSONL files by image; lines that cannot be used are rejects."""
-    images, told = set(contents.images), {}
+    images, described = set(contents.images), {}
     for table in contents.tables:
         for number, line in enumerate((root / table).read_bytes().splitlines(), start=1):
             if not line.strip():
@@ -122,20 +122,22 @@ def _table_captions(root: Path, contents: Contents, rejects: list[Reject]) -> It
                 rejects.append(Reject(place, 'expected one object per line, {"file": "cat/1.jpg", "caption": "a cat"}'))
                 continue
             if image not in images:
-                wrong = f"names {entry['file']!r}, which is no image here (paths start at the JSONL file's own folder)"
-            elif image in told:
-                wrong = f"names {entry['file']!r} again, after {told[image]}"
+                wrong = (
+                    f"names {entry['file']!r}, which is not an image here (paths start at the JSONL file's own folder)"
+                )
+            elif image in described:
+                wrong = f"names {entry['file']!r} again, after {described[image]}"
             if wrong:
                 rejects.append(Reject(place, wrong))
                 continue
-            told[image] = place
+            described[image] = place
             yield image, entry
 
 
 def _wrong_entry(entry: dict[str, Any]) -> str | None:
     if not isinstance(entry.get("caption"), str):
-        return "has no caption, or one that is no text"
-    return None if isinstance(entry.get("attributes", {}), dict) else "has attributes that are no object"
+        return "has no caption, or one that is not text"
+    return None if isinstance(entry.get("attributes", {}), dict) else "has attributes that are not an object"
 
 
 def _empty_classes(root: Path, contents: Contents) -> Iterator[Reject]:

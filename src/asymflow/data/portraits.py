@@ -78,7 +78,7 @@ class Portrait:
     def __post_init__(self):
         for name, values in ATTRIBUTES.items():
             if getattr(self, name) not in values:
-                raise ValueError(_unknown(f"value of the portrait attribute {name}", getattr(self, name), values))
+                raise ValueError(_unknown(f"a value of the portrait attribute {name}", getattr(self, name), values))
 
 
 def portrait(seed: int, index: int) -> Portrait:
@@ -177,10 +177,10 @@ def _checked(size: int) -> int:
 
 def _check_attribute(name: str) -> None:
     if name not in ATTRIBUTES:
-        raise ValueError(_unknown("attribute of a portrait", name, ATTRIBUTES))
+        raise ValueError(_unknown("an attribute of a portrait", name, ATTRIBUTES))
 
 
-def _unknown(what: str, found: str, valid: Collection[str]) -> str:
-    near = get_close_matches(str(found), valid, n=1)
+def _unknown(what: str, given: str, valid: Collection[str]) -> str:
+    near = get_close_matches(str(given), valid, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ";"
-    return f"{found!r} is no {what}{hint} Choose one of {', '.join(valid)}"
+    return f"{given!r} is not {what}{hint} Choose one of {', '.join(valid)}"

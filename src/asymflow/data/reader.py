@@ -47,24 +47,26 @@ class Bucket(NamedTuple):
 class ShardReader:
     """The images of one split, by number: `reader[i]` is (image, label).
 
-    Raises ValueError when the index is none, or a shard is missing, cut, or holds another number of samples than it
+    Raises ValueError when the file is not an index, or a shard is missing, cut, or holds another number of samples than it
     should.
     """
 
     def __init__(self, index: Path | str):
         self.path = Path(index)
-        told = _read_index(self.path)
-        self.split: str = told["split"]
-        self.source: str = told["source"]
-        self.image_size: int = told["image_size"]  # pixels
-        self.classes: list[str] = told["classes"]
-        self.class_counts: list[int] = told["class_counts"]
-        self._checksums = {self.path.parent / shard["file"]: shard["sha256"] for shard in told["shards"]}
+        description = _read_index(self.path)
+        self.split: str = description["split"]
+        self.source: str = description["source"]
+        self.image_size: int = description["image_size"]  # pixels
+        self.classes: list[str] = description["classes"]
+        self.class_counts: list[int] = description["class_counts"]
+        self._checksums = {self.path.parent / shard["file"]: shard["sha256"] for shard in description["shards"]}
         square = [self.image_size, self.image_size]
-        self._places = [place for shard in told["shards"] for place in _places(self.path, {"shape": square} | shard)]
-        if len(self._places) != told["count"]:
+        self._places = [
+            place for shard in description["shards"] for place in _places(self.path, {"shape": square} | shard)
+        ]
+        if len(self._places) != description["count"]:
             raise ValueError(
-                f"{self.path}: its shards hold {len(self._places)} samples, but its count is {told['count']}"
+                f"{self.path}: its shards hold {len(self._places)} samples, but its count is {description['count']}"
             )
 
     def __len__(self) -> int:
@@ -96,11 +98,11 @@ class ShardReader:
     @cached_property
     def buckets(self) -> list[Bucket]:
         """The images by shape, in the order of their numbers; a single bucket where all are squares."""
-        found, start = [], 0
+        buckets, start = [], 0
         for shape, places in groupby(place.shape for place in self._places):
-            found.append(Bucket(range(start, start + sum(1 for _ in places)), shape))
-            start = found[-1].numbers.stop
-        return found
+            buckets.append(Bucket(range(start, start + sum(1 for _ in places)), shape))
+            start = buckets[-1].numbers.stop
+        return buckets
 
     def images(self, indices: Sequence[int]) -> UInt8[Tensor, "b 3 h w"]:
         """The images with the given numbers, in this order, 0 to 255, as squares of `image_size`.
@@ -137,9 +139,9 @@ class ShardReader:
     def verify(self) -> None:
         """Compares all shards with the checksums in the index. Raises ValueError for the first that differs."""
         for shard, expected in self._checksums.items():
-            if (found := sha256(shard)) != expected:
+            if (digest := sha256(shard)) != expected:
                 raise ValueError(
-                    f"{shard} has the SHA-256 {found}, but {self.path} says {expected}; run stage shard again"
+                    f"{shard} has the SHA-256 {digest}, but {self.path} says {expected}; run stage shard again"
                 )
 
 
@@ -150,15 +152,15 @@ def parts(numbers: range, size: int) -> list[range]:
 
 def _read_index(path: Path) -> dict[str, Any]:
     try:
-        told = json.loads(path.read_bytes())
+        index = json.loads(path.read_bytes())
     except OSError as error:
         raise ValueError(f"the index {path} cannot be read ({error.strerror}); stage shard writes it") from error
     except ValueError as error:
-        raise ValueError(f"{path} is no index of shards: {error}") from error
-    missing = [key for key in KEYS if not isinstance(told, dict) or key not in told]
+        raise ValueError(f"{path} is not an index of shards: {error}") from error
+    missing = [key for key in KEYS if not isinstance(index, dict) or key not in index]
     if missing:
-        raise ValueError(f"{path} is no index of shards: it lacks {', '.join(missing)}")
-    return told
+        raise ValueError(f"{path} is not an index of shards: it lacks {', '.join(missing)}")
+    return index
 
 
 def _places(index: Path, shard: dict[str, Any]) -> list[Place]:
@@ -169,14 +171,14 @@ def _places(index: Path, shard: dict[str, Any]) -> list[Place]:
     path = index.parent / name
     if not path.is_file():
         raise ValueError(f"{index} lists the shard {path}, which does not exist; run stage shard again")
-    found = {member.name: (member.offset_data, member.size) for member in members(path)}
-    keys = sorted(name.removesuffix(".png") for name in found if name.endswith(".png"))
-    if len(keys) != shard["count"] or set(found) != {f"{key}{suffix}" for key in keys for suffix in (".png", ".json")}:
+    spans = {member.name: (member.offset_data, member.size) for member in members(path)}
+    keys = sorted(name.removesuffix(".png") for name in spans if name.endswith(".png"))
+    if len(keys) != shard["count"] or set(spans) != {f"{key}{suffix}" for key in keys for suffix in (".png", ".json")}:
         raise ValueError(
-            f"{path} holds {len(keys)} images among {len(found)} members, but {index} says {shard['count']} images with"
+            f"{path} holds {len(keys)} images among {len(spans)} members, but {index} says {shard['count']} images with"
             " one JSON each; run stage shard again"
         )
-    return [Place(path, found[f"{key}.png"], found[f"{key}.json"], tuple(shard["shape"])) for key in keys]
+    return [Place(path, spans[f"{key}.png"], spans[f"{key}.json"], tuple(shard["shape"])) for key in keys]
 
 
 def _square(image: Image.Image, size: int) -> Image.Image:

@@ -52,7 +52,7 @@ def default_caption(class_name: str) -> str:
 
 
 def printable(path: str) -> str:
-    """The path with bytes that are no UTF-8 written out, so that any file name can be shown and stored."""
+    """The path with bytes that are not UTF-8 written out, so that any file name can be shown and stored."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 

@@ -64,13 +64,13 @@ class RowReader:
     """Rows by number; kept in memory where they fit."""
 
     def __init__(self, index: Path):
-        told = json.loads(index.read_text())
-        self.told: dict[str, Any] = told  # what the index says, with what its writer described
-        self.path, self.files = index, [index.parent / shard["file"] for shard in told["shards"]]
-        self.ends = list(accumulate(shard["count"] for shard in told["shards"]))
-        self.shapes: dict[str, tuple[int, ...]] = {name: tuple(shape) for name, shape in told["shapes"].items()}
-        self.shared = floats(tensors.load(_shared(index))) if told["shared"] else {}
-        self._grids = [tuple(shard["grid"]) for shard in told["shards"] if "grid" in shard]
+        description = json.loads(index.read_text())
+        self.description: dict[str, Any] = description  # what the index says, with what its writer described
+        self.path, self.files = index, [index.parent / shard["file"] for shard in description["shards"]]
+        self.ends = list(accumulate(shard["count"] for shard in description["shards"]))
+        self.shapes: dict[str, tuple[int, ...]] = {name: tuple(shape) for name, shape in description["shapes"].items()}
+        self.shared = floats(tensors.load(_shared(index))) if description["shared"] else {}
+        self._grids = [tuple(shard["grid"]) for shard in description["shards"] if "grid" in shard]
         small = sum(file.stat().st_size for file in self.files) <= MEMORY_BYTES
         self._memory = concatenated(map(tensors.load, self.files)) if small and len(set(self._grids)) <= 1 else None
 

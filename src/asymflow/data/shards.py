@@ -88,10 +88,10 @@ def write_splits(data: Data, out_dir: Path, processes: int) -> None:
     out_dir.mkdir(parents=True, exist_ok=True)
     _clear(out_dir)
     with TemporaryDirectory(dir=out_dir, prefix=SCRATCH) as scratch:
-        found = listing(data, Path(scratch))
-        check_rejects(found.rejects, len(found.records) + len(found.rejects), data)
-        counts = split_counts(data, len(found.records))
-        images, indexes = Images(found.records, data, processes), {}
+        contents = listing(data, Path(scratch))
+        check_rejects(contents.rejects, len(contents.records) + len(contents.rejects), data)
+        counts = split_counts(data, len(contents.records))
+        images, indexes = Images(contents.records, data, processes), {}
         with (
             closing(images.squares()) as squares,
             closing(images.shaped()) as shaped,
@@ -99,12 +99,16 @@ def write_splits(data: Data, out_dir: Path, processes: int) -> None:
         ):
             for split, count in counts.items():
                 usable = squares if data.shapes and split != "train" else shaped
-                indexes[split] = _write_split(out_dir, split, islice(usable, count), found.classes, data, progress)
+                indexes[split] = _write_split(out_dir, split, islice(usable, count), contents.classes, data, progress)
     check_rejects(images.rejects, images.opened, data)
-    rejects = sorted(map(asdict, found.rejects + images.rejects), key=lambda reject: (reject["path"], reject["reason"]))
+    rejects = sorted(
+        map(asdict, contents.rejects + images.rejects), key=lambda reject: (reject["path"], reject["reason"])
+    )
     for split, index in indexes.items():
         print(f"{split}: {index['count']} of {counts[split]} images, {len(rejects)} rejects", file=sys.stderr)
-        _write_json(out_dir / f"{split}.json", index | {"rejects": rejects, "read": images.opened + len(found.rejects)})
+        _write_json(
+            out_dir / f"{split}.json", index | {"rejects": rejects, "read": images.opened + len(contents.rejects)}
+        )
 
 
 def check_rejects(rejects: list[Reject], of: int, data: Data) -> None:
@@ -154,7 +158,7 @@ def _write_split(
             add[shape](_description(record, label), png)
             class_counts[label] += 1
             progress.advance(1)
-    told = {shape: {"shape": shape} if data.shapes else {} for shape in entries}
+    shapes = {shape: {"shape": shape} if data.shapes else {} for shape in entries}
     return {
         "split": split,
         "image_size": data.image_size,
@@ -162,7 +166,7 @@ def _write_split(
         "count": class_counts.total(),
         "classes": classes,
         "class_counts": [class_counts[label] for label in range(len(classes))],
-        "shards": [entry | told[shape] for shape, own in entries.items() for entry in own],
+        "shards": [entry | shapes[shape] for shape, own in entries.items() for entry in own],
     }
 
 
@@ -183,7 +187,7 @@ def _shard(out_dir: Path, entry: dict, first: int) -> Iterator[Callable[[bytes, 
 
 def _description(record: Record, label: int) -> bytes:
     """The JSON member that stands beside an image."""
-    told = {
+    description = {
         "label": label,
         "class": record.class_name,
         "caption": record.caption,
@@ -191,7 +195,7 @@ def _description(record: Record, label: int) -> bytes:
         "source": record.source,
         "named": record.named,
     }
-    return json.dumps(told).encode()
+    return json.dumps(description).encode()
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:

@@ -58,8 +58,8 @@ def _portrait_record(seed: int, index: int, size: int) -> Record:
 
 def portrait_of(source: str) -> Portrait | None:
     """The portrait that a sample was drawn from, by what it says of its source; None for all other images."""
-    found = re.fullmatch(r"portrait (\d+)/(\d+)", source)
-    return portraits.portrait(int(found[1]), int(found[2])) if found else None
+    match = re.fullmatch(r"portrait (\d+)/(\d+)", source)
+    return portraits.portrait(int(match[1]), int(match[2])) if match else None
 
 
 def split_counts(data: Data, available: int) -> dict[str, int]:

@@ -64,19 +64,21 @@ class Suite:
 
     def save(self, path: Path) -> None:
         """Writes the suite."""
-        told = {"cases": [asdict(case) for case in self.cases], "edits": self.edits, "kind": "suite"}
-        told |= {"image_size": self.image_size, "split": self.split}
+        description = {"cases": [asdict(case) for case in self.cases], "edits": self.edits, "kind": "suite"}
+        description |= {"image_size": self.image_size, "split": self.split}
         images = {"wanted": self.wanted, "content": self.content}
-        tensors.save(path, stored(self.rows) | stored({"empty": self.empty}) | images, told)
+        tensors.save(path, stored(self.rows) | stored({"empty": self.empty}) | images, description)
 
     @classmethod
     def load(cls, path: Path) -> "Suite":
         """The suite in a file of stage suite. Raises ValueError for any other file."""
-        told, _ = tensors.describe(path)
-        if told.get("kind") != "suite":
-            raise ValueError(f"{path} holds a {told.get('kind')!r}, not a validation suite; stage suite writes one")
-        found = tensors.load(path)
-        listed = [Case(**case | {"shown": tuple(case["shown"])}) for case in told["cases"]]
-        wanted, content, empty = (found.pop(name) for name in ("wanted", "content", "empty"))
-        size, split = told["image_size"], told["split"]
-        return cls(listed, told["edits"], floats(found), empty.float(), wanted, content, size, split)
+        description, _ = tensors.describe(path)
+        if description.get("kind") != "suite":
+            raise ValueError(
+                f"{path} holds a {description.get('kind')!r}, not a validation suite; stage suite writes one"
+            )
+        loaded = tensors.load(path)
+        listed = [Case(**case | {"shown": tuple(case["shown"])}) for case in description["cases"]]
+        wanted, content, empty = (loaded.pop(name) for name in ("wanted", "content", "empty"))
+        size, split = description["image_size"], description["split"]
+        return cls(listed, description["edits"], floats(loaded), empty.float(), wanted, content, size, split)

@@ -62,7 +62,7 @@ def _dataset(name: str, root: str, split: str | None, *, download: bool) -> Any:
     known = [known for known in datasets.__all__ if _is_dataset(getattr(datasets, known), datasets.VisionDataset)]
     if name not in known:
         nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)
-        raise ValueError(f"data.name {name!r} is no image dataset of torchvision; did you mean {nearest[0]!r}?")
+        raise ValueError(f"data.name {name!r} is not an image dataset of torchvision; did you mean {nearest[0]!r}?")
     factory = getattr(datasets, name)
     parameters = inspect.signature(factory).parameters
     options = _split_option(name, split, parameters)

@@ -76,7 +76,7 @@ def main() -> None:
     print(what, flush=True)
     kept = averages.build(arm.training.averages, trained(model.network))
     captions = stored.get("captions")
-    run = Run(arguments, arm, reader, shapes, lift, model, kept, captions.told["reader"] if captions else None)
+    run = Run(arguments, arm, reader, shapes, lift, model, kept, captions.description["reader"] if captions else None)
     empty = captions.shared["empty"].to(here.device) if captions else None
     result = train(
         minimised, batches, arm.training, here, draw=partial(draw, arm=arm, empty=empty), optimiser=optimiser, averages=kept,
