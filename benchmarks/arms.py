@@ -105,7 +105,7 @@ def measure(arguments: argparse.Namespace) -> dict:
 
 def made(arm: Arm, here: machine.Machine) -> objective.Objective:
     """The objective of an arm with random weights, a random subspace and lift, and untrained judges."""
-    told, patches = arm.conditions.told, (SIDE // arm.representation.patch_size) ** 2
+    told, patches = arm.conditions.modalities, (SIDE // arm.representation.patch_size) ** 2
     shapes = Shapes(
         classes=10 if "class" in told else 0,
         caption=(WORDS, TEXT) if "caption" in told else (0, 0),

@@ -178,7 +178,7 @@ class Plan:
             "subspace": [] if latent or arm.lifted else paths.subspace(arm.target.basis, colour, patch),
             "pca": paths.subspace("pca", colour, patch) if arm.start.pca else [],
             "lift": paths.lift(colour, patch) if latent or arm.lifted else [],
-            "captions": paths.captions(self.reader_of(arm), "train") if "caption" in arm.conditions.told else [],
+            "captions": paths.captions(self.reader_of(arm), "train") if "caption" in arm.conditions.modalities else [],
             "images": paths.images(patch, "train") if arm.needs_embedded_images else [],
             "latents": paths.latents(patch, "train") if arm.needs_latents else [],
             "start": paths.run("model", arm.start.run, wildcards.seed) if arm.start.run else [],

@@ -67,7 +67,7 @@ def _asked(
     run: Run, told: dict, paths: Paths, settings: Sampling, arguments: argparse.Namespace
 ) -> tuple[Condition, str]:
     """What is asked for: the given classes, captions or cases; where nothing is given, all classes or the first captions."""
-    knows = run.arm.conditions.told
+    knows = run.arm.conditions.modalities
     for name, given in (("class", arguments.classes), ("caption", arguments.captions), ("caption", arguments.cases)):
         if given and name not in knows:
             raise SystemExit(f"{arguments.run} is not told any {name}; it is told {', '.join(knows) or 'nothing'}")
@@ -86,7 +86,7 @@ def _caption(
     captions = arguments.captions
     if not captions:
         raise SystemExit(
-            f"{arguments.run} is told {', '.join(run.arm.conditions.told) or 'nothing'}: give --captions or --cases"
+            f"{arguments.run} is told {', '.join(run.arm.conditions.modalities) or 'nothing'}: give --captions or --cases"
         )
     texts = [captions[i % len(captions)] for i in range(max(settings.count, len(captions)))]
     config = Embeddings.model_validate(told["reader"]["embeddings"])

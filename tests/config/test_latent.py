@@ -47,7 +47,8 @@ def test_the_name_of_a_gated_model_is_no_folder_and_the_way_to_one_is_told(tmp_p
     monkeypatch.chdir(tmp_path)
     text = mistake("black-forest-labs/FLUX.2-klein-base-9B")
     assert (
-        f"latent.model is 'black-forest-labs/FLUX.2-klein-base-9B', which is no folder (looked in {tmp_path})" in text
+        f"latent.model is 'black-forest-labs/FLUX.2-klein-base-9B', which is not a folder (looked in {tmp_path})"
+        in text
     )
     assert "expected a folder with a whole FLUX.2 klein" in text and "it is gated: accept its licence" in text
     assert "hf download black-forest-labs/FLUX.2-klein-base-9B --local-dir FOLDER" in text
@@ -77,8 +78,8 @@ def test_a_download_that_was_interrupted_is_noticed(folder):
     part = folder / "transformer"
     shards = [f"diffusion_pytorch_model-0000{i}-of-00002.safetensors" for i in (1, 2)]
     (part / "diffusion_pytorch_model.safetensors").rename(part / shards[0])
-    told = {"weight_map": {"a.weight": shards[0], "b.weight": shards[1]}}
-    (part / "diffusion_pytorch_model.safetensors.index.json").write_text(json.dumps(told))
+    index = {"weight_map": {"a.weight": shards[0], "b.weight": shards[1]}}
+    (part / "diffusion_pytorch_model.safetensors.index.json").write_text(json.dumps(index))
     assert f"which lacks transformer/{shards[1]}; expected" in mistake(folder)
 
 

@@ -56,9 +56,9 @@ def test_arms_of_prx_tg_differ_from_their_reference_in_one_part():
 
 
 def test_what_an_arm_may_be_told_is_what_some_way_shows_in_one_order():
-    told = load(DEFAULT).arms["prx_d"].conditions.told
-    assert told == ("caption", "embedding", "patches", "joints")
-    assert Conditions(shown=[{"share": 1.0}]).told == ()
+    modalities = load(DEFAULT).arms["prx_d"].conditions.modalities
+    assert modalities == ("caption", "embedding", "patches", "joints")
+    assert Conditions(shown=[{"share": 1.0}]).modalities == ()
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_what_an_arm_may_be_told_is_what_some_way_shows_in_one_order():
         ),
         (
             {"studies": {"rank_sweep": {"samplings": ["captions"]}}},
-            "with setting 'captions', which asks for captions, but the arm is told class; ask for something else",
+            "with setting 'captions', which asks for captions, but the arm is conditioned on class; ask for something else",
         ),
         (
             {"studies": {"rank_sweep": {"judges": ["distribution", "suite"]}}},
@@ -238,7 +238,7 @@ def test_any_network_takes_any_conditions_and_any_target(tmp_path):
         },
     )  # fmt: skip
     assert loaded.arms["nano"].network.kind == "nanodit" and loaded.arms["nano"].start.pca == 192
-    assert loaded.arms["told"].conditions.told == ("caption", "embedding", "patches", "joints")
+    assert loaded.arms["told"].conditions.modalities == ("caption", "embedding", "patches", "joints")
 
 
 def test_a_field_that_may_be_left_out_is_left_out_by_default():

@@ -12,7 +12,7 @@ from asymflow.data.colour import from_rgb
 from asymflow.flow.path import interpolate
 from asymflow.models.condition import Condition
 from asymflow.subspace.patches import CHANNEL_FIRST, patchify
-from asymflow.training.example import Example, draw, seed_step, shown, told
+from asymflow.training.example import Example, condition_parts, draw, seed_step, shown
 
 B, PATCH, GRID = 8, 8, (3, 5)
 N, CPU = GRID[0] * GRID[1], torch.device("cpu")
@@ -210,7 +210,7 @@ def test_an_arm_is_told_what_its_law_shows_and_nothing_else(name):
         "patches": ["patches"],
     }
     conditions = Conditions.model_validate({"shown": [{"share": 0.5}, {"share": 0.5, "what": [name]}]})
-    found = told(batch(), conditions, EMPTY)
+    found = condition_parts(batch(), conditions, EMPTY)
     assert sorted(found) == sorted(tensors[name])
     for key, value in found.items():
         assert torch.equal(value, EMPTY if key == "empty" else batch()[key])

@@ -31,7 +31,7 @@ class Arm(Section):
     """What maps noisy tokens, noise level and condition to tokens."""
 
     conditions: Conditions = Conditions()
-    """What the network is told."""
+    """What the network is conditioned on."""
 
     target: Target = Target()
     """What the network predicts."""
@@ -60,7 +60,7 @@ class Arm(Section):
         """Whether training sees what stage embed_images stored."""
         losses = self.losses
         stored = losses.places or (losses.alignment and losses.alignment.teacher == "embedded")
-        return bool(stored or {"embedding", "patches"} & set(self.conditions.told))
+        return bool(stored or {"embedding", "patches"} & set(self.conditions.modalities))
 
     @model_validator(mode="after")
     def _possible(self) -> "Arm":

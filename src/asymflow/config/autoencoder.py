@@ -38,7 +38,7 @@ class Autoencoder(Section):
     """Decides initial weights, order and noise."""
 
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
-    """Precision inside the network; auto takes bfloat16 where this machine multiplies it clearly faster."""
+    """Precision inside the network; auto takes bfloat16 where the processor or GPU has instructions for it."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Autoencoder":

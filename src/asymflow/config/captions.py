@@ -16,7 +16,7 @@ class Captions(Section):
     """What it is asked of each image."""
 
     tokens: PositiveInt = 96
-    """Most tokens of an answer."""
+    """Maximum tokens of an answer."""
 
     batch: PositiveInt = 8
     """Images described together."""

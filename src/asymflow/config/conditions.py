@@ -1,4 +1,4 @@
-"""What a network is told about an image, and how often each part of it is shown in training."""
+"""What a network is conditioned on, and how often each part of it is shown in training."""
 
 from typing import Literal, get_args
 
@@ -28,15 +28,15 @@ class Conditions(Section):
     """A law of what is shown: one draw for each image of a batch, in the order of the list."""
 
     shown: tuple[Shown, ...] = (Shown(share=0.1), Shown(share=0.9, what=("class",)))
-    """Ways to show conditions; their shares add up to 1. What none of them shows, the network is never told. Guidance needs a
+    """Ways to show conditions; their shares add up to 1. What none of them shows, the network never sees. Guidance needs a
     share that shows nothing, or there is nothing to guide away from."""
 
     joints: NonNegativeInt = 0
-    """Body joints that the network can be told; prx-tg has 133. Nothing here detects them, so all are taken as undetected."""
+    """Body joints that the network can be conditioned on; prx-tg has 133. Nothing here detects them: all count as undetected."""
 
     @property
-    def told(self) -> tuple[Modality, ...]:
-        """Everything that the network may be told, in the order of MODALITIES."""
+    def modalities(self) -> tuple[Modality, ...]:
+        """Everything that the network may be conditioned on, in the order of MODALITIES."""
         return tuple(name for name in MODALITIES if any(name in way.what for way in self.shown))
 
     @model_validator(mode="after")

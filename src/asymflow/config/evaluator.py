@@ -38,7 +38,7 @@ class Evaluator(Section):
     """Attention heads of the text tower."""
 
     context_length: PositiveInt = 77
-    """Most tokens of a caption, start and end included; longer ones are cut. No room is kept that no caption needs."""
+    """Maximum tokens of a caption, start and end included; longer ones are cut. The context is no longer than captions need."""
 
     embedding: PositiveInt = 128
     """Dimensions of the space that images and captions share."""
@@ -47,7 +47,7 @@ class Evaluator(Section):
     """Images seen in training, repetitions included."""
 
     batch: PositiveInt = 64
-    """Images per update; a caption is told from those of the other images in the batch."""
+    """Images per update; each caption is contrasted with those of the other images in the batch."""
 
     lr: PositiveFloat = 1e-3
     """Highest learning rate; it rises over the first tenth of the training and falls to zero along a cosine."""
@@ -62,13 +62,13 @@ class Evaluator(Section):
     """Weight of the mean cross-entropy of the attributes, where the data has them."""
 
     shift: NonNegativeInt = 4
-    """Augmentation: most pixels that an image is moved by, along each axis. Nothing is mirrored: captions know left."""
+    """Augmentation: maximum shift of an image in pixels, along each axis. Nothing is mirrored: captions know left."""
 
     brightness: NonNegativeFloat = 0.1
-    """Augmentation: most change of contrast and of brightness, of a range of 1."""
+    """Augmentation: maximum change of contrast and of brightness, on a range of 1."""
 
     noise: NonNegativeFloat = 0.01
-    """Augmentation: standard deviation of added noise, of a range of 1."""
+    """Augmentation: standard deviation of added noise, on a range of 1."""
 
     probe_penalty: PositiveFloat = 1e-3
     """Squared-norm penalty of the linear classifiers on the finished features."""
@@ -77,7 +77,7 @@ class Evaluator(Section):
     """Decides initial weights, order and augmentation."""
 
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
-    """Precision of training; auto takes bfloat16 where it is clearly faster here. Features are always float32."""
+    """Precision of training; auto takes bfloat16 where the processor or GPU has instructions for it. Features are float32."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Evaluator":

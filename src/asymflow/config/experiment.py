@@ -71,12 +71,12 @@ def asked(arm: Arm, sampling: Sampling) -> Literal["classes", "captions", "cases
     """What is asked for when an arm is sampled under a setting."""
     if sampling.asks != "own":
         return sampling.asks
-    told = arm.conditions.told
-    return "captions" if "caption" in told and "class" not in told else "classes"
+    modalities = arm.conditions.modalities
+    return "captions" if "caption" in modalities and "class" not in modalities else "classes"
 
 
 def contradictions(experiment: Experiment) -> Iterator[Mistake]:
-    """Mistakes between sections that are valid each on its own."""
+    """Mistakes between sections each of which is valid on its own."""
     for name, arm in experiment.arms.items():
         for key, text in _of_arm(name, arm, experiment):
             yield ("arms", name, *key.split(".")), text
@@ -84,10 +84,10 @@ def contradictions(experiment: Experiment) -> Iterator[Mistake]:
         yield from ((("studies", name), text) for text in _of_study(study, experiment))
 
 
-def suggest(found: str, valid: Iterable[str]) -> str:
-    """What may have been meant."""
+def suggest(wanted: str, valid: Iterable[str]) -> str:
+    """A hint at what may have been meant, and the valid names."""
     names = sorted(valid)
-    nearest = difflib.get_close_matches(found, names, n=1, cutoff=0.5)
+    nearest = difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
     return (f"did you mean {nearest[0]!r}? " if nearest else "") + f"valid here: {', '.join(names)}"
 
 
@@ -119,8 +119,8 @@ def _of_start(name: str, arm: Arm, experiment: Experiment) -> Iterator[tuple[str
         yield key, f"{begun!r} has another representation than this arm"
     elif other.network != arm.network or other.representation.patch_size != arm.representation.patch_size:
         yield key, f"{begun!r} has another network or patch_size than this arm"
-    elif other.conditions.told != arm.conditions.told:
-        yield key, f"{begun!r} is told other conditions than this arm"
+    elif other.conditions.modalities != arm.conditions.modalities:
+        yield key, f"{begun!r} has other conditions than this arm"
 
 
 def _of_study(study: Study, experiment: Experiment) -> Iterator[str]:
@@ -141,7 +141,7 @@ def _of_study(study: Study, experiment: Experiment) -> Iterator[str]:
 
 def unfit(arm: Arm, sampling: Sampling) -> Iterator[str]:
     """Why an arm cannot be sampled under a setting."""
-    told, training = arm.conditions.told, arm.training
+    modalities, training = arm.conditions.modalities, arm.training
     if sampling.snapshot and sampling.snapshot > training.snapshots:
         yield (
             f"which takes snapshot {sampling.snapshot}, but the arm keeps {training.snapshots}; raise its training.snapshots"
@@ -149,10 +149,10 @@ def unfit(arm: Arm, sampling: Sampling) -> Iterator[str]:
     if sampling.weights and sampling.weights not in training.averages:
         yield f"whose weights are {sampling.weights}; the arm keeps {', '.join(training.averages)}: use one of these"
     wanted = {"classes": "class", "captions": "caption", "cases": "caption"}[asked(arm, sampling)]
-    if wanted not in told:
+    if wanted not in modalities:
         yield (
-            f"which asks for {asked(arm, sampling)}, but the arm is told {', '.join(told) or 'nothing'}; ask for something"
-            " else, or show it in the arm's conditions"
+            f"which asks for {asked(arm, sampling)}, but the arm is conditioned on {', '.join(modalities) or 'nothing'}; ask for"
+            " something else, or show it in the arm's conditions"
         )
     kind = sampling.guidance.kind
     if kind == "routing" and not arm.network.bypass:
@@ -160,10 +160,10 @@ def unfit(arm: Arm, sampling: Sampling) -> Iterator[str]:
             "whose guidance is by routing, but the arm is trained without TREAD; take another guidance, or give it a"
             " network.tread"
         )
-    if kind == "dual" and not ("caption" in told and {"embedding", "patches"} & set(told)):
+    if kind == "dual" and not ("caption" in modalities and {"embedding", "patches"} & set(modalities)):
         yield (
-            "whose guidance is dual, but the arm is not told both a caption and an image's embedding or patches; take another"
-            " guidance"
+            "whose guidance is dual, but the arm is not conditioned on both a caption and an image's embedding or patches; take"
+            " another guidance"
         )
 
 

@@ -18,12 +18,15 @@ def mistakes(arm: "Arm") -> Iterator[str]:
 
 
 def _of_network(arm: "Arm") -> Iterator[str]:
-    kind, told = arm.network.kind, arm.conditions.told
-    if kind == "flux" and told != ("caption",):
-        yield f"conditions.shown shows {_listed(told)}, but the network flux reads captions and nothing else: show caption alone"
+    kind, modalities = arm.network.kind, arm.conditions.modalities
+    if kind == "flux" and modalities != ("caption",):
+        yield (
+            f"conditions.shown shows {_listed(modalities)}, but the network flux reads captions and nothing else: show caption"
+            " alone"
+        )
     if kind == "nanodit" and arm.representation.space == "latent":
         yield "network.kind is nanodit, which ends in a convolution over pixels: set representation.space to pixel"
-    if arm.training.flip and (told not in ((), ("class",)) or arm.needs_latents or arm.needs_embedded_images):
+    if arm.training.flip and (modalities not in ((), ("class",)) or arm.needs_latents or arm.needs_embedded_images):
         yield (
             "training.flip mirrors the pixels, but captions know left from right and stored tokens are not mirrored with"
             " them: set it to false"

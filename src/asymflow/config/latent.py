@@ -22,7 +22,7 @@ class Latent(Section):
 
 
 def check(latent: Latent, arms: Mapping[str, Arm]) -> None:
-    """Raises ValueError when `latent.model` is no folder with a whole FLUX.2 klein, or its tokens are not patches of the arms.
+    """Raises ValueError when `latent.model` is not a folder with a whole FLUX.2 klein, or its tokens are not patches of the arms.
 
     Looks at names and configurations alone, so that a mistake costs no job.
     """
@@ -31,9 +31,9 @@ def check(latent: Latent, arms: Mapping[str, Arm]) -> None:
     folder = Path(latent.model)
     missing = [file for file in FILES if not (folder / file).is_file()] or list(_missing_weights(folder))
     if missing:
-        found = f"lacks {', '.join(missing)}" if folder.is_dir() else f"is no folder (looked in {Path.cwd()})"
+        problem = f"lacks {', '.join(missing)}" if folder.is_dir() else f"is not a folder (looked in {Path.cwd()})"
         raise ValueError(
-            f"latent.model is {latent.model!r}, which {found}; expected a folder with a whole FLUX.2 klein: get it once with"
+            f"latent.model is {latent.model!r}, which {problem}; expected a folder with a whole FLUX.2 klein: get it once with"
             " `hf download black-forest-labs/FLUX.2-klein-base-9B --local-dir FOLDER` (it is gated: accept its licence on its"
             " page and log in with `hf auth login` first), or leave latent.model out to train a small latent model here"
         )

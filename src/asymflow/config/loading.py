@@ -40,10 +40,10 @@ class Source:
 
     def merged(self) -> dict[str, Any]:
         """All of it, later files over earlier ones."""
-        found: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         for _, content in self.contents:
-            found = merge(found, content)
-        return found
+            values = merge(values, content)
+        return values
 
     def origin(self, paths: Sequence[tuple[str, ...]]) -> tuple[str, tuple[str, ...]]:
         """The last file that sets one of the paths, and that path; else where the first path's nearest ancestor is."""
@@ -66,7 +66,7 @@ def load(files: Sequence[Path | str], given: dict[str, Any] | None = None) -> Ex
     mistakes = list(_misnamed(config, source))
     values: dict[str, Any] = {name: config[name] for name in SECTIONS if config.get(name) is not None}
     values["results"] = (config.get("pathvars") or {}).get("results")  # Snakemake's own key for the folder of results
-    faulty: set[tuple[str, ...]] = set()  # bases whose mistakes need not be told again for each arm
+    faulty: set[tuple[str, ...]] = set()  # bases whose mistakes need not be reported again for each arm
     for group, section in {"bases": Arm, **GROUPS}.items():
         built = {}
         for name in config.get(group) or {}:
@@ -154,11 +154,11 @@ def _build(section: type[Section], values: Any, places: list[tuple[str, ...]], s
     try:
         return section.model_validate(values)
     except ValidationError as error:
-        found: dict[str, list[str]] = {}  # what is wrong at a place; a choice of types has a complaint of each
+        by_place: dict[str, list[str]] = {}  # what is wrong at a place; a choice of types has a complaint of each
         for detail in error.errors():
             where, what = _explain(section, detail, places, source)
-            found.setdefault(where, []).append(what)
-        mistakes += [f"{where}: {', or '.join(complaints)}" for where, complaints in found.items()]
+            by_place.setdefault(where, []).append(what)
+        mistakes += [f"{where}: {', or '.join(complaints)}" for where, complaints in by_place.items()]
         return None
 
 

@@ -18,8 +18,7 @@ class Alignment(Section):
 
     projector: PositiveInt | None = None
     """Channels inside the three layers that lead from the network's features to the teacher's; the paper's 2048. Null: one
-    matrix,
-    as prx-tg has it."""
+    matrix, as prx-tg has it."""
 
     teacher: Literal["local", "dinov2", "embedded"] = "local"
     """Whose features: those of the image tower of the evaluator that is trained here, of DINOv2-B, or the patch tokens that stage
@@ -70,13 +69,13 @@ class VarianceReduction(Section):
 
 
 class Frequency(Section):
-    """DeCo: the error of the velocity once more, by frequency, weighed as JPEG quantises: what an eye sees counts more."""
+    """DeCo: the error of the velocity once more, by frequency, weighted as JPEG quantises: visible frequencies count more."""
 
     weight: PositiveFloat = 1.0
     """Weight beside the flow matching loss; DeCo's."""
 
     quality: int = Field(85, ge=1, le=100)
-    """JPEG quality whose quantisation tables the weights are the inverse of; DeCo's. 100 weighs all frequencies alike."""
+    """JPEG quality whose quantisation tables the weights are the inverse of; DeCo's. 100 weights all frequencies equally."""
 
 
 class Losses(Section):
@@ -86,7 +85,7 @@ class Losses(Section):
     """Smallest denominator of the velocity recovery during training."""
 
     sigma_floor: PositiveFloat = 0.05
-    """Noise level below which the flow matching loss stops to grow: its weight t / max(t, floor) falls under 1."""
+    """Noise level below which the flow matching loss stops growing: its weight t / max(t, floor) falls under 1."""
 
     places: Places | None = None
     """Whether faces count more."""

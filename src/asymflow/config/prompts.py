@@ -12,4 +12,4 @@ class Prompts(Section):
     """A text file with one caption a line, or a JSONL file whose lines have a `prompt`; None: captions of held-out images."""
 
     count: PositiveInt = 500
-    """How many are drawn: the first so many."""
+    """How many are drawn, from the first on."""

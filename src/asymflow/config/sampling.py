@@ -8,7 +8,7 @@ from asymflow.config.section import Section
 
 
 class Interval(Section):
-    """Guidance that acts at some noise levels alone."""
+    """Guidance that acts at some noise levels only."""
 
     interval: tuple[float, float] = (0.0, 1.0)
     """Noise levels in which guidance acts, both ends included; 0 is the clean end."""
@@ -24,13 +24,13 @@ class Interval(Section):
 
 
 class Unguided(Section):
-    """The conditions as they are."""
+    """No guidance: the conditional prediction as it is."""
 
     kind: Literal["none"] = "none"
 
 
 class ClassifierFree(Interval):
-    """The conditions pushed apart from none."""
+    """Classifier-free guidance: extrapolates from the unconditional prediction through the conditional one."""
 
     kind: Literal["classifier_free"] = "classifier_free"
 
@@ -42,7 +42,7 @@ class ClassifierFree(Interval):
 
 
 class Dual(Interval):
-    """Caption and image embeddings pushed apart from no condition, each with a scale of its own."""
+    """Guidance by the caption and by the image embeddings, each with a scale of its own."""
 
     kind: Literal["dual"] = "dual"
 
@@ -54,7 +54,7 @@ class Dual(Interval):
 
 
 class Routing(Interval):
-    """All tokens pushed apart from a pass in which some bypass the middle blocks, for arms that were trained with TREAD."""
+    """Guidance away from a pass in which some tokens bypass the middle blocks, for arms that were trained with TREAD."""
 
     kind: Literal["routing"] = "routing"
 
@@ -76,10 +76,10 @@ class Sampling(Section):
 
     asks: Literal["own", "classes", "captions", "cases"] = "own"
     """What is asked for. classes: all of them, evenly; captions: the prompts, each alone; cases: those of the validation suite.
-    own: captions of arms that are told captions but no class, else classes."""
+    own: captions for arms that are conditioned on captions but not on classes, else classes."""
 
     count: PositiveInt = 2_000
-    """Images drawn; of captions the first so many. The validation suite is always drawn whole."""
+    """Images drawn; for captions, one for each of the first `count`. The validation suite is always drawn whole."""
 
     solver: Literal["heun", "euler", "unipc"] = "heun"
     """Heun: two evaluations of the network a step, the last one; Euler and UniPC (order 2): one."""
@@ -91,7 +91,7 @@ class Sampling(Section):
     """Shift of the noise levels towards noise; null is that of the arm's training."""
 
     guidance: Annotated[Unguided | ClassifierFree | Dual | Routing | Searched, Field(discriminator="kind")] = Unguided()
-    """How conditions are made to count more."""
+    """How guidance strengthens the conditions."""
 
     sigma_min: NonNegativeFloat = 0.04
     """Smallest denominator of the velocity recovery while sampling; the paper's 0.04, 1e-4 for its text-to-image models."""
@@ -113,7 +113,7 @@ class Sampling(Section):
     """Images sampled together. Changes no sample beyond the rounding of the arithmetic."""
 
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
-    """Precision inside the network; auto takes bfloat16 where this machine multiplies it clearly faster."""
+    """Precision inside the network; auto takes bfloat16 where the processor or GPU has instructions for it."""
 
     compile: Literal["auto", "on", "off"] = "auto"
     """Whether the network is compiled, which pays from some ten thousand small images on."""

@@ -13,14 +13,14 @@ BASE = {"type": "string", "description": "What it differs from."}
 
 def schema() -> dict[str, Any]:
     """The schema of any of the YAML files: none is complete in itself, so nothing is required."""
-    found = _of_differences(Experiment.model_json_schema())
-    properties, parts = found["properties"], found["$defs"]
+    document = _of_differences(Experiment.model_json_schema())
+    properties, parts = document["properties"], document["$defs"]
     results = properties.pop("results")
     properties["pathvars"] = {"type": "object", "properties": {"results": results}, "additionalProperties": False}
     properties["bases"] = dict(properties["arms"], description="What arms share.")
     for name in ("Arm", "Sampling"):
         parts[name]["properties"] = {"base": BASE} | parts[name]["properties"]
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found, "title": "asymflow"}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **document, "title": "asymflow"}
 
 
 def _of_differences(value: Any) -> Any:

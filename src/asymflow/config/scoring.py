@@ -15,10 +15,10 @@ class Scoring(Section):
     """Kernel distance: parts that its standard error is estimated from."""
 
     splits: PositiveInt = 10
-    """Inception score: parts that are scored apart and averaged."""
+    """Inception score: parts that are scored separately and averaged."""
 
     kept: PositiveInt = 10_000
-    """Most reference images whose features are kept for kernel distance, precision and recall; moments are of all."""
+    """Reference images, at most, whose features are kept for kernel distance, precision and recall; moments are of all."""
 
     batch: PositiveInt = 250
     """Images that the evaluator sees at a time; changes no score beyond rounding."""
@@ -28,5 +28,5 @@ class Scoring(Section):
 
     @property
     def smallest(self) -> int:
-        """Fewest images that all metrics can be computed of."""
+        """Smallest number of images from which all metrics can be computed."""
         return max(2 * self.kernel_blocks, self.neighbours + 1, self.splits, 2)

@@ -27,7 +27,7 @@ class Search(Section):
     """Times that the number of samples doubles and the spacing halves; the last round has `count` and the full grid."""
 
     confidence: float = Field(0.95, gt=0.5, lt=1)
-    """How sure a candidate must be worse than the best, on the samples so far, before it is dropped."""
+    """Confidence that a candidate is worse than the best, on the samples so far, at which it is dropped."""
 
     keep: PositiveInt = 24
     """Candidates that the grid is filled in around, and that go on to the next round: a flat surface drops hardly any."""

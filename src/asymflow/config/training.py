@@ -43,7 +43,7 @@ class Training(Section):
     for the rest, both at the same learning rate."""
 
     muon_embedding: bool = False
-    """Whether Muon moves the patch embedding too. In prx-tg's public code it does not: the embedding is a convolution there."""
+    """Whether Muon updates the patch embedding too. In prx-tg's public code it does not: the embedding is a convolution there."""
 
     lr: PositiveFloat = 1e-3
     """Learning rate after warm-up."""
@@ -61,10 +61,10 @@ class Training(Section):
     """AdamW's decay rates of the gradient and of its square."""
 
     weight_decay: NonNegativeFloat = 0.0
-    """Decoupled weight decay of everything."""
+    """Decoupled weight decay of all parameters."""
 
     gradient_clip: PositiveFloat | None = None
-    """Maximum norm of an update's whole gradient; larger ones are shortened to it. Null shortens nothing."""
+    """Maximum norm of an update's whole gradient; larger gradients are scaled down to it. Null clips nothing."""
 
     averages: tuple[str, ...] = Field(("ema_2000", "ema_8000"), min_length=1)
     """Sets of weights that a run keeps, by name; the first is what is sampled unless a sampling setting names another.
@@ -84,7 +84,7 @@ class Training(Section):
     """Images between two points of the training curve."""
 
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
-    """Precision inside the network; auto takes bfloat16 where this machine multiplies it clearly faster."""
+    """Precision inside the network; auto takes bfloat16 where the processor or GPU has instructions for it."""
 
     compile: Literal["auto", "on", "off"] = "auto"
     """Whether the network is compiled; auto does it where a compiler is found."""

@@ -58,7 +58,7 @@ def main() -> None:
     here = machine.choose(arm.training.precision, arm.training.compile, local_rank)
     if world_size > 1:
         distributed.init_process_group("nccl" if here.device.type == "cuda" else "gloo")
-    told = "class" in arm.conditions.told
+    told = "class" in arm.conditions.modalities
     batches = Batches(
         reader, images=arm.training.images, batch=arm.training.batch, seed=arguments.seed, rank=rank, world_size=world_size,
         labelled=told, whole=arm.network.any_grid, first=arm.training.set_images, stored=stored,
@@ -133,7 +133,7 @@ def _grid(
 
 def _shapes(arm: Arm, reader: ShardReader, stored: dict[str, RowReader]) -> Shapes:
     """How large each part is that the arm is told."""
-    told, none = arm.conditions.told, Shapes()
+    told, none = arm.conditions.modalities, Shapes()
     captions, images = (stored[name].shapes if name in stored else {} for name in ("captions", "images"))
     return Shapes(
         classes=len(reader.classes) if "class" in told else none.classes,

@@ -68,7 +68,7 @@ def draw(batch: Batch, progress: float, *, arm: Arm, empty: Tensor | None = None
         present=present,
         grid=grid_of(*pixels.shape[2:], arm.representation.patch_size),
         visible=visible(x_0.shape[1], arm.network.bypass, device),
-        **told(batch, arm.conditions, empty),
+        **condition_parts(batch, arm.conditions, empty),
     )
     weights = arm.losses.places
     return Example(
@@ -91,11 +91,11 @@ def shown(conditions: Conditions, count: int, device: torch.device) -> Bool[Tens
     return ways[(torch.rand(count, device=device)[:, None] >= ends).sum(1)]
 
 
-def told(rows: Batch, conditions: Conditions, empty: Tensor | None) -> dict[str, Tensor]:
+def condition_parts(rows: Batch, conditions: Conditions, empty: Tensor | None) -> dict[str, Tensor]:
     """The parts of a condition that an arm is told, from rows that may hold more."""
     named = {"class": ("label",), "caption": ("text", "mask"), "embedding": ("embedding",), "patches": ("patches",)}
-    found = {key: rows[key] for name in conditions.told for key in named.get(name, ()) if key in rows}
-    if "caption" in conditions.told:
+    found = {key: rows[key] for name in conditions.modalities for key in named.get(name, ()) if key in rows}
+    if "caption" in conditions.modalities:
         found["empty"] = empty
     if conditions.joints:  # undetected: the confidence is 0
         images = next(iter(rows.values()))

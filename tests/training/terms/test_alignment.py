@@ -39,8 +39,8 @@ def arm(network=JIT, what=("class",), start=None, **alignment) -> Arm:
 
 
 def shapes_of(configured: Arm) -> Shapes:
-    told = configured.conditions.told
-    parts = ["classes" if name == "class" else name for name in told]
+    modalities = configured.conditions.modalities
+    parts = ["classes" if name == "class" else name for name in modalities]
     return Shapes(**{name: getattr(SHAPES, name) for name in parts})
 
 

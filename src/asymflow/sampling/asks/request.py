@@ -31,7 +31,7 @@ def shown(run: Run, count: int, **tensors: Tensor) -> Condition:
 
     Tensors of parts that the run is not told are left out. Raises ValueError for captions that were read otherwise.
     """
-    told = run.arm.conditions.told
+    told = run.arm.conditions.modalities
     if "caption" in told and "text" in tensors and tensors["text"].shape[1:] != run.shapes.caption:
         l, e = tensors["text"].shape[1:]  # noqa: E741
         raise ValueError(
