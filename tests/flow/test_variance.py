@@ -83,12 +83,12 @@ def test_places_weigh_its_tokens_as_they_do_in_the_flow_matching_loss():
     t = torch.tensor([0.05, 0.4, 1.0], dtype=torch.float64)
     x_0_hat = interpolate(x_0, eps, t) - t[:, None, None] * u_hat
     places = torch.tensor([[4, 0, 0, 0], [1, 1, 1, 1], [0.5, 2, 1, 0.5]], dtype=torch.float64)
-    found = denoising_loss(x_0_hat, x_0, t, FLOOR, places)
+    loss = denoising_loss(x_0_hat, x_0, t, FLOOR, places)
     expected = flow_matching_loss(u_hat, velocity(x_0, eps), t, FLOOR, places)
-    assert torch.allclose(found, expected, rtol=1e-12)
-    assert torch.allclose(found[0], (x_0_hat - x_0)[0, 0].square().mean() / t[0] ** 2, rtol=1e-12)
+    assert torch.allclose(loss, expected, rtol=1e-12)
+    assert torch.allclose(loss[0], (x_0_hat - x_0)[0, 0].square().mean() / t[0] ** 2, rtol=1e-12)
     plain = denoising_loss(x_0_hat, x_0, t, FLOOR)
-    assert torch.allclose(found[1], plain[1], rtol=1e-12) and not torch.allclose(found[2], plain[2], rtol=1e-3)
+    assert torch.allclose(loss[1], plain[1], rtol=1e-12) and not torch.allclose(loss[2], plain[2], rtol=1e-3)
 
 
 def test_it_keeps_the_conditional_mean_and_takes_variance_away():

@@ -40,7 +40,7 @@ def same(one, other) -> bool:
     return all(name == other_name and torch.equal(p, q) for (name, p), (other_name, q) in pairs)
 
 
-def told(shapes: Shapes) -> Condition:
+def condition_of(shapes: Shapes) -> Condition:
     if shapes.classes:
         return Condition(presence(["class"], 2), GRID, label=torch.tensor([0, 3]))
     return Condition(
@@ -62,7 +62,7 @@ def test_arms_that_differ_in_target_losses_or_training_begin_alike(kind):
 def test_a_model_predicts_velocities_of_its_tokens(kind):
     model, shapes = made(arm(ARMS[kind])), CAPTIONS if kind == "flux" else CLASSES
     x = torch.randn(2, 15, D)
-    assert model(x, torch.tensor([0.3, 1.0]), told(shapes), sigma_min=0.04).shape == x.shape
+    assert model(x, torch.tensor([0.3, 1.0]), condition_of(shapes), sigma_min=0.04).shape == x.shape
 
 
 @pytest.mark.parametrize("kind", ARMS)
@@ -82,8 +82,8 @@ def test_activations_are_recomputed_where_the_training_says_so():
         plain = made(arm(configured)).network
         recomputed = made(arm(configured, {"training": {"activation_checkpointing": True}})).network
         name = "gradient_checkpointing" if kind == "flux" else "checkpointing"
-        found = [getattr(network.flux if kind == "flux" else network, name) for network in (plain, recomputed)]
-        assert found == [False, True]
+        flags = [getattr(network.flux if kind == "flux" else network, name) for network in (plain, recomputed)]
+        assert flags == [False, True]
 
 
 @pytest.mark.parametrize(("rank", "columns"), [(0, 0), ("full", TOKEN)])
@@ -93,7 +93,7 @@ def test_an_arm_of_latents_works_in_its_own_space(kind, rank, columns):
     model, shapes = made(arm(ARMS[kind], latent), lift=LIFT, subspace=None), CAPTIONS if kind == "flux" else CLASSES
     assert torch.equal(model.A, torch.eye(TOKEN)[:, :columns]) and model.s == 1
     x = torch.randn(2, 15, TOKEN)
-    assert model(x, torch.tensor([0.3, 1.0]), told(shapes), sigma_min=0.04).shape == x.shape
+    assert model(x, torch.tensor([0.3, 1.0]), condition_of(shapes), sigma_min=0.04).shape == x.shape
 
 
 LATENT = arm(
@@ -123,7 +123,7 @@ def test_a_lifted_arm_begins_as_the_latent_model_in_the_subspace():
     latent = begun()
     lifted = made(arm(ARMS["flux"], LIFTED), lift=LIFT, subspace=None, weights=latent.network.state_dict())
     assert torch.equal(lifted.A, A) and lifted.s == 1.7
-    x, t, condition = torch.randn(2, 15, D), torch.tensor([0.3, 1.0]), told(CAPTIONS)
+    x, t, condition = torch.randn(2, 15, D), torch.tensor([0.3, 1.0]), condition_of(CAPTIONS)
     with torch.no_grad():
         expected = latent.network(x @ A, t, condition) @ A.T
         torch.testing.assert_close(lifted.network(x, t, condition), expected, rtol=0, atol=1e-5)  # float32
@@ -148,7 +148,7 @@ def test_an_arm_with_a_head_predicts_the_full_velocity_of_pixels():
     headed = made(arm(ARMS["flux"], HEADED), lift=LIFT, subspace=None, weights=latent.network.state_dict())
     assert torch.equal(headed.A, torch.eye(D)) and headed.s == 1.7
     x = torch.randn(2, 15, D)
-    assert torch.equal(headed.network(x, torch.tensor([0.3, 1.0]), told(CAPTIONS)), torch.zeros_like(x)), (
+    assert torch.equal(headed.network(x, torch.tensor([0.3, 1.0]), condition_of(CAPTIONS)), torch.zeros_like(x)), (
         "it starts as zero"
     )
     assert all(f"head.{name}" in trained(headed.network) for name, _ in headed.network.head.named_parameters())
@@ -172,7 +172,7 @@ def test_a_published_model_is_adapted_in_float32_and_frozen_in_the_wanted_precis
     assert moving and all(parameter.dtype == torch.float32 for parameter in moving.values())
     frozen = [p for name, p in model.network.named_parameters() if name not in moving]
     assert frozen and {parameter.dtype for parameter in frozen} == {torch.bfloat16}
-    out = model(torch.randn(2, 15, D), torch.tensor([0.3, 1.0]), told(CAPTIONS), sigma_min=0.04)
+    out = model(torch.randn(2, 15, D), torch.tensor([0.3, 1.0]), condition_of(CAPTIONS), sigma_min=0.04)
     assert out.shape == (2, 15, D) and out.dtype == torch.float32
 
 

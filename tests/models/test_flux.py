@@ -46,39 +46,41 @@ def test_it_starts_as_zero_and_learns():
 
 
 def test_all_inputs_matter():
-    made, (x, t, told) = network(), inputs()
-    plain = made(x, t, told)
+    made, (x, t, condition) = network(), inputs()
+    plain = made(x, t, condition)
     assert plain.shape == x.shape
-    others = ((x + 1, t, told), (x, t / 2, told), (x, t, replace(told, text=-told.text)))
-    for changed in (*others, (x, t, replace(told, grid=(COLUMNS, ROWS)))):
+    others = ((x + 1, t, condition), (x, t / 2, condition), (x, t, replace(condition, text=-condition.text)))
+    for changed in (*others, (x, t, replace(condition, grid=(COLUMNS, ROWS)))):
         assert (made(*changed) - plain).abs().max() > 1e-4
 
 
 def test_a_hidden_caption_is_the_empty_one_and_is_not_read():
-    made, (x, t, told) = network(), inputs()
-    half = replace(told, present=told.present & torch.tensor([[True], [False]]))
-    expected = made(x, t, replace(told, text=torch.stack([told.text[0], told.empty])))
+    made, (x, t, condition) = network(), inputs()
+    half = replace(condition, present=condition.present & torch.tensor([[True], [False]]))
+    expected = made(x, t, replace(condition, text=torch.stack([condition.text[0], condition.empty])))
     assert torch.equal(made(x, t, half), expected)
-    assert torch.equal(made(x, t, replace(half, text=told.text + torch.tensor([0.0, 1.0])[:, None, None])), expected)
-    assert (made(x, t, replace(half, empty=told.empty + 1)) - expected).abs().amax((1, 2))[1] > 1e-4
+    assert torch.equal(
+        made(x, t, replace(half, text=condition.text + torch.tensor([0.0, 1.0])[:, None, None])), expected
+    )
+    assert (made(x, t, replace(half, empty=condition.empty + 1)) - expected).abs().amax((1, 2))[1] > 1e-4
 
 
 def test_a_shown_caption_is_read_whole_whatever_the_empty_one_is():
-    made, (x, t, told) = network(), inputs()
-    plain = made(x, t, told)
+    made, (x, t, condition) = network(), inputs()
+    plain = made(x, t, condition)
     for word in range(4):
-        changed = told.text.clone()
+        changed = condition.text.clone()
         changed[1, word] += 1
-        difference = (made(x, t, replace(told, text=changed)) - plain).abs().amax((1, 2))
+        difference = (made(x, t, replace(condition, text=changed)) - plain).abs().amax((1, 2))
         assert difference[1] > 1e-4 and difference[0] == 0
-    assert torch.equal(made(x, t, replace(told, empty=told.empty + 1)), plain)
+    assert torch.equal(made(x, t, replace(condition, empty=condition.empty + 1)), plain)
 
 
 def test_it_takes_any_grid():
     made = network()
     for grid in ((1, 2), (4, 3)):
-        x, t, told = inputs(grid=grid)
-        assert made(x, t, told).shape == x.shape
+        x, t, condition = inputs(grid=grid)
+        assert made(x, t, condition).shape == x.shape
 
 
 def test_positions_are_those_of_flux_2():
@@ -180,15 +182,15 @@ def beheaded(trained=True):
 
 
 def test_a_head_in_place_of_the_last_layers_gives_pixel_patches_and_starts_as_zero():
-    x, t, told = inputs(token=12)
-    assert torch.equal(beheaded(trained=False)(x, t, told), torch.zeros_like(x))
-    out = beheaded()(x, t, told)
+    x, t, condition = inputs(token=12)
+    assert torch.equal(beheaded(trained=False)(x, t, condition), torch.zeros_like(x))
+    out = beheaded()(x, t, condition)
     assert out.shape == x.shape
     for changed in (
-        (x + 1, t, told),
-        (x, t / 2, told),
-        (x, t, replace(told, grid=(COLUMNS, ROWS))),
-        (x, t, told.only()),
+        (x + 1, t, condition),
+        (x, t / 2, condition),
+        (x, t, replace(condition, grid=(COLUMNS, ROWS))),
+        (x, t, condition.only()),
     ):
         assert (beheaded()(*changed) - out).abs().max() > 1e-4
 

@@ -49,7 +49,7 @@ def inputs(batch: int = 5, dtype: torch.dtype = torch.float64):
     return x, torch.linspace(0.1, 1, batch, dtype=dtype), Condition(present, GRID, label=torch.arange(batch) % CLASSES)
 
 
-def told_everything(batch: int = 5) -> Condition:
+def everything_shown(batch: int = 5) -> Condition:
     """A condition with every part shown, the captions of different lengths."""
     generator = torch.Generator().manual_seed(2)
 
@@ -120,10 +120,10 @@ def test_a_label_beyond_the_null_class_is_an_error():
 def test_told_any_set_of_conditions_it_gives_patches_and_starts_as_zero(shapes, joining):
     x, t, _ = inputs()
     network = small(shapes=shapes)
-    out = network(x, t, told_everything())
+    out = network(x, t, everything_shown())
     assert out.shape == x.shape and out.dtype == x.dtype and out.abs().max() > 1e-3
-    assert torch.equal(small(shapes=shapes, trained=False)(x, t, told_everything()), torch.zeros_like(x))
-    seen = block_inputs(network, x, t, told_everything())
+    assert torch.equal(small(shapes=shapes, trained=False)(x, t, everything_shown()), torch.zeros_like(x))
+    seen = block_inputs(network, x, t, everything_shown())
     assert [tokens.shape[1] for tokens in seen] == [6, 6, 6 + joining, 6 + joining, 6]
 
 
@@ -131,32 +131,32 @@ def test_told_any_set_of_conditions_it_gives_patches_and_starts_as_zero(shapes, 
 @pytest.mark.parametrize("together", [False, True], ids=["alone", "with all others"])
 def test_a_shown_condition_is_read_and_a_hidden_one_is_not(name, together):
     network = small(shapes=EVERYTHING if together else CONDITIONS[name][0])
-    (x, t, _), told = inputs(), told_everything()
-    moved = (network(x, t, changed(told, name, 1)) - network(x, t, told)).abs().amax(dim=-1)
+    (x, t, _), condition = inputs(), everything_shown()
+    moved = (network(x, t, changed(condition, name, 1)) - network(x, t, condition)).abs().amax(dim=-1)
     assert (moved[1] > 1e-6).all()
     torch.testing.assert_close(moved[[0, 2, 3, 4]], torch.zeros(4, 6, dtype=torch.float64))
-    untold = hidden(told, name)
-    assert torch.equal(network(x, t, hidden(changed(told, name, 1), name)), network(x, t, untold))
-    assert not torch.allclose(network(x, t, untold), network(x, t, told))
+    without = hidden(condition, name)
+    assert torch.equal(network(x, t, hidden(changed(condition, name, 1), name)), network(x, t, without))
+    assert not torch.allclose(network(x, t, without), network(x, t, condition))
 
 
 @pytest.mark.parametrize("shapes", [CONDITIONS["caption"][0], EVERYTHING], ids=["caption", "all"])
 def test_padding_of_a_caption_is_not_read_and_a_hidden_caption_has_no_length(shapes):
-    network, (x, t, _), told = small(shapes=shapes), inputs(), told_everything()
-    before = network(x, t, told)
-    padded, longer = told.text.clone(), told.mask.clone()
-    padded[~told.mask] += 1
+    network, (x, t, _), condition = small(shapes=shapes), inputs(), everything_shown()
+    before = network(x, t, condition)
+    padded, longer = condition.text.clone(), condition.mask.clone()
+    padded[~condition.mask] += 1
     longer[1] = True
-    assert torch.equal(network(x, t, replace(told, text=padded)), before)
-    assert not torch.allclose(network(x, t, replace(told, mask=longer))[1], before[1])
-    untold = hidden(told, "caption")
-    assert torch.equal(network(x, t, replace(untold, mask=longer)), network(x, t, untold))
+    assert torch.equal(network(x, t, replace(condition, text=padded)), before)
+    assert not torch.allclose(network(x, t, replace(condition, mask=longer))[1], before[1])
+    without = hidden(condition, "caption")
+    assert torch.equal(network(x, t, replace(without, mask=longer)), network(x, t, without))
 
 
 @pytest.mark.parametrize("name", ["caption", "embedding", "patches", "joints"])
 def test_an_untold_network_reads_nothing_of_what_a_condition_holds(name):
-    network, (x, t, _), told = small(), inputs(), told_everything()
-    assert torch.equal(network(x, t, changed(told, name, 1)), network(x, t, told))
+    network, (x, t, _), condition = small(), inputs(), everything_shown()
+    assert torch.equal(network(x, t, changed(condition, name, 1)), network(x, t, condition))
 
 
 def test_told_a_class_alone_it_has_the_parameters_of_jit():
@@ -198,11 +198,11 @@ def test_what_it_is_not_told_has_no_parameters():
 @pytest.mark.parametrize("shapes", [CLASS, EVERYTHING], ids=["class", "all"])
 def test_tokens_know_their_places_through_the_two_position_embeddings_alone(shapes):
     network = small(shapes=shapes)
-    (x, t, _), told = inputs(), told_everything()
+    (x, t, _), condition = inputs(), everything_shown()
     order = torch.tensor([3, 1, 5, 0, 2, 4])
 
     def moves_with_the_tokens() -> bool:
-        return torch.allclose(network(x[:, order], t, told), network(x, t, told)[:, order])
+        return torch.allclose(network(x[:, order], t, condition), network(x, t, condition)[:, order])
 
     assert not moves_with_the_tokens()
     network.embed.positions.zero_()
@@ -220,10 +220,10 @@ def test_class_tokens_enter_at_their_block_in_front_and_leave_before_the_final_l
 
 
 def test_captions_patch_tokens_and_joints_stand_between_class_tokens_and_image():
-    network, (x, t, _), told = small(shapes=EVERYTHING), inputs(), told_everything()
-    seen = block_inputs(network, x, t, told)
-    vector = network.label(told) + network.reader.embedding(told)
-    joined = [vector[:, None] + network.context, *network.reader.tokens(told), seen[1]]
+    network, (x, t, _), condition = small(shapes=EVERYTHING), inputs(), everything_shown()
+    seen = block_inputs(network, x, t, condition)
+    vector = network.label(condition) + network.reader.embedding(condition)
+    joined = [vector[:, None] + network.context, *network.reader.tokens(condition), seen[1]]
     after = network.blocks[1](
         seen[1], torch.nn.functional.silu(network.time(t) + vector), network.table[:, network.prefix :]
     )
@@ -265,9 +265,9 @@ def test_a_block_is_two_gated_residual_branches_in_the_order_of_dit():
 
 @pytest.mark.parametrize("shapes", [shapes for shapes, _ in CONDITIONS.values()], ids=CONDITIONS)
 def test_gradient_reaches_every_parameter(shapes):
-    network, (x, t, _), told = small(shapes=shapes), inputs(), told_everything()
-    told.present[-1] = False
-    network(x, t, told).square().sum().backward()
+    network, (x, t, _), condition = small(shapes=shapes), inputs(), everything_shown()
+    condition.present[-1] = False
+    network(x, t, condition).square().sum().backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all(), name
         assert (parameter.grad != 0).float().mean() > 0.99, name
@@ -328,11 +328,11 @@ def test_the_gain_of_the_large_network_is_the_official_one():
 @pytest.mark.parametrize("shapes", [CLASS, EVERYTHING], ids=["class", "all"])
 def test_checkpointing_changes_neither_the_output_nor_the_gradients(shapes):
     results = []
-    (x, t, _), told = inputs(), told_everything()
+    (x, t, _), condition = inputs(), everything_shown()
     for checkpointing in (False, True):
         network = small(SMALL._replace(dropout=0.5), shapes, checkpointing=checkpointing).train()
         torch.manual_seed(3)
-        output = network(x, t, told)
+        output = network(x, t, condition)
         output.square().sum().backward()
         results.append([output, *(parameter.grad for parameter in network.parameters())])
     torch.testing.assert_close(*results)
@@ -340,9 +340,9 @@ def test_checkpointing_changes_neither_the_output_nor_the_gradients(shapes):
 
 @pytest.mark.parametrize("shapes", [CLASS, EVERYTHING], ids=["class", "all"])
 def test_bfloat16_autocast_stays_close_to_float32(shapes):
-    network, told = small(shapes=shapes).float(), told_everything()
+    network, condition = small(shapes=shapes).float(), everything_shown()
     (x, t, _), single = inputs(dtype=torch.float32), ("text", "embedding", "patches", "joints")
-    arguments = x, t, replace(told, **{name: getattr(told, name).float() for name in single})
+    arguments = x, t, replace(condition, **{name: getattr(condition, name).float() for name in single})
     with torch.autocast("cpu", torch.bfloat16):
         output = network(*arguments)
         tokens = block_inputs(network, *arguments)

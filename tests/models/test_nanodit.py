@@ -47,12 +47,12 @@ def inputs(b: int = 3, **changes) -> tuple[torch.Tensor, torch.Tensor, Condition
     def draw(*shape):
         return torch.randn(*shape, dtype=torch.float64, generator=generator)
 
-    told = Condition(
+    condition = Condition(
         present=presence(MODALITIES, b), grid=GRID, label=torch.arange(b), text=draw(b, 4, 5),
         mask=torch.arange(4) < torch.tensor([4, 2, 3])[:b, None], embedding=draw(b, 6), patches=draw(b, 9, 7),
         joints=draw(b, 2, 3).abs() + 0.1,
     )  # fmt: skip
-    return draw(b, N, D), draw(b).sigmoid(), replace(told, **changes)
+    return draw(b, N, D), draw(b).sigmoid(), replace(condition, **changes)
 
 
 def changed(condition: Condition, name: str, image: int) -> Condition:
@@ -83,8 +83,8 @@ def test_it_has_the_published_code_s_parameters(size, count):
 
 @pytest.mark.parametrize("shapes", CONDITIONS.values(), ids=CONDITIONS)
 def test_told_any_set_of_conditions_it_gives_patches_of_the_type_of_the_input(shapes):
-    x, t, told = inputs()
-    out = network(shapes)(x, t, told)
+    x, t, condition = inputs()
+    out = network(shapes)(x, t, condition)
     assert out.shape == x.shape and out.dtype == torch.float64 and out.abs().max() > 1e-3
 
 
@@ -99,75 +99,75 @@ def test_modulations_that_start_at_zero_let_time_and_image_act_as_a_token_alone(
 @pytest.mark.parametrize("together", [False, True], ids=["alone", "with all others"])
 def test_a_shown_condition_is_read_and_a_hidden_one_is_not(name, together):
     made = network(EVERYTHING if together else CONDITIONS[name])
-    x, t, told = inputs()
-    moved = (made(x, t, changed(told, name, 1)) - made(x, t, told)).abs().amax((1, 2))
+    x, t, condition = inputs()
+    moved = (made(x, t, changed(condition, name, 1)) - made(x, t, condition)).abs().amax((1, 2))
     assert moved[1] > 1e-6
     torch.testing.assert_close(moved[[0, 2]], torch.zeros(2, dtype=torch.float64))
-    untold = hidden(told, name)
-    assert torch.equal(made(x, t, hidden(changed(told, name, 1), name)), made(x, t, untold))
-    assert not torch.allclose(made(x, t, untold), made(x, t, told))
+    without = hidden(condition, name)
+    assert torch.equal(made(x, t, hidden(changed(condition, name, 1), name)), made(x, t, without))
+    assert not torch.allclose(made(x, t, without), made(x, t, condition))
 
 
 @pytest.mark.parametrize("part", ["x", "t"])
 def test_output_of_an_image_depends_on_its_patches_and_noise_level_and_on_no_other_image(part):
-    made, (x, t, told) = network(), inputs()
-    before = made(x, t, told)
+    made, (x, t, condition) = network(), inputs()
+    before = made(x, t, condition)
     (x if part == "x" else t)[1] += 0.1
-    moved = (made(x, t, told) - before).abs().amax(-1)
+    moved = (made(x, t, condition) - before).abs().amax(-1)
     assert (moved[1] > 1e-6).all()
     torch.testing.assert_close(moved[[0, 2]], torch.zeros(2, N, dtype=torch.float64))
 
 
 def test_padding_is_not_read():
-    made, (x, t, told) = network(), inputs()
-    padded = told.text.clone()
+    made, (x, t, condition) = network(), inputs()
+    padded = condition.text.clone()
     padded[1, 2:] += 1
-    torch.testing.assert_close(made(x, t, replace(told, text=padded)), made(x, t, told))
+    torch.testing.assert_close(made(x, t, replace(condition, text=padded)), made(x, t, condition))
     padded[1, 1] += 1
-    assert not torch.allclose(made(x, t, replace(told, text=padded))[1], made(x, t, told)[1])
+    assert not torch.allclose(made(x, t, replace(condition, text=padded))[1], made(x, t, condition)[1])
 
 
 def test_a_hidden_caption_keeps_its_length_as_in_the_public_code():
-    made, (x, t, told) = network(), inputs()
-    untold = hidden(told, "caption")
-    longer = replace(untold, mask=torch.ones(3, 4, dtype=torch.bool))
-    moved = (made(x, t, longer) - made(x, t, untold)).abs().amax((1, 2))
+    made, (x, t, condition) = network(), inputs()
+    without = hidden(condition, "caption")
+    longer = replace(without, mask=torch.ones(3, 4, dtype=torch.bool))
+    moved = (made(x, t, longer) - made(x, t, without)).abs().amax((1, 2))
     assert moved[0] == 0 and (moved[1:] > 1e-9).all()
 
 
 def test_undetected_joints_are_null_tokens():
-    made, (x, t, told) = network(EVERYTHING), inputs()
-    faint = told.joints.clone()
+    made, (x, t, condition) = network(EVERYTHING), inputs()
+    faint = condition.joints.clone()
     faint[..., 2] = 0.01
-    torch.testing.assert_close(made(x, t, replace(told, joints=faint)), made(x, t, hidden(told, "joints")))
+    torch.testing.assert_close(made(x, t, replace(condition, joints=faint)), made(x, t, hidden(condition, "joints")))
 
 
 @pytest.mark.parametrize("name", ["class", "joints"])
 def test_an_untold_network_reads_nothing_of_what_a_condition_holds(name):
-    made, (x, t, told) = network(), inputs()
-    assert torch.equal(made(x, t, changed(told, name, 1)), made(x, t, told))
+    made, (x, t, condition) = network(), inputs()
+    assert torch.equal(made(x, t, changed(condition, name, 1)), made(x, t, condition))
 
 
 @pytest.mark.parametrize("mixer", ["attention", "scan"])
 def test_a_token_that_bypasses_the_middle_blocks_is_not_seen_by_those_that_do_not(mixer):
     """Only the first and the last block see it, so without the last one nothing else depends on it."""
-    made, (x, t, told) = network(mixer=mixer), inputs(visible=torch.tensor([0, 2, 3, 8]))
+    made, (x, t, condition) = network(mixer=mixer), inputs(visible=torch.tensor([0, 2, 3, 8]))
     seen = []
     made.blocks[2].register_forward_hook(lambda block, inputs, output: seen.append(output))
     made.blocks[0].mixer.register_forward_hook(lambda block, inputs, output: 0 * output)
     other = x.clone()
     other[:, 4] += 1
-    made(x, t, told)
-    made(other, t, told)
+    made(x, t, condition)
+    made(other, t, condition)
     assert seen[0].shape[1] == 4
     torch.testing.assert_close(seen[0], seen[1])
 
 
 def test_routing_changes_the_output_and_all_tokens_visible_is_no_routing():
-    made, (x, t, told) = network(), inputs()
-    dense = made(x, t, told)
-    assert not torch.allclose(dense, made(x, t, replace(told, visible=torch.arange(N - 1))))
-    torch.testing.assert_close(dense, made(x, t, replace(told, visible=torch.arange(N))))
+    made, (x, t, condition) = network(), inputs()
+    dense = made(x, t, condition)
+    assert not torch.allclose(dense, made(x, t, replace(condition, visible=torch.arange(N - 1))))
+    torch.testing.assert_close(dense, made(x, t, replace(condition, visible=torch.arange(N))))
 
 
 def test_each_block_may_have_its_own_modulation_or_a_low_rank_update_of_a_shared_one():
@@ -184,21 +184,21 @@ def test_each_block_may_have_its_own_modulation_or_a_low_rank_update_of_a_shared
     assert not torch.allclose(first, second)
 
 
-@pytest.mark.parametrize("told", CONDITIONS)
-def test_every_parameter_is_trained_but_queries_where_there_is_one_token_to_attend_to(told):
-    made, (x, t, condition) = network(CONDITIONS[told]), inputs()
+@pytest.mark.parametrize("part", CONDITIONS)
+def test_every_parameter_is_trained_but_queries_where_there_is_one_token_to_attend_to(part):
+    made, (x, t, condition) = network(CONDITIONS[part]), inputs()
     condition.present[0] = False
     made(x, t, condition).square().sum().backward()
     silent = [name for name, p in made.named_parameters() if p.grad is None or not p.grad.any()]
-    alone = told in ("class", "embedding", "none")  # these join the time's token
+    alone = part in ("class", "embedding", "none")  # these join the time's token
     assert silent == ([f"blocks.{i}.cross.q.weight" for i in range(4)] if alone else [])
 
 
 def test_recomputed_blocks_give_the_same_output_and_gradient():
     plain, recomputed = network(), network(checkpointing=True)
-    (x, t, told), outputs = inputs(visible=torch.tensor([0, 2, 3, 8])), []
+    (x, t, condition), outputs = inputs(visible=torch.tensor([0, 2, 3, 8])), []
     for made in (plain, recomputed):
-        outputs.append(made(x, t, told))
+        outputs.append(made(x, t, condition))
         outputs[-1].square().sum().backward()
     torch.testing.assert_close(*outputs)
     for one, other in zip(plain.parameters(), recomputed.parameters(), strict=True):
@@ -236,9 +236,11 @@ def test_weights_depend_on_the_generator_alone():
 
 
 def test_bfloat16_autocast_stays_close_to_float32():
-    made, (x, t, told) = network().float(), inputs()
-    told = replace(told, text=told.text.float(), embedding=told.embedding.float(), patches=told.patches.float())
-    given = x.float(), t.float(), told
+    made, (x, t, condition) = network().float(), inputs()
+    condition = replace(
+        condition, text=condition.text.float(), embedding=condition.embedding.float(), patches=condition.patches.float()
+    )
+    given = x.float(), t.float(), condition
     with torch.autocast("cpu", torch.bfloat16):
         output = made(*given)
     exact = made(*given)

@@ -24,7 +24,7 @@ def reader(shapes: Shapes = SHAPES) -> Reader:
     return made
 
 
-def told(**changes) -> Condition:
+def shown(**changes) -> Condition:
     generator = torch.Generator().manual_seed(2)
 
     def draw(*shape):
@@ -45,21 +45,21 @@ def hidden_in_the_second(name: str, condition: Condition) -> Condition:
 
 
 def test_a_shown_embedding_goes_through_its_matrix_and_a_hidden_one_is_the_null_embedding():
-    made, condition = reader(), hidden_in_the_second("embedding", told())
+    made, condition = reader(), hidden_in_the_second("embedding", shown())
     out, matrix = made.embedding(condition), made.read_embedding
     torch.testing.assert_close(out[[0, 2]], matrix(condition.embedding[[0, 2]]))
     torch.testing.assert_close(out[1], matrix(made.no_embedding[0]))
 
 
 def test_shown_patch_tokens_go_through_their_matrix_and_hidden_ones_are_the_null_token():
-    made, condition = reader(), hidden_in_the_second("patches", told())
+    made, condition = reader(), hidden_in_the_second("patches", shown())
     out, matrix = made.patches(condition), made.read_patches
     torch.testing.assert_close(out[[0, 2]], matrix(condition.patches[[0, 2]]))
     torch.testing.assert_close(out[1], matrix(made.no_patches[0, 0]).expand(7, WIDTH))
 
 
 def test_a_caption_is_read_with_its_padding_or_with_null_tokens_in_place_of_it():
-    made, condition = reader(), hidden_in_the_second("caption", told())
+    made, condition = reader(), hidden_in_the_second("caption", shown())
     padded, unpadded, null = (
         made.caption(condition),
         made.unpadded_caption(condition),
@@ -73,7 +73,7 @@ def test_a_caption_is_read_with_its_padding_or_with_null_tokens_in_place_of_it()
 
 
 def test_joints_are_places_and_kinds_and_undetected_or_hidden_ones_null_tokens():
-    made, condition = reader(), told()
+    made, condition = reader(), shown()
     condition.joints[0, 1, 2] = 0.049  # not sure enough
     condition.joints[2, 1, 2] = 0.05
     out = made.joints(condition.joints, hidden_in_the_second("joints", condition).shows("joints"))
@@ -86,7 +86,7 @@ def test_joints_are_places_and_kinds_and_undetected_or_hidden_ones_null_tokens()
     "shapes", [SHAPES, Shapes(caption=(4, 5)), Shapes(patches=(7, 8), joints=2), Shapes(embedding=6), Shapes()], ids=str
 )
 def test_tokens_are_as_many_as_it_counts_and_it_has_the_parts_that_it_reads(shapes):
-    made, tokens = reader(shapes), reader(shapes).tokens(told())
+    made, tokens = reader(shapes), reader(shapes).tokens(shown())
     assert sum(part.shape[1] for part in tokens) == made.count == shapes.caption[0] + shapes.patches[0] + shapes.joints
     parts = {"caption": shapes.caption[1], "embedding": shapes.embedding, "patches": shapes.patches[1]}
     own = {name.split(".")[0] for name, _ in made.named_parameters()}
@@ -96,7 +96,7 @@ def test_tokens_are_as_many_as_it_counts_and_it_has_the_parts_that_it_reads(shap
 
 
 def test_tokens_come_in_the_order_caption_patches_joints():
-    made, condition = reader(), told()
+    made, condition = reader(), shown()
     caption, patches, joints = made.tokens(condition)
     torch.testing.assert_close(caption, made.unpadded_caption(condition))
     torch.testing.assert_close(patches, made.patches(condition))
@@ -104,14 +104,14 @@ def test_tokens_come_in_the_order_caption_patches_joints():
 
 
 def test_a_class_is_a_row_of_the_table_and_a_hidden_one_the_last_row():
-    label, condition = Label(4, WIDTH), hidden_in_the_second("class", told())
+    label, condition = Label(4, WIDTH), hidden_in_the_second("class", shown())
     assert label.table.weight.shape == (5, WIDTH)
     assert torch.equal(label(condition), label.table.weight[[0, 4, 1]])
 
 
 def test_a_class_beyond_the_table_is_an_error():
     with pytest.raises(IndexError):
-        Label(4, WIDTH)(told(label=torch.tensor([0, 5, 1])))
+        Label(4, WIDTH)(shown(label=torch.tensor([0, 5, 1])))
 
 
 def test_the_table_and_the_kinds_of_joints_are_drawn_from_the_generator_alone():

@@ -24,19 +24,19 @@ def in_batches(x, z, size=64):
 def test_a_true_lift_is_found_exactly_with_its_scale():
     A, z, x = lifted(s=2.5)
     paired = gather(in_batches(x, z))
-    found, s = procrustes(paired)
-    assert torch.allclose(found, A, atol=1e-12) and s == pytest.approx(2.5, rel=1e-12)
-    assert unexplained(paired, found, s) == pytest.approx(0, abs=1e-12)
+    fitted, s = procrustes(paired)
+    assert torch.allclose(fitted, A, atol=1e-12) and s == pytest.approx(2.5, rel=1e-12)
+    assert unexplained(paired, fitted, s) == pytest.approx(0, abs=1e-12)
     assert paired.count == N
 
 
 def test_with_noise_it_is_scipy_s_solution():
     _, z, x = lifted(noise=0.5)
-    found, s = procrustes(gather(in_batches(x, z)))
+    fitted, s = procrustes(gather(in_batches(x, z)))
     padded = torch.cat([z, torch.zeros(N, D - LATENT, dtype=z.dtype)], dim=1)  # scipy wants equal dimensions
     rotation, _ = orthogonal_procrustes(padded.numpy(), x.numpy())
-    assert torch.allclose(found.T, torch.from_numpy(rotation)[:LATENT], atol=1e-10)
-    assert s == pytest.approx(((x @ found).norm() / z.norm()).item(), rel=1e-12)
+    assert torch.allclose(fitted.T, torch.from_numpy(rotation)[:LATENT], atol=1e-10)
+    assert s == pytest.approx(((x @ fitted).norm() / z.norm()).item(), rel=1e-12)
 
 
 def test_no_orthonormal_lift_is_nearer():

@@ -25,14 +25,19 @@ def export(model: VelocityModel, arm: Arm, lift: Lift, folder: Path) -> None:
         raise ValueError("a model with a decoder head is not a transformer of diffusers; export an arm without a head")
     flux = network.flux.merge_and_unload() if arm.start.adapter else network.flux
     flux.save_pretrained(folder / "transformer", safe_serialization=True)
-    told = {"kind": "export", "s": model.s, "scale": lift.s, "arm": arm.model_dump(mode="json", exclude_none=True)}
-    tensors.save(folder / MEANING, {"A": model.A, "lift": lift.A.clone()}, told)
+    description = {
+        "kind": "export",
+        "s": model.s,
+        "scale": lift.s,
+        "arm": arm.model_dump(mode="json", exclude_none=True),
+    }
+    tensors.save(folder / MEANING, {"A": model.A, "lift": lift.A.clone()}, description)
 
 
 def load(folder: Path, precision: torch.dtype) -> tuple[VelocityModel, Arm, Lift]:
     """The model in a folder that `export` wrote, with the arm that says how to sample it."""
-    told, _ = tensors.describe(folder / MEANING)
-    found = tensors.load(folder / MEANING)
+    description, _ = tensors.describe(folder / MEANING)
+    loaded = tensors.load(folder / MEANING)
     flux = Flux2Transformer2DModel.from_pretrained(folder / "transformer", local_files_only=True, use_safetensors=True)
-    model = VelocityModel(Flux(flux), found["A"], told["s"], precision).eval().requires_grad_(False)
-    return model, Arm.model_validate(told["arm"]), Lift(found["lift"], told["scale"])
+    model = VelocityModel(Flux(flux), loaded["A"], description["s"], precision).eval().requires_grad_(False)
+    return model, Arm.model_validate(description["arm"]), Lift(loaded["lift"], description["scale"])

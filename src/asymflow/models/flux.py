@@ -142,13 +142,13 @@ def pretrained(folder: Path, *, dimension: int, shapes: Shapes, precision: torch
     """The FLUX.2 in a folder in the format of diffusers. Raises ValueError when its tokens are not those of latents and
     captions."""
     flux = part_of(Flux2Transformer2DModel, folder, "transformer", torch_dtype=precision)
-    for what, found, expected in (
+    for what, given, expected in (
         ("image tokens", dimension, flux.config.in_channels),
         ("text tokens", shapes.caption[1], flux.config.joint_attention_dim),
     ):
-        if found != expected:
+        if given != expected:
             raise ValueError(
-                f"the transformer in {folder} takes {what} of {expected} numbers, but those encoded here have {found}; all parts"
+                f"the transformer in {folder} takes {what} of {expected} numbers, but those encoded here have {given}; all parts"
                 " of latent.model must come from one model"
             )
     if checkpointing:

@@ -83,9 +83,11 @@ def load(path: Path, patch_size: int, device: torch.device) -> Latents:
                 f" {patch_size}: the grids of tokens do not match; set patch_size to {spanned}"
             )
         return Flux2Latents(vae)
-    told, _ = tensors.describe(path)
-    if told.get("kind") != "autoencoder":
-        raise ValueError(f"{path} holds a {told.get('kind')!r}, not an autoencoder; stage fit_autoencoder writes one")
-    autoencoder = Autoencoder(Config.model_validate(told["config"]))
+    description, _ = tensors.describe(path)
+    if description.get("kind") != "autoencoder":
+        raise ValueError(
+            f"{path} holds a {description.get('kind')!r}, not an autoencoder; stage fit_autoencoder writes one"
+        )
+    autoencoder = Autoencoder(Config.model_validate(description["config"]))
     autoencoder.load_state_dict(tensors.load(path))
     return LocalLatents(autoencoder.to(device).eval().requires_grad_(False), patch_size)

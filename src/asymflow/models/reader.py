@@ -72,14 +72,14 @@ class Reader(nn.Module):
 
     def tokens(self, condition: Condition) -> list[Float[Tensor, "b _ w"]]:
         """Caption, patch tokens and joints, as far as they are told."""
-        found = []
+        sequences = []
         if self.shapes.caption[1]:
-            found.append(self.unpadded_caption(condition))
+            sequences.append(self.unpadded_caption(condition))
         if self.shapes.patches[1]:
-            found.append(self.patches(condition))
+            sequences.append(self.patches(condition))
         if self.shapes.joints:
-            found.append(self.joints(condition.joints, condition.shows("joints")))
-        return found
+            sequences.append(self.joints(condition.joints, condition.shows("joints")))
+        return sequences
 
     @property
     def count(self) -> int:
