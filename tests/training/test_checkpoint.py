@@ -46,11 +46,11 @@ def updates(made, optimiser, kept, numbers) -> None:
 
 
 def description(**changes) -> dict:
-    told = {
+    fields = {
         "arm": ARM.model_dump(mode="json", exclude_none=True), "shapes": asdict(SHAPES),
         "classes": ["cat", "dog", "owl"], "image_size": 24, "seed": 5, "images": 640, "code": "abc",
     }  # fmt: skip
-    return told | changes
+    return fields | changes
 
 
 def trained_averages():
@@ -78,8 +78,8 @@ def test_a_training_goes_on_from_its_checkpoint_as_if_nothing_had_happened(tmp_p
     _, moving, kept = runs[1]
     checkpoint.save(tmp_path / "checkpoint.safetensors", first, kept, moving, 24, IDENTITY)
     _, moving, kept = runs[2]
-    found = checkpoint.restore(tmp_path / "checkpoint.safetensors", resumed, kept, moving, IDENTITY)
-    assert found == (24, "")
+    resumed_at = checkpoint.restore(tmp_path / "checkpoint.safetensors", resumed, kept, moving, IDENTITY)
+    assert resumed_at == (24, "")
     updates(*runs[2], range(3, 6))
     for one, other in zip(through.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(one, other)
@@ -91,8 +91,8 @@ def test_a_training_goes_on_from_its_checkpoint_as_if_nothing_had_happened(tmp_p
 def test_without_a_checkpoint_a_training_starts_from_the_beginning(tmp_path):
     made = network()
     before = [parameter.detach().clone() for parameter in made.parameters()]
-    found = checkpoint.restore(tmp_path / "none.safetensors", made, [], adam(made), IDENTITY)
-    assert found == (0, "no checkpoint")
+    restored = checkpoint.restore(tmp_path / "none.safetensors", made, [], adam(made), IDENTITY)
+    assert restored == (0, "no checkpoint")
     assert all(torch.equal(one, other) for one, other in zip(made.parameters(), before, strict=True))
 
 
@@ -108,8 +108,8 @@ def test_a_checkpoint_of_something_else_is_left_alone_and_says_why(tmp_path, cha
     first, other = network(), network(seed=1)
     before = [parameter.detach().clone() for parameter in other.parameters()]
     checkpoint.save(tmp_path / "checkpoint.safetensors", first, [], adam(first), 24, IDENTITY)
-    found = checkpoint.restore(tmp_path / "checkpoint.safetensors", other, [], adam(other), IDENTITY | changes)
-    assert found == (0, sentence)
+    restored = checkpoint.restore(tmp_path / "checkpoint.safetensors", other, [], adam(other), IDENTITY | changes)
+    assert restored == (0, sentence)
     assert all(torch.equal(one, same) for one, same in zip(other.parameters(), before, strict=True))
 
 
@@ -117,22 +117,22 @@ def test_a_checkpoint_of_something_else_is_left_alone_and_says_why(tmp_path, cha
 @pytest.mark.parametrize("name", NAMES)
 def test_a_model_comes_back_with_each_of_its_sets_of_weights(tmp_path, name, lift):
     kept = saved(tmp_path / "model.safetensors", lift)
-    found = checkpoint.load_model(tmp_path / "model.safetensors", name)
+    loaded = checkpoint.load_model(tmp_path / "model.safetensors", name)
     (average,) = [average for average in kept if average.name == name]
-    assert found.weights.keys() == average.weights.keys()
-    assert all(torch.equal(value, average.weights[key]) for key, value in found.weights.items())
-    assert torch.equal(found.A, A)
-    assert (found.lift is None) == (lift is None)
+    assert loaded.weights.keys() == average.weights.keys()
+    assert all(torch.equal(value, average.weights[key]) for key, value in loaded.weights.items())
+    assert torch.equal(loaded.A, A)
+    assert (loaded.lift is None) == (lift is None)
     if lift:
-        assert torch.equal(found.lift.A, lift.A) and found.lift.s == lift.s
-    assert found.arm == ARM and found.shapes == SHAPES and found.classes == ("cat", "dog", "owl")
-    assert (found.image_size, found.seed, found.images) == (24, 5, 640)
+        assert torch.equal(loaded.lift.A, lift.A) and loaded.lift.s == lift.s
+    assert loaded.arm == ARM and loaded.shapes == SHAPES and loaded.classes == ("cat", "dog", "owl")
+    assert (loaded.image_size, loaded.seed, loaded.images) == (24, 5, 640)
 
 
 def test_unnamed_weights_are_the_first_that_the_run_keeps(tmp_path):
     kept = saved(tmp_path / "model.safetensors")
-    found = checkpoint.load_model(tmp_path / "model.safetensors").weights
-    assert all(torch.equal(value, kept[0].weights[key]) for key, value in found.items())
+    weights = checkpoint.load_model(tmp_path / "model.safetensors").weights
+    assert all(torch.equal(value, kept[0].weights[key]) for key, value in weights.items())
 
 
 def test_tensors_are_named_by_their_weights(tmp_path):
@@ -151,12 +151,12 @@ def test_the_same_model_has_the_same_bytes(tmp_path):
 def test_a_subspace_that_is_the_lift_is_kept_twice(tmp_path):
     """Both are the same tensor in a lifted arm; safetensors refuses names that share memory."""
     checkpoint.save_model(tmp_path / "model.safetensors", [], A, Lift(A, 1.7), description() | {"weights": []})
-    found = tensors.load(tmp_path / "model.safetensors")
-    assert torch.equal(found["A"], found["lift"])
+    stored = tensors.load(tmp_path / "model.safetensors")
+    assert torch.equal(stored["A"], stored["lift"])
 
 
 @pytest.mark.parametrize(
-    ("told", "sentence"),
+    ("changes", "sentence"),
     [
         ({"kind": "evaluator"}, "holds a 'evaluator' of format None, not a model of format 1; stage train writes one"),
         (
@@ -166,8 +166,8 @@ def test_a_subspace_that_is_the_lift_is_kept_twice(tmp_path):
         ({}, "holds a None of format None, not a model of format 1"),
     ],
 )
-def test_a_file_of_another_kind_or_format_is_refused(tmp_path, told, sentence):
-    tensors.save(tmp_path / "other.safetensors", {"A": A}, description() | told)
+def test_a_file_of_another_kind_or_format_is_refused(tmp_path, changes, sentence):
+    tensors.save(tmp_path / "other.safetensors", {"A": A}, description() | changes)
     with pytest.raises(ValueError, match=sentence):
         checkpoint.load_model(tmp_path / "other.safetensors")
 

@@ -210,9 +210,9 @@ def test_an_arm_is_told_what_its_law_shows_and_nothing_else(name):
         "patches": ["patches"],
     }
     conditions = Conditions.model_validate({"shown": [{"share": 0.5}, {"share": 0.5, "what": [name]}]})
-    found = condition_parts(batch(), conditions, EMPTY)
-    assert sorted(found) == sorted(tensors[name])
-    for key, value in found.items():
+    chosen = condition_parts(batch(), conditions, EMPTY)
+    assert sorted(chosen) == sorted(tensors[name])
+    for key, value in chosen.items():
         assert torch.equal(value, EMPTY if key == "empty" else batch()[key])
 
 

@@ -51,10 +51,10 @@ def t5(tmp_path_factory):
 def evaluator(tmp_path_factory):
     """A random evaluator's file."""
     torch.manual_seed(0)
-    found = {f"clip.{name}": value for name, value in clip.build(LOCAL, LENGTH).state_dict().items()}
-    told = {"kind": "evaluator", "config": LOCAL.model_dump(), "context_length": LENGTH}
+    stored = {f"clip.{name}": value for name, value in clip.build(LOCAL, LENGTH).state_dict().items()}
+    description = {"kind": "evaluator", "config": LOCAL.model_dump(), "context_length": LENGTH}
     path = tmp_path_factory.mktemp("evaluator") / "evaluator.safetensors"
-    tensors.save(path, found, told)
+    tensors.save(path, stored, description)
     return path
 
 

@@ -8,7 +8,7 @@ from asymflow.config.section import Section
 
 
 class Alignment(Section):
-    """REPA: features inside the network are drawn towards those that a teacher sees in the clean image (1 - cosine)."""
+    """REPA: features inside the network are aligned with those that a teacher sees in the clean image (1 - cosine)."""
 
     weight: PositiveFloat = 0.5
     """Weight beside the flow matching loss; the paper's and prx-tg's."""

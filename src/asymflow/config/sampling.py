@@ -35,7 +35,7 @@ class ClassifierFree(Interval):
     kind: Literal["classifier_free"] = "classifier_free"
 
     scale: NonNegativeFloat = 2.0
-    """1 is no guidance; the paper's is 4 for captions."""
+    """1 means no guidance; the paper's is 4 for captions."""
 
     orthogonal: bool = False
     """Whether guidance is kept orthogonal to the predicted image (APG), as in the paper's text-to-image models."""

@@ -22,7 +22,7 @@ def in_interval(t: float, interval: tuple[float, float]) -> bool:
 
 
 def guide(u_conditional: Tensor, u_unconditional: Tensor, scale: float) -> Tensor:
-    """The guided velocity: u = u_c + (scale - 1) (u_c - u_u). Scale 1 is no guidance.        [Ho and Salimans, 2020]"""
+    """The guided velocity: u = u_c + (scale - 1) (u_c - u_u). Scale 1 means no guidance.        [Ho and Salimans, 2020]"""
     return u_conditional + (scale - 1) * (u_conditional - u_unconditional)
 
 
@@ -48,10 +48,10 @@ def guide_orthogonally(
 def guide_twice(
     u_unconditional: Tensor, u_text: Tensor, u_image: Tensor, text_scale: float, image_scale: float
 ) -> Tensor:
-    """Guidance by two conditions, each pushed apart from none: u = u_u + s_t (u_t - u_u) + s_i (u_i - u_u).    [prx-tg]"""
+    """Guidance by two conditions, each with a scale of its own: u = u_u + s_t (u_t - u_u) + s_i (u_i - u_u).    [prx-tg]"""
     return u_unconditional + text_scale * (u_text - u_unconditional) + image_scale * (u_image - u_unconditional)
 
 
 def guide_by_routing(u_dense: Tensor, u_routed: Tensor, scale: float) -> Tensor:
-    """Self-guidance: all tokens pushed apart from a pass in which some bypass blocks: u = u_r + s (u_d - u_r).    [TREAD]"""
+    """Self-guidance, away from a pass in which some tokens bypass blocks: u = u_r + s (u_d - u_r).    [TREAD]"""
     return u_routed + scale * (u_dense - u_routed)

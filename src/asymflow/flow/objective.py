@@ -23,7 +23,7 @@ def flow_matching_loss(
 
 
 def mean_square(error: Float[Tensor, "b n D"], places: Float[Tensor, "b n"] | None) -> Float[Tensor, "b"]:
-    """The mean square of each image's error, its tokens weighed by their place, or all alike."""
+    """The mean square of each image's error, its tokens weighted by their place, or all equally."""
     if places is None:
         return error.square().mean(dim=(1, 2))
     return (places * error.square().mean(2)).mean(1)

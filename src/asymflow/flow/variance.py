@@ -59,7 +59,7 @@ def denoising_loss(
     sigma_floor: float,
     places: Float[Tensor, "b n"] | None = None,
 ) -> Float[Tensor, "b"]:
-    """The squared error of each predicted clean image in units of velocity, averaged over its pixels, weighed by their place.
+    """The squared error of each predicted clean image in units of velocity, averaged over its pixels, weighted by their place.
 
         mean |x_hat_0 - target|^2 / max(t, sigma_floor)^2        [AsymFlow, eq. 7 and 19]
 

@@ -93,7 +93,7 @@ def trained(network: nn.Module) -> dict[str, Tensor]:
 
 
 def restore(network: nn.Module, weights: dict[str, Tensor]) -> None:
-    """Puts trained weights into an assembled network. Raises ValueError when they are those of another arm."""
+    """Loads trained weights into an assembled network. Raises ValueError when they are those of another arm."""
     own = trained(network)
     different = sorted(n for n in own | weights if n not in own or n not in weights or own[n].shape != weights[n].shape)
     if different:

@@ -1,4 +1,4 @@
-"""What a network is told about some images: the one argument beside noisy tokens and noise level, whichever network it is.
+"""The condition of some images: the one argument of every network beside noisy tokens and noise level.
 
     network(x, t, condition)        noisy tokens (b, n, d) at noise levels (b) to tokens (b, n, d)
 
@@ -29,7 +29,7 @@ class Shapes:
 
 @dataclass(frozen=True)
 class Condition:
-    """Everything that may be told of b images; None is what an arm is never told.
+    """Everything that networks may be conditioned on for b images; None is what an arm is never conditioned on.
 
     `present` says which parts of it each image is shown, one column for each of MODALITIES. A network puts something in the
     place of what is hidden: for the class a null class, for a caption, an embedding, patch tokens and joints learned null
@@ -57,12 +57,12 @@ class Condition:
         return replace(self, present=self.present & kept)
 
     def at(self, rows: slice | Int[Tensor, "r"]) -> "Condition":
-        """What is told of some of the images."""
+        """The condition of some of the images."""
         own = {name: value[rows] for name, value in self._tensors() if name not in SHARED}
         return replace(self, **own)
 
     def split(self, size: int) -> list["Condition"]:
-        """What is told of each part of at most `size` images."""
+        """The condition in parts of at most `size` images."""
         return [self.at(slice(start, start + size)) for start in range(0, len(self.present), size)]
 
     def to(self, device: torch.device | str) -> "Condition":

@@ -71,7 +71,7 @@ class DiT(nn.Module):
         return self.out(self.norm(tokens[:, self.reader.count :]) * (1 + scale) + shift).to(x.dtype)
 
     def _vector(self, t: Float[Tensor, " b"], condition: Condition) -> Float[Tensor, "b w"]:
-        """Time, class and image embedding, as far as they are told."""
+        """Time, class and image embedding, as far as the network is conditioned on them."""
         c = self.time(t)
         if self.reader.shapes.embedding:
             c = c + self.reader.embedding(condition)

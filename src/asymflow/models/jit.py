@@ -118,7 +118,7 @@ class JiT(nn.Module):
         return self.final(tokens[:, self.prefix :], c).to(x.dtype)
 
     def _vector(self, condition: Condition) -> Float[Tensor, "b w"] | None:
-        """Class and image embedding, as far as they are told."""
+        """Class and image embedding, as far as the network is conditioned on them."""
         label = self.label(condition) if self.label is not None else None
         if not self.reader.shapes.embedding:
             return label

@@ -184,14 +184,14 @@ class NanoDiT(nn.Module):
         return patchify(output + self.smooth(output), self.patch_size).to(x.dtype)
 
     def _vector(self, t: Float[Tensor, " b"], condition: Condition) -> Float[Tensor, "b w"]:
-        """Time, class and image embedding, as far as they are told."""
+        """Time, class and image embedding, as far as the network is conditioned on them."""
         c = self.time(TIME_SCALE * t)
         if self.reader.shapes.embedding:
             c = self.reader.embedding(condition) + c
         return c if self.label is None else c + self.label(condition)
 
     def _context(self, c: Float[Tensor, "b w"], condition: Condition) -> tuple[Tensor, Tensor]:
-        """What the tokens attend to, and which of it is no padding."""
+        """What the tokens attend to, and which of it is not padding."""
         shapes, reader = self.reader.shapes, self.reader
         context = [reader.caption(condition)] if shapes.caption[1] else []
         context.append(c[:, None])

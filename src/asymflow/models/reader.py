@@ -1,6 +1,6 @@
 """What of a condition becomes tokens: captions, image embeddings, patch tokens and joints at the width of a network.
 
-Learned null tokens stand for what is hidden. A network has only the parts that it is told.
+Learned null tokens stand for what is hidden. A network has only the parts that it is conditioned on.
 
 Letters in shapes: b images, w channels, l text tokens, m patch tokens, k joints.
 """
@@ -71,7 +71,7 @@ class Reader(nn.Module):
         return self.read_patches(torch.where(shown, condition.patches, self.no_patches))
 
     def tokens(self, condition: Condition) -> list[Float[Tensor, "b _ w"]]:
-        """Caption, patch tokens and joints, as far as they are told."""
+        """Caption, patch tokens and joints, as far as the network is conditioned on them."""
         sequences = []
         if self.shapes.caption[1]:
             sequences.append(self.unpadded_caption(condition))

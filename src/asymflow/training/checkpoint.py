@@ -77,8 +77,8 @@ class Model:
     A: Tensor
     lift: Lift | None
     arm: Arm
-    shapes: Shapes  # of what it is told
-    classes: tuple[str, ...]  # their names, where it is told them
+    shapes: Shapes  # of what it is conditioned on
+    classes: tuple[str, ...]  # their names, where it is conditioned on them
     image_size: int  # pixels
     seed: int  # of its training
     images: int  # that it has seen
@@ -89,8 +89,8 @@ def save_model(path: Path, averages: list[Average], A: Tensor, lift: Lift | None
     tensors = {"A": A} | ({"lift": lift.A.clone()} if lift else {})
     for average in averages:
         tensors |= _prefixed(average.name, average.weights)
-    told = {"kind": KIND, "format": FORMAT, "weights": [average.name for average in averages]}
-    tensor_file.save(path, tensors, description | told | ({"scale": lift.s} if lift else {}))
+    header = {"kind": KIND, "format": FORMAT, "weights": [average.name for average in averages]}
+    tensor_file.save(path, tensors, description | header | ({"scale": lift.s} if lift else {}))
 
 
 def load_model(path: Path | str, weights: str | None = None) -> Model:
@@ -98,28 +98,28 @@ def load_model(path: Path | str, weights: str | None = None) -> Model:
 
     Raises ValueError for any other file, for a file of another version, and when the run kept no weights of that name.
     """
-    told, _ = tensor_file.describe(path)
-    if told.get("kind") != KIND or told.get("format") != FORMAT:
-        found = f"{told.get('kind')!r} of format {told.get('format')}"
+    description, _ = tensor_file.describe(path)
+    if description.get("kind") != KIND or description.get("format") != FORMAT:
+        actual = f"{description.get('kind')!r} of format {description.get('format')}"
         raise ValueError(
-            f"{path} holds a {found}, not a model of format {FORMAT}; stage train writes one: train the arm again"
+            f"{path} holds a {actual}, not a model of format {FORMAT}; stage train writes one: train the arm again"
         )
-    name = weights or told["weights"][0]
-    if name not in told["weights"]:
-        raise ValueError(f"{path} holds no weights {name!r}; it has {', '.join(told['weights'])}")
-    found = tensor_file.load(path, lambda key: key.startswith(f"{name}/") or key in ("A", "lift"))
-    lift = Lift(found["lift"], told["scale"]) if "lift" in found else None
-    shapes = Shapes(**{key: tuple(v) if isinstance(v, list) else v for key, v in told["shapes"].items()})
+    name = weights or description["weights"][0]
+    if name not in description["weights"]:
+        raise ValueError(f"{path} holds no weights {name!r}; it has {', '.join(description['weights'])}")
+    loaded = tensor_file.load(path, lambda key: key.startswith(f"{name}/") or key in ("A", "lift"))
+    lift = Lift(loaded["lift"], description["scale"]) if "lift" in loaded else None
+    shapes = Shapes(**{key: tuple(v) if isinstance(v, list) else v for key, v in description["shapes"].items()})
     return Model(
-        weights=_group(found, name),
-        A=found["A"],
+        weights=_group(loaded, name),
+        A=loaded["A"],
         lift=lift,
-        arm=Arm.model_validate(told["arm"]),
+        arm=Arm.model_validate(description["arm"]),
         shapes=shapes,
-        classes=tuple(told["classes"]),
-        image_size=told["image_size"],
-        seed=told["seed"],
-        images=told["images"],
+        classes=tuple(description["classes"]),
+        image_size=description["image_size"],
+        seed=description["seed"],
+        images=description["images"],
     )
 
 

@@ -92,12 +92,12 @@ def shown(conditions: Conditions, count: int, device: torch.device) -> Bool[Tens
 
 
 def condition_parts(rows: Batch, conditions: Conditions, empty: Tensor | None) -> dict[str, Tensor]:
-    """The parts of a condition that an arm is told, from rows that may hold more."""
+    """The parts of a condition that an arm is conditioned on, from rows that may hold more."""
     named = {"class": ("label",), "caption": ("text", "mask"), "embedding": ("embedding",), "patches": ("patches",)}
-    found = {key: rows[key] for name in conditions.modalities for key in named.get(name, ()) if key in rows}
+    parts_shown = {key: rows[key] for name in conditions.modalities for key in named.get(name, ()) if key in rows}
     if "caption" in conditions.modalities:
-        found["empty"] = empty
+        parts_shown["empty"] = empty
     if conditions.joints:  # undetected: the confidence is 0
         images = next(iter(rows.values()))
-        found["joints"] = torch.zeros(len(images), conditions.joints, 3, device=images.device)
-    return found
+        parts_shown["joints"] = torch.zeros(len(images), conditions.joints, 3, device=images.device)
+    return parts_shown

@@ -88,8 +88,8 @@ def train(
         for batch in supply:
             # Draw. The generators are seeded from the position, never from what happened before.
             seed_step(seed, images, rank)
-            here = {name: values.to(machine.device, non_blocking=True) for name, values in batch.items()}
-            example = draw(here, images / schedule.images)
+            on_device = {name: values.to(machine.device, non_blocking=True) for name, values in batch.items()}
+            example = draw(on_device, images / schedule.images)
 
             # Loss and gradient, in parts where the memory asks for it.
             parts = example.split(schedule.micro_batch or len(example.t))

@@ -1,4 +1,4 @@
-"""What reads captions and images for networks that are told them: published ones, or the evaluator that is trained here.
+"""What reads captions and images for networks conditioned on them: published ones, or the evaluator that is trained here.
 
     reader.text(captions)     tokens (m, l, e) and which of them are the caption's (m, l); every caption has l of them
     viewer.image(pixels)      embedding (m, g) and patch tokens (m, n, q) of pixels (m, 3, h, w) in [-1, 1]
@@ -76,7 +76,7 @@ class T5Text:
 
 
 class DinoImages:
-    """DINOv3: class token and patch tokens; between the two stand register tokens, which are no place of the image."""
+    """DINOv3: class token and patch tokens; between the two stand register tokens, which stand for no place of the image."""
 
     def __init__(self, network: nn.Module):
         self.network = network.requires_grad_(False).eval()
@@ -137,8 +137,8 @@ def viewer(config: Embeddings, evaluator: Path | None, device: torch.device) -> 
     Raises ValueError when the network is not there.
     """
     if config.image is None:
-        tower, told = load_tower(evaluator)
-        return TowerImages(tower, told.image_size, device)
+        tower, settings = load_tower(evaluator)
+        return TowerImages(tower, settings.image_size, device)
     from transformers import DINOv3ViTModel  # loads slowly, and only this viewer needs it
 
     return DinoImages(_cached(DINOv3ViTModel, config.image, "image", torch_dtype=_precision(device)).to(device))

@@ -31,7 +31,7 @@ def _arm(kind, training):
 
 def _example():
     torch.manual_seed(1)
-    told = Condition(
+    condition = Condition(
         presence(["class", "caption"], B),
         GRID,
         label=torch.arange(B),
@@ -40,7 +40,7 @@ def _example():
     )
     x_0, eps, tokens = torch.randn(B, 6, 48), torch.randn(B, 6, 48), torch.randn(B, 6, 7)
     pixels = torch.zeros(B, 3, GRID[0] * PATCH, GRID[1] * PATCH)
-    return Example(x_0, eps, torch.linspace(0.2, 0.9, B), told, pixels, progress=0.0, patch_tokens=tokens)
+    return Example(x_0, eps, torch.linspace(0.2, 0.9, B), condition, pixels, progress=0.0, patch_tokens=tokens)
 
 
 @pytest.fixture

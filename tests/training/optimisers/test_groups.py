@@ -33,5 +33,5 @@ def test_a_layer_is_named_by_a_whole_component():
 
 def test_where_all_layers_have_a_rate_of_their_own_there_is_no_group_without():
     made = nn.ModuleDict({"body": nn.Linear(2, 2), "proj_out": nn.Linear(2, 2, bias=False)})
-    found = groups(made.named_parameters(), 1e-4, {"body": 2.0, "proj_out": 10.0})
-    assert [group["multiple"] for group in found] == [2.0, 10.0] and all(group["params"] for group in found)
+    grouped = groups(made.named_parameters(), 1e-4, {"body": 2.0, "proj_out": 10.0})
+    assert [group["multiple"] for group in grouped] == [2.0, 10.0] and all(group["params"] for group in grouped)

@@ -148,10 +148,10 @@ def test_it_reads_the_image_tokens_alone_in_raster_order(network, what, block):
     minimised, seen = objective(configured), []
     own = minimised.model.network
     own.blocks[block - 1].register_forward_hook(lambda m, inputs, output: seen.append(output))
-    found = read(minimised, example())
+    features = read(minimised, example())
     joined = own.prefix if network is JIT and block > own.enters else 0
-    assert seen[0].shape[1] == joined + N and found.shape == (B, N, own.width)
-    assert torch.equal(found, seen[0][:, joined:])
+    assert seen[0].shape[1] == joined + N and features.shape == (B, N, own.width)
+    assert torch.equal(features, seen[0][:, joined:])
 
 
 def test_on_a_captioned_jit_it_reads_image_tokens_alone():
@@ -177,10 +177,10 @@ def test_on_flux_2_it_reads_image_tokens_after_double_and_single_blocks(block, a
         lambda m, inputs, named: seen.append(named.get("hidden_states", inputs[0] if inputs else None)),
         with_kwargs=True,
     )
-    found = read(minimised, example())
-    assert found.shape == (B, N, 16)
+    features = read(minimised, example())
+    assert features.shape == (B, N, 16)
     assert seen[0].shape[1] == (N if block in (1, 4) else N + 5), "blocks 3 and 4 take text and image as one sequence"
-    torch.testing.assert_close(found, seen[0][:, -N:])
+    torch.testing.assert_close(features, seen[0][:, -N:])
     minimised(example())["alignment"].backward()
     reached = [name for name, p in minimised.model.network.named_parameters() if p.grad is not None and p.grad.any()]
     assert any("x_embedder" in name for name in reached) and not any("proj_out" in name for name in reached)
@@ -190,10 +190,10 @@ def test_on_flux_2_it_reads_image_tokens_after_double_and_single_blocks(block, a
 def test_of_routed_tokens_it_compares_those_that_have_gone_through_the_block(block, routed):
     visible = torch.tensor([1, 2, 5, 7, 8, 11, 14, 15])
     minimised, shown = objective(arm(ROUTED, ALL, block=block)), example(visible=visible)
-    found = read(minimised, shown)
-    assert found.shape[1] == (8 if routed else N)
+    features = read(minimised, shown)
+    assert features.shape[1] == (8 if routed else N)
     wanted = shown.patch_tokens[:, visible] if routed else shown.patch_tokens
-    projected = minimised.terms["alignment"].projector(found)
+    projected = minimised.terms["alignment"].projector(features)
     torch.testing.assert_close(minimised(shown)["alignment"], 0.5 * alignment_loss(projected, wanted))
 
 

@@ -63,9 +63,9 @@ def example(t=(0.3, 0.7, 1.0), **changes) -> Example:
     torch.manual_seed(1)
     z_0 = torch.randn(B, N, LATENT)
     x_0 = S * z_0 @ basis().T + 0.1 * torch.randn(B, N, D)
-    told = Condition(presence(["caption"], B), GRID, text=torch.randn(B, 4, TEXT), empty=torch.zeros(4, TEXT))
+    condition = Condition(presence(["caption"], B), GRID, text=torch.randn(B, 4, TEXT), empty=torch.zeros(4, TEXT))
     pixels = torch.zeros(B, 3, GRID[0] * PATCH, GRID[1] * PATCH)
-    made = Example(x_0, torch.randn(B, N, D), torch.tensor(t), told, pixels, progress=0.0, z_0=z_0)
+    made = Example(x_0, torch.randn(B, N, D), torch.tensor(t), condition, pixels, progress=0.0, z_0=z_0)
     return replace(made, **changes)
 
 
@@ -184,9 +184,9 @@ def test_a_distance_is_counted_in_the_patch_where_it_is_seen():
 
     def at(row, column):
         def distance(one, other):
-            found = torch.zeros(B, GRID[0] * PATCH, GRID[1] * PATCH)
-            found[:, row, column] = 1.0
-            return found
+            distances = torch.zeros(B, GRID[0] * PATCH, GRID[1] * PATCH)
+            distances[:, row, column] = 1.0
+            return distances
 
         return objective(made, {"kappa": 0.3, "perceptual": 1.0}, distance)(shown)["perceptual"].item()
 
@@ -220,15 +220,15 @@ def test_features_are_aligned_in_the_trained_model_although_the_frozen_one_runs_
 def test_an_arm_s_term_measures_with_the_perceptual_network_of_its_run(tmp_path):
     torch.manual_seed(0)
     network = perceptual.untrained("squeeze")
-    told = {"kind": "perceptual", "config": {"backbone": "squeeze"}}
-    tensors.save(tmp_path / "perceptual.safetensors", network.state_dict(), told)
+    description = {"kind": "perceptual", "config": {"backbone": "squeeze"}}
+    tensors.save(tmp_path / "perceptual.safetensors", network.state_dict(), description)
     needs, made = Needs(0, CPU, perceptual=tmp_path / "perceptual.safetensors"), model()
     big = (6, 7)  # the backbone halves an image several times
     torch.manual_seed(1)
-    told = Condition(presence(["caption"], B), big, text=torch.randn(B, 4, TEXT), empty=torch.zeros(4, TEXT))
+    condition = Condition(presence(["caption"], B), big, text=torch.randn(B, 4, TEXT), empty=torch.zeros(4, TEXT))
     pixels = torch.rand(B, 3, 48, 56) * 2 - 1
     t, z_0, eps = torch.tensor([0.1, 0.3, 0.5]), torch.randn(B, 42, LATENT), torch.randn(B, 42, D)
-    shown = Example(to_tokens(pixels, arm()), eps, t, told, pixels, progress=0.0, z_0=z_0)
+    shown = Example(to_tokens(pixels, arm()), eps, t, condition, pixels, progress=0.0, z_0=z_0)
     reduction = {"kappa": 0.3, "perceptual": 0.2}
     built = build(arm(reduction), made, needs)
     expected = objective(made, reduction, perceptual.Lpips(network, "lpips_local"))(shown)

@@ -12,19 +12,21 @@ def groups(parameters: Iterable[tuple[str, Tensor]], lr: float, multiples: Mappi
     A layer is named by one component of a parameter's dotted name, such as proj_out. The first group has all others; each has its
     `multiple`, so that a schedule can set lr again. Raises ValueError for a layer that trains nothing.
     """
-    found: dict[float, list[Tensor]] = {1.0: []}
+    by_multiple: dict[float, list[Tensor]] = {1.0: []}
     used = set()
     for name, parameter in parameters:
         if not parameter.requires_grad:
             continue
         layer = next((layer for layer in multiples if layer in name.split(".")), None)
         used.add(layer)
-        found.setdefault(multiples[layer] if layer else 1.0, []).append(parameter)
+        by_multiple.setdefault(multiples[layer] if layer else 1.0, []).append(parameter)
     if unused := sorted(set(multiples) - used):
         raise ValueError(
             f"no trained parameter belongs to a layer called {', '.join(unused)}, which has a learning rate of its own"
             " (training.multiples)"
         )
     return [
-        {"params": members, "lr": lr * multiple, "multiple": multiple} for multiple, members in found.items() if members
+        {"params": members, "lr": lr * multiple, "multiple": multiple}
+        for multiple, members in by_multiple.items()
+        if members
     ]

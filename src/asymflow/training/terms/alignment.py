@@ -1,4 +1,4 @@
-"""Representation alignment (REPA): features inside the network are drawn towards those that a teacher sees in the clean image.
+"""Representation alignment (REPA): features inside the network are aligned with those that a teacher sees in the clean image.
 
 Letters in shapes: b images, n tokens, e channels of the teacher.
 """

@@ -1,4 +1,4 @@
-"""The error of the velocity by frequency, weighed as an eye sees it: the frequency-aware loss of DeCo [Ma et al. 2025].
+"""The error of the velocity by frequency, weighted as an eye sees it: the frequency-aware loss of DeCo [Ma et al. 2025].
 
 Letters in shapes: b images, n tokens, D numbers of each.
 """
