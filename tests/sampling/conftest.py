@@ -48,13 +48,15 @@ def run_of():
 def drawn_run():
     """drawn_run(kind, told, arm's sections) -> a run of a JiT, NanoDiT or FLUX.2 whose weights have moved."""
 
-    def made(kind, told=("class",), **sections):
+    def made(kind, modalities=("class",), **sections):
         given = {
             "representation": {"patch_size": PATCH}, "network": NETWORKS[kind], "target": {"rank": 4},
-            "conditions": {"shown": [{"share": 0.5}, {"share": 0.5, "what": list(told)}], "joints": 2},
+            "conditions": {"shown": [{"share": 0.5}, {"share": 0.5, "what": list(modalities)}], "joints": 2},
         }  # fmt: skip
         arm = Arm.model_validate(given | sections)
-        shapes = Shapes(**{name: getattr(SHAPES, name) for name in ("classes" if n == "class" else n for n in told)})
+        shapes = Shapes(
+            **{name: getattr(SHAPES, name) for name in ("classes" if n == "class" else n for n in modalities)}
+        )
         beginning = Beginning(subspace=torch.eye(D)[:, :4])
         model = assemble(arm, shapes, GRID, beginning, seed=0, precision=torch.float32)
         torch.manual_seed(0)

@@ -42,19 +42,19 @@ class Telling(nn.Module):
             self.visible.append(condition.visible)
         n = x.shape[1] if condition.visible is None else len(condition.visible)
         counted = {"caption": CAPTION, "embedding": EMBEDDING, "patches": PATCHES, "joints": JOINTS}
-        told = TOKEN * n + sum(value * condition.shows(name) for name, value in counted.items())
-        return -(told[:, None, None] + 0.1 * torch.arange(x.shape[2])).expand_as(x)
+        values = TOKEN * n + sum(value * condition.shows(name) for name, value in counted.items())
+        return -(values[:, None, None] + 0.1 * torch.arange(x.shape[2])).expand_as(x)
 
 
 class Known(nn.Module):
     """Predicts the given x_0 where the caption is shown, and another one where not."""
 
-    def __init__(self, told, untold):
+    def __init__(self, conditional, unconditional):
         super().__init__()
-        self.told, self.untold = told, untold
+        self.conditional, self.unconditional = conditional, unconditional
 
     def forward(self, x, t, condition):
-        return -torch.where(condition.shows("caption")[:, None, None], self.told, self.untold)
+        return -torch.where(condition.shows("caption")[:, None, None], self.conditional, self.unconditional)
 
 
 def sampling(kind: str, **changes) -> Sampling:
@@ -88,12 +88,14 @@ def test_classifier_free_guidance_pushes_all_conditions_apart_from_none(run_of):
 def test_orthogonal_guidance_leaves_the_predicted_image_s_own_direction_alone(run_of):
     """b - x_c <b, x_c> / <x_c, x_c>, over whole images."""
     generator = torch.Generator().manual_seed(0)
-    told, untold, x = (torch.randn(2, N, D, generator=generator) for _ in range(3))
-    run, settings = run_of(Known(told, untold)), sampling("classifier_free, orthogonal")
-    u, u_c, u_u = velocity(run, settings, x), (x - told) / T, (x - untold) / T
+    conditional, unconditional, x = (torch.randn(2, N, D, generator=generator) for _ in range(3))
+    run, settings = run_of(Known(conditional, unconditional)), sampling("classifier_free, orthogonal")
+    u, u_c, u_u = velocity(run, settings, x), (x - conditional) / T, (x - unconditional) / T
     torch.testing.assert_close(u, guide_orthogonally(u_c, u_u, 3.0, x, T))
     push = u - u_c
-    assert push.norm() > 1 and ((push * told).sum((1, 2)) / told.norm() / push.norm()).abs().max() < 1e-5  # float32
+    assert (
+        push.norm() > 1 and ((push * conditional).sum((1, 2)) / conditional.norm() / push.norm()).abs().max() < 1e-5
+    )  # float32
     plain = velocity(run, sampling("classifier_free"), x)
     assert (u - plain).norm() > 1e-2
 

@@ -37,7 +37,7 @@ def arm(**sections) -> Arm:
     return Arm.model_validate(given | sections)
 
 
-def told(shapes) -> Condition:
+def condition_of(shapes) -> Condition:
     if shapes.classes:
         return Condition(presence(["class"], 2), GRID, label=torch.tensor([0, 2]))
     text = torch.randn(2, *shapes.caption, generator=torch.Generator().manual_seed(4))
@@ -63,7 +63,7 @@ def finished(path, configured, shapes, lift=None, **beginning):
 def predicted(model, shapes):
     x = torch.randn(2, 9, model.A.shape[0], generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
-        return model(x, torch.tensor([0.3, 1.0]), told(shapes), sigma_min=0.04)
+        return model(x, torch.tensor([0.3, 1.0]), condition_of(shapes), sigma_min=0.04)
 
 
 @pytest.mark.parametrize(

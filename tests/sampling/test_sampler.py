@@ -42,7 +42,7 @@ def condition(numbers) -> Condition:
     return Condition(presence(["class"], len(numbers)), GRID, label=torch.tensor(numbers) % 3)
 
 
-def told(count, shapes) -> Condition:
+def everything_shown(count, shapes) -> Condition:
     """Something of everything that shapes have, the last image told nothing."""
     generator = torch.Generator().manual_seed(3)
     shown = torch.ones(count, 5, dtype=torch.bool)
@@ -163,18 +163,18 @@ def test_settings_that_share_their_beginning_change_no_bit(run, solver, gamut_cl
     start, asked = noise(0, range(5), SHAPE), condition(range(5))
     drawn = list(sample_each(run, start, asked, settings))
     assert len(drawn) == len(settings)
-    for setting, found in zip(settings, drawn, strict=True):
-        assert torch.equal(found, sample(run, start, asked, setting)), setting.guidance
-    assert len({found.numpy().tobytes() for found in drawn}) > 4, "they differ, or sharing would be easy"
+    for setting, sampled in zip(settings, drawn, strict=True):
+        assert torch.equal(sampled, sample(run, start, asked, setting)), setting.guidance
+    assert len({sampled.numpy().tobytes() for sampled in drawn}) > 4, "they differ, or sharing would be easy"
 
 
 @pytest.mark.parametrize("orthogonal", [False, True])
 def test_a_search_of_orthogonal_guidance_draws_with_it(run, orthogonal):
     base = Sampling(steps=5, guidance={"kind": "searched", "orthogonal": orthogonal})
     start, asked = noise(0, range(5), SHAPE), condition(range(5))
-    (found,) = sample_each(run, start, asked, [base.guided(3.0, (0.0, 1.0))])
+    (sampled,) = sample_each(run, start, asked, [base.guided(3.0, (0.0, 1.0))])
     expected = Sampling(steps=5, guidance={"kind": "classifier_free", "scale": 3.0, "orthogonal": orthogonal})
-    assert torch.equal(found, sample(run, start, asked, expected))
+    assert torch.equal(sampled, sample(run, start, asked, expected))
 
 
 def guided(end, scale=2.0):
@@ -221,7 +221,7 @@ RUNS = {
 def test_every_network_is_drawn_from_by_every_solver_under_every_guidance(drawn_run, name, guidance, solver):
     kind, shown = RUNS[name]
     run, start = drawn_run(kind, shown), noise(0, range(3), SHAPE)
-    asked = told(3, Shapes(classes=3, caption=(4, 5), embedding=6, patches=(9, 7), joints=2))
+    asked = everything_shown(3, Shapes(classes=3, caption=(4, 5), embedding=6, patches=(9, 7), joints=2))
     settings = Sampling(steps=3, solver=solver, guidance={"kind": guidance} | GUIDANCE[guidance], gamut_clamp=True)
     one, again = (sample(run, start, asked, settings) for _ in range(2))
     assert one.shape == (3, *SHAPE) and torch.equal(one, again)

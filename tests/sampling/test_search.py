@@ -113,13 +113,13 @@ class Judge:
 @pytest.mark.parametrize("seed", [0, 1, 2, 3])
 def test_it_finds_the_full_grid_s_optimum_at_a_tenth_of_the_cost(blurred, seed):
     judge, brute = Judge(blurred(), seed), Judge(blurred(), seed)
-    found = search_guidance(GRID, judge.measure, SEARCH, lambda text: None)
+    outcome = search_guidance(GRID, judge.measure, SEARCH, lambda text: None)
     brute.measured = lambda features: Measured(frechet_distance(brute.reference, Moments.of(features)), np.zeros(10))
     full = brute.measure(GRID.all(), SEARCH.count)
     best = min(full, key=lambda c: full[c].value)
     assert best > UNGUIDED and best.scale < 4 and best.end < 1, "an optimum on the rim would make this test easy"
-    assert found.optimum == best
-    assert found.measured[best].value == pytest.approx(full[best].value, rel=1e-12)
+    assert outcome.optimum == best
+    assert outcome.measured[best].value == pytest.approx(full[best].value, rel=1e-12)
     published, distinct = (SEARCH.count * sum(map(cost, points)) for points in (GRID.nominal, GRID.all()))
     assert brute.model.calls < distinct < published, "the brute search shares beginnings too"
     assert judge.model.calls < 0.05 * published and judge.model.calls < 0.2 * distinct
@@ -180,8 +180,8 @@ def test_a_flat_surface_ends_too():
     def flat(candidates, count):
         return {c: Measured(1.0, np.ones(10)) for c in candidates}
 
-    found = search_guidance(GRID, flat, SEARCH, lambda text: None)
-    assert found.measured[found.optimum].value == 1.0
+    outcome = search_guidance(GRID, flat, SEARCH, lambda text: None)
+    assert outcome.measured[outcome.optimum].value == 1.0
 
 
 def test_a_surface_that_is_all_noise_costs_no_full_grid():
@@ -193,8 +193,8 @@ def test_a_surface_that_is_all_noise_costs_no_full_grid():
         }
 
     def spent(search):
-        found = search_guidance(GRID, noisy, search, lambda text: None)
-        return sum(cost(c) * samples for c, samples in found.samples.items())
+        outcome = search_guidance(GRID, noisy, search, lambda text: None)
+        return sum(cost(c) * samples for c, samples in outcome.samples.items())
 
     distinct = SEARCH.count * sum(map(cost, GRID.all()))
     assert spent(SEARCH) < 0.35 * distinct

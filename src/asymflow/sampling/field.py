@@ -32,8 +32,8 @@ def velocity_field(model: VelocityModel, condition: Condition, settings: Samplin
     plainly conditional. `seed`, that of the run, decides which tokens bypass blocks in guidance by routing.
     """
 
-    def predicted(x_t: Tensor, t: float, told: Condition) -> Tensor:
-        return model(x_t, constant_time(t, x_t), told, sigma_min=settings.sigma_min)
+    def predicted(x_t: Tensor, t: float, shown: Condition) -> Tensor:
+        return model(x_t, constant_time(t, x_t), shown, sigma_min=settings.sigma_min)
 
     def plain(x_t: Tensor, t: float) -> Tensor:
         return predicted(x_t, t, condition)
@@ -45,9 +45,9 @@ def velocity_field(model: VelocityModel, condition: Condition, settings: Samplin
         return guide(u, u_nothing, guidance.scale)
 
     def dual(x_t: Tensor, t: float) -> Tensor:
-        told = (condition.only(), condition.only("caption"), condition.only("embedding", "patches"))
+        shown = (condition.only(), condition.only("caption"), condition.only("embedding", "patches"))
         # where no embedding is present, the third is the first, and its scale has nothing to act on
-        return guide_twice(*(predicted(x_t, t, c) for c in told), guidance.caption_scale, guidance.image_scale)
+        return guide_twice(*(predicted(x_t, t, c) for c in shown), guidance.caption_scale, guidance.image_scale)
 
     def routing(x_t: Tensor, t: float) -> Tensor:
         chooser = torch.Generator().manual_seed(torch_seed(seed, round(t * 1e6)))

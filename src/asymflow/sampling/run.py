@@ -30,7 +30,7 @@ class Run:
     model: VelocityModel
     arm: Arm
     machine: Machine
-    shapes: Shapes  # of what it is told
+    shapes: Shapes  # of what it is conditioned on
     classes: tuple[str, ...]
     image_size: int  # pixels
     grid: tuple[int, int]  # rows and columns of its tokens
@@ -50,17 +50,17 @@ def load(path: Path, settings: Sampling, files: Files = Files(), local_rank: int
 
     Raises ValueError when the run kept no such weights, or a file belongs to another run.
     """
-    found = load_model(path, settings.weights)
-    arm, machine = found.arm, choose(settings.precision, settings.compile, local_rank)
-    grid = grid_of(found.image_size, found.image_size, arm.representation.patch_size)
+    saved = load_model(path, settings.weights)
+    arm, machine = saved.arm, choose(settings.precision, settings.compile, local_rank)
+    grid = grid_of(saved.image_size, saved.image_size, arm.representation.patch_size)
     if arm.start.run and arm.start.adapter and not files.start:
         raise ValueError(
             f"{path} adapts the run {arm.start.run!r}, and holds only what was trained: give the model of that run too"
         )
     begun = load_model(files.start).weights if files.start else None
-    beginning = Beginning(subspace=found.A, lift=found.lift, weights=begun, folder=files.folder)
-    model = assemble(arm, found.shapes, grid, beginning, seed=found.seed, precision=machine.precision)
-    restore(model.network, found.weights)
+    beginning = Beginning(subspace=saved.A, lift=saved.lift, weights=begun, folder=files.folder)
+    model = assemble(arm, saved.shapes, grid, beginning, seed=saved.seed, precision=machine.precision)
+    restore(model.network, saved.weights)
     model = model.to(machine.device).eval().requires_grad_(False)
     if machine.compiled:
         model.network.compile()
@@ -69,17 +69,17 @@ def load(path: Path, settings: Sampling, files: Files = Files(), local_rank: int
         latents = parts.load("asymflow.models.latents").load(
             files.latents, arm.representation.patch_size, machine.device
         )
-    lift = found.lift.to(machine.device) if found.lift else None
+    lift = saved.lift.to(machine.device) if saved.lift else None
     return Run(
         model,
         arm,
         machine,
-        found.shapes,
-        found.classes,
-        found.image_size,
+        saved.shapes,
+        saved.classes,
+        saved.image_size,
         grid,
-        found.seed,
-        found.images,
+        saved.seed,
+        saved.images,
         lift,
         latents,
     )

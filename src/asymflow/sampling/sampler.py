@@ -81,8 +81,8 @@ def times(run: Run, settings: Sampling) -> list[float]:
 
 def tokens(run: Run, noise: Float[Tensor, "b 3 H W"]) -> Float[Tensor, "b n D"]:
     """Noise as the tokens that the run's network works on."""
-    found = patchify(noise, run.arm.representation.patch_size, run.arm.network.order)
-    return found @ run.lift.A if run.arm.representation.space == "latent" else found
+    patches = patchify(noise, run.arm.representation.patch_size, run.arm.network.order)
+    return patches @ run.lift.A if run.arm.representation.space == "latent" else patches
 
 
 def images(run: Run, tokens: Float[Tensor, "b n D"]) -> UInt8[Tensor, "b 3 H W"]:

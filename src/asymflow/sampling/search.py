@@ -36,7 +36,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Found:
+class Outcome:
     """The best candidate, every candidate's last distance, the samples it rests on, and who was dropped in which round."""
 
     optimum: Candidate
@@ -116,7 +116,7 @@ def worse(a: Measured, b: Measured, confidence: float) -> bool:
     return bool(difference > stats.t.ppf(confidence, blocks - 1) * error)
 
 
-def search_guidance(grid: Grid, measure: Measure, search: Search, say: Callable[[str], None]) -> Found:
+def search_guidance(grid: Grid, measure: Measure, search: Search, say: Callable[[str], None]) -> Outcome:
     """The best candidate of the grid: coarse and on few samples first, then ever finer and on more.
 
     Each round halves the spacing and doubles the samples. Candidates that are worse than the best beyond doubt are dropped;
@@ -140,7 +140,7 @@ def search_guidance(grid: Grid, measure: Measure, search: Search, say: Callable[
             dropped |= {c: number for c in judged if worse(measured[c], measured[best], search.confidence)}
             alive = sorted((c for c in judged if c not in dropped), key=lambda c: measured[c].value)[: search.keep]
             fresh = [near for c in alive for near in grid.around(c, stride) if near not in dropped]
-    return Found(best, measured, samples, dropped)
+    return Outcome(best, measured, samples, dropped)
 
 
 def _unique(candidates) -> list[Candidate]:

@@ -26,7 +26,7 @@ from asymflow.progress import Progress
 from asymflow.sampling.asks.request import Request
 from asymflow.sampling.run import Files, Run, load
 from asymflow.sampling.sampler import noise, sample_each, times
-from asymflow.sampling.search import Candidate, Found, Grid, Measured, evaluations, search_guidance
+from asymflow.sampling.search import Candidate, Grid, Measured, Outcome, evaluations, search_guidance
 
 BLOCKS = 10  # of the jackknife: parts of the samples that are left out in turn
 
@@ -43,16 +43,16 @@ def main() -> None:
             f"the search judges by {search.count} samples, but {arguments.asks} ask for {len(request.distribution)}; lower"
             " search.count"
         )
-    reference, told = statistics.load(arguments.reference)
+    reference, description = statistics.load(arguments.reference)
     evaluator = evaluators.load(arguments.evaluator, run.machine.device)
-    evaluators.check(evaluator, arguments.reference, told)
+    evaluators.check(evaluator, arguments.reference, description)
     print(f"searching on {run.machine}", flush=True)
 
     levels = times(run, settings)
     grid, judge = Grid(search, levels), Judge(run, request, settings, evaluator, reference.images)
-    found = search_guidance(grid, judge.measure, search, lambda text: print(text, flush=True))
+    outcome = search_guidance(grid, judge.measure, search, lambda text: print(text, flush=True))
     visits = parts.load(parts.solver(settings.solver)).visits(settings.steps)
-    result = _describe(found, grid, search, levels, visits) | {
+    result = _describe(outcome, grid, search, levels, visits) | {
         "metric": evaluator.names.frechet,
         "evaluations": judge.evaluations,
         "seconds": round(time.perf_counter() - start, 2),
@@ -128,16 +128,20 @@ def _merged(blocks: list[Moments]) -> Moments:
     return first
 
 
-def _describe(found: Found, grid: Grid, search: Search, times: list[float], visits: list[int]) -> dict:
+def _describe(outcome: Outcome, grid: Grid, search: Search, times: list[float], visits: list[int]) -> dict:
     """The result as it is written down. The grids' costs are what their points would take, each with all samples."""
     full, distinct = (
         search.count * sum(evaluations(c, times, visits) for c in points) for points in (grid.nominal, grid.all())
     )
     return {
-        "optimum": {**found.optimum._asdict(), "value": found.measured[found.optimum].value, "samples": search.count},
+        "optimum": {
+            **outcome.optimum._asdict(),
+            "value": outcome.measured[outcome.optimum].value,
+            "samples": search.count,
+        },
         "candidates": [
-            {**c._asdict(), "value": m.value, "samples": found.samples[c], "dropped": found.dropped.get(c)}
-            for c, m in found.measured.items()
+            {**c._asdict(), "value": m.value, "samples": outcome.samples[c], "dropped": outcome.dropped.get(c)}
+            for c, m in outcome.measured.items()
         ],
         "confidence": search.confidence,
         "grid_points": len(grid.nominal),

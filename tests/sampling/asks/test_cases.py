@@ -39,8 +39,8 @@ def asked(tmp_path):
 
 
 @pytest.fixture
-def told(run_of):
-    """told(conditions) -> a run that is told these."""
+def conditioned(run_of):
+    """conditioned(conditions) -> a run that is told these."""
 
     def made(*what, **more):
         shapes = Shapes(
@@ -52,8 +52,8 @@ def told(run_of):
     return made
 
 
-def test_each_case_shows_what_it_shows_and_nothing_else(told, asked):
-    request = build(told(*ALL), Sampling(), asked)
+def test_each_case_shows_what_it_shows_and_nothing_else(conditioned, asked):
+    request = build(conditioned(*ALL), Sampling(), asked)
     condition = request.condition(range(6))
     for name in ALL:
         assert condition.shows(name).tolist() == [name in case.shown for case in CASES]
@@ -63,8 +63,8 @@ def test_each_case_shows_what_it_shows_and_nothing_else(told, asked):
     assert request.count == 6
 
 
-def test_a_case_is_told_the_same_whatever_batch_it_is_drawn_in(told, asked):
-    request = build(told(*ALL), Sampling(), asked)
+def test_a_case_is_told_the_same_whatever_batch_it_is_drawn_in(conditioned, asked):
+    request = build(conditioned(*ALL), Sampling(), asked)
     whole = request.condition(range(6))
     for numbers in (range(2, 5), [4, 0]):
         part = request.condition(numbers)
@@ -73,8 +73,8 @@ def test_a_case_is_told_the_same_whatever_batch_it_is_drawn_in(told, asked):
 
 
 @pytest.mark.parametrize("what", [("caption",), ("caption", "patches"), ("embedding",), ("class",)])
-def test_what_the_run_is_not_told_is_hidden(told, asked, what):
-    condition = build(told(*what), Sampling(), asked).condition(range(6))
+def test_what_the_run_is_not_told_is_hidden(conditioned, asked, what):
+    condition = build(conditioned(*what), Sampling(), asked).condition(range(6))
     for name in ("class", *ALL):
         assert condition.shows(name).tolist() == [name in what and name in case.shown for case in CASES]
     assert (condition.embedding is None) == ("embedding" not in what)
@@ -84,20 +84,20 @@ def test_what_the_run_is_not_told_is_hidden(told, asked, what):
 
 
 @pytest.mark.parametrize("paired", [True, False])
-def test_an_edit_begins_with_its_original_s_noise_where_they_are_paired(told, asked, paired):
-    request = build(told(*ALL), Sampling(paired=paired), asked)
+def test_an_edit_begins_with_its_original_s_noise_where_they_are_paired(conditioned, asked, paired):
+    request = build(conditioned(*ALL), Sampling(paired=paired), asked)
     assert request.noises(range(6)) == [0, 1, 0, 3, 3 if paired else 3 + UNPAIRED, 4]
     assert noise_number(CASES[4], paired) == request.noises([4])[0]
 
 
-def test_captions_alone_stand_for_what_the_model_draws(told, asked):
-    distribution = build(told(*ALL), Sampling(), asked).distribution
+def test_captions_alone_stand_for_what_the_model_draws(conditioned, asked):
+    distribution = build(conditioned(*ALL), Sampling(), asked).distribution
     assert [CASES[i].kind for i in distribution] == ["text", "text"]
 
 
-def test_a_suite_of_another_size_is_refused(told, asked):
+def test_a_suite_of_another_size_is_refused(conditioned, asked):
     with pytest.raises(ValueError, match="has images of 6 pixels, but the run draws 8; run stage suite again"):
-        build(told(*ALL, image_size=8), Sampling(), asked)
+        build(conditioned(*ALL, image_size=8), Sampling(), asked)
 
 
 def test_captions_of_another_length_are_refused(run_of, asked):

@@ -22,7 +22,7 @@ def build(run: Run, settings: Sampling, asked: Path) -> Request:
         )
 
     def condition(numbers: Sequence[int]) -> Condition:
-        found = rows.read(numbers)
-        return shown(run, len(numbers), text=found["text"], mask=found["mask"], empty=rows.shared["empty"])
+        tokens = rows.read(numbers)
+        return shown(run, len(numbers), text=tokens["text"], mask=tokens["mask"], empty=rows.shared["empty"])
 
     return Request(settings.count, condition, list, range(settings.count))

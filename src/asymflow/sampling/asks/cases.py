@@ -1,4 +1,4 @@
-"""Asking for the cases of the validation suite: each shows what it shows, as far as the run is told it."""
+"""Asking for the cases of the validation suite: each shows what it shows, as far as the run is conditioned on it."""
 
 from collections.abc import Sequence
 from dataclasses import replace

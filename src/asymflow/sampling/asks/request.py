@@ -27,17 +27,17 @@ class Request:
 
 
 def shown(run: Run, count: int, **tensors: Tensor) -> Condition:
-    """The condition of so many images that shows the given tensors and hides everything else that the run is told.
+    """The condition of so many images that shows the given tensors and hides everything else that the run is conditioned on.
 
-    Tensors of parts that the run is not told are left out. Raises ValueError for captions that were read otherwise.
+    Tensors of parts that the run is not conditioned on are left out. Raises ValueError for captions that were read otherwise.
     """
-    told = run.arm.conditions.modalities
-    if "caption" in told and "text" in tensors and tensors["text"].shape[1:] != run.shapes.caption:
+    modalities = run.arm.conditions.modalities
+    if "caption" in modalities and "text" in tensors and tensors["text"].shape[1:] != run.shapes.caption:
         l, e = tensors["text"].shape[1:]  # noqa: E741
         raise ValueError(
             f"these captions have {l} tokens of {e} channels, but the run was trained on {run.shapes.caption[0]} of"
             f" {run.shapes.caption[1]}; embed them again with the same reader"
         )
-    given = {name: values for name, values in tensors.items() if PARTS[name] in told}
+    given = {name: values for name, values in tensors.items() if PARTS[name] in modalities}
     hidden = example(run.shapes, run.grid).at(torch.zeros(count, dtype=torch.long))
     return replace(hidden, present=presence({PARTS[name] for name in given}, count), **given)
