@@ -28,13 +28,13 @@ def test_the_same_seed_gives_the_same_interval_and_another_hardly_another():
 
 def test_every_metric_has_its_mean_between_the_ends_of_its_own_interval():
     per_case = {"recon_lpips": np.random.default_rng(2).random(40), "swap_similarity": np.full(7, -0.5)}
-    found = intervals(per_case, resamples=200, seed=3)
-    assert list(found) == [f"{name}{end}" for name in per_case for end in ("", "_low", "_high")]
-    assert all(isinstance(value, float) for value in found.values())
+    summary = intervals(per_case, resamples=200, seed=3)
+    assert list(summary) == [f"{name}{end}" for name in per_case for end in ("", "_low", "_high")]
+    assert all(isinstance(value, float) for value in summary.values())
     for name, values in per_case.items():
-        assert found[name] == values.mean()
-        assert (found[f"{name}_low"], found[f"{name}_high"]) == interval(values, 200, 3)
-    assert found["recon_lpips_low"] < found["recon_lpips"] < found["recon_lpips_high"]
+        assert summary[name] == values.mean()
+        assert (summary[f"{name}_low"], summary[f"{name}_high"]) == interval(values, 200, 3)
+    assert summary["recon_lpips_low"] < summary["recon_lpips"] < summary["recon_lpips_high"]
 
 
 def test_nothing_measured_has_no_intervals():

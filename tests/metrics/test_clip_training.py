@@ -37,9 +37,9 @@ def test_training_learns_a_texture_and_gives_the_same_bytes_again(config):
     for name, tensor in first.state_dict().items():
         assert torch.equal(tensor, second.state_dict()[name]), name
     with torch.inference_mode():
-        found = features(first.visual.view(to_pixels(images, 16)))
-    gap = found[labels == 0].mean(0) - found[labels == 1].mean(0)
-    projected = found @ gap
+        embedded = features(first.visual.view(to_pixels(images, 16)))
+    gap = embedded[labels == 0].mean(0) - embedded[labels == 1].mean(0)
+    projected = embedded @ gap
     assert ((projected > projected.mean()) == (labels == 0)).float().mean() > 0.9
 
 

@@ -13,11 +13,11 @@ CPU = torch.device("cpu")
 def write(evaluator, path, **changes):
     """The file that stage fit_evaluator would write, with other entries in its description where asked."""
     (name, probe), *_ = evaluator.probes.items()
-    found = {f"clip.visual.{key}": tensor for key, tensor in evaluator.tower.state_dict().items()}
-    found |= {"offset": evaluator.offset, "scale": evaluator.scale, "clip.logit_scale": torch.zeros(())}
-    found |= {f"probe.{name}.weight": probe.weight, f"probe.{name}.bias": probe.bias}
+    stored = {f"clip.visual.{key}": tensor for key, tensor in evaluator.tower.state_dict().items()}
+    stored |= {"offset": evaluator.offset, "scale": evaluator.scale, "clip.logit_scale": torch.zeros(())}
+    stored |= {f"probe.{name}.weight": probe.weight, f"probe.{name}.bias": probe.bias}
     about = {"kind": "evaluator", "config": evaluator.config.model_dump(), "values": evaluator.values}
-    tensors.save(path, found, about | changes)
+    tensors.save(path, stored, about | changes)
 
 
 @pytest.fixture

@@ -22,10 +22,10 @@ def card(reference, samples, settings=SETTINGS):
 
 
 def test_a_card_names_every_metric_and_says_how_many_images_it_rests_on():
-    found = card(drawn(90, seed=0), drawn(40, seed=1))
-    assert list(found["metrics"]) == list(LocalEvaluator.names)
-    assert set(found["errors"]) == {"kid_local", "is_local"}
-    assert (found["samples"], found["reference_images"], found["paired_images"]) == (40, 90, 40)
+    report = card(drawn(90, seed=0), drawn(40, seed=1))
+    assert list(report["metrics"]) == list(LocalEvaluator.names)
+    assert set(report["errors"]) == {"kid_local", "is_local"}
+    assert (report["samples"], report["reference_images"], report["paired_images"]) == (40, 90, 40)
     assert card(drawn(30, seed=0), drawn(40, seed=1))["paired_images"] == 30
 
 

@@ -24,8 +24,8 @@ def test_statistics_do_not_depend_on_the_batches(evaluator, images):
 
 def test_kept_features_belong_to_the_chosen_images(evaluator, images):
     kept = torch.tensor([2, 9, 10, 29])
-    found = gather(evaluator, images, kept, batch=10)
-    torch.testing.assert_close(found.features, evaluator.features(images[kept]), atol=1e-6, rtol=1e-5)
+    gathered = gather(evaluator, images, kept, batch=10)
+    torch.testing.assert_close(gathered.features, evaluator.features(images[kept]), atol=1e-6, rtol=1e-5)
 
 
 def test_chosen_images_are_distinct_ordered_and_by_seed():
@@ -37,14 +37,14 @@ def test_chosen_images_are_distinct_ordered_and_by_seed():
 
 
 def test_a_file_of_statistics_gives_them_back(evaluator, images, tmp_path):
-    found = gather(evaluator, images, choose(30, most=4, seed=0), batch=10)
-    statistics.save(found, tmp_path / "reference.safetensors", {"split": "train"})
-    loaded, told = statistics.load(tmp_path / "reference.safetensors")
-    assert told["split"] == "train"
+    gathered = gather(evaluator, images, choose(30, most=4, seed=0), batch=10)
+    statistics.save(gathered, tmp_path / "reference.safetensors", {"split": "train"})
+    loaded, description = statistics.load(tmp_path / "reference.safetensors")
+    assert description["split"] == "train"
     assert loaded.images.count == 30
     for name in ("features", "probabilities", "kept"):
-        assert torch.equal(getattr(loaded, name), getattr(found, name))
-    assert torch.equal(loaded.patches.scatter, found.patches.scatter)
+        assert torch.equal(getattr(loaded, name), getattr(gathered, name))
+    assert torch.equal(loaded.patches.scatter, gathered.patches.scatter)
 
 
 def test_missing_images_are_noticed(evaluator, images):

@@ -51,11 +51,11 @@ CONTENT = pictures(2, 9)
 
 
 def test_the_wanted_images_are_the_best_answers():
-    found = answers(WANTED, WANTED, CONTENT, EDITS, ByColour())
+    scores = answers(WANTED, WANTED, CONTENT, EDITS, ByColour())
     for name in ("recon_lpips_local", "text_lpips_local", "counterfactual_lpips_local"):
-        assert (found[name] == 0).all()
-    assert found["swap_embedding_similarity_local"] == pytest.approx(1)
-    assert (found["swap_caption_similarity_local"] < 1).all()
+        assert (scores[name] == 0).all()
+    assert scores["swap_embedding_similarity_local"] == pytest.approx(1)
+    assert (scores["swap_caption_similarity_local"] < 1).all()
 
 
 def test_manipulation_is_how_much_an_edit_changes_whatever_is_wanted():
@@ -70,8 +70,8 @@ def test_edited_and_kept_attributes_are_read_case_by_case():
 
 
 def test_edits_of_words_have_no_attributes_to_read():
-    found = answers(WANTED, WANTED, CONTENT, [edit | {"attribute": ""} for edit in EDITS], ByColour())
-    assert not [name for name in found if "accuracy" in name]
+    scores = answers(WANTED, WANTED, CONTENT, [edit | {"attribute": ""} for edit in EDITS], ByColour())
+    assert not [name for name in scores if "accuracy" in name]
 
 
 def test_copies_are_nearer_to_training_images_and_strangers_to_neither():
@@ -87,18 +87,18 @@ def test_copies_are_nearer_to_training_images_and_strangers_to_neither():
 def test_the_numbers_of_the_nearest_images_are_those_of_the_most_similar():
     train, heldout = pictures(30, 1), pictures(30, 2)
     drawn = torch.cat([train[[7, 0]], heldout[[3, 3, 29]]])
-    found, numbers = memories(drawn, train, heldout, ByColour())
+    scores, numbers = memories(drawn, train, heldout, ByColour())
     assert numbers["train"][:2] == [7, 0] and numbers["heldout"][2:] == [3, 3, 29]
     for name, images in (("train", train), ("heldout", heldout)):
         assert len(numbers[name]) == 5
         similarities = ByColour().similarity(drawn, images[numbers[name]])
         # both are cosines of the same float32 features, by two formulas
-        np.testing.assert_allclose(found[f"nearest_{name}_similarity_local"], similarities, atol=1e-6)
+        np.testing.assert_allclose(scores[f"nearest_{name}_similarity_local"], similarities, atol=1e-6)
 
 
 def test_what_is_memorised_is_the_difference_between_both_sets_and_more_is_always_worse():
-    found, _ = memories(pictures(11, 3), pictures(30, 1), pictures(30, 2), ByColour())
-    similarity = [found[f"nearest_{name}_similarity_local"] for name in ("train", "heldout")]
-    lpips = [found[f"nearest_{name}_lpips_local"] for name in ("train", "heldout")]
-    assert np.array_equal(found["memorised_similarity_local"], similarity[0] - similarity[1])
-    assert np.array_equal(found["memorised_lpips_local"], lpips[1] - lpips[0])
+    scores, _ = memories(pictures(11, 3), pictures(30, 1), pictures(30, 2), ByColour())
+    similarity = [scores[f"nearest_{name}_similarity_local"] for name in ("train", "heldout")]
+    lpips = [scores[f"nearest_{name}_lpips_local"] for name in ("train", "heldout")]
+    assert np.array_equal(scores["memorised_similarity_local"], similarity[0] - similarity[1])
+    assert np.array_equal(scores["memorised_lpips_local"], lpips[1] - lpips[0])

@@ -14,8 +14,8 @@ def file(config, tmp_path):
     torch.manual_seed(0)
     clip = network.build(config, LENGTH)
     description = {"kind": "evaluator", "config": config.model_dump(), "context_length": LENGTH}
-    found = {f"clip.{name}": value for name, value in clip.state_dict().items()}
-    tensors.save(tmp_path / "evaluator.safetensors", found, description)
+    stored = {f"clip.{name}": value for name, value in clip.state_dict().items()}
+    tensors.save(tmp_path / "evaluator.safetensors", stored, description)
     return tmp_path / "evaluator.safetensors"
 
 

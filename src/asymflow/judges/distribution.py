@@ -21,8 +21,10 @@ def judge(evidence: Evidence) -> dict[str, Any]:
             f"{evidence.samples_path} holds {count} samples of the distribution; the metrics need {settings.smallest} or more"
         )
     batches = _batches(samples, settings.batch)
-    found = statistics.gather(evaluator, batches, torch.arange(count), count=count, seed=settings.seed, what="score")
-    return report_card(evidence.reference, found, evaluator.names, settings) | {"reference": evidence.told["source"]}
+    drawn = statistics.gather(evaluator, batches, torch.arange(count), count=count, seed=settings.seed, what="score")
+    return report_card(evidence.reference, drawn, evaluator.names, settings) | {
+        "reference": evidence.description["source"]
+    }
 
 
 def _batches(samples: np.ndarray, batch: int) -> Iterator[Tensor]:

@@ -54,20 +54,20 @@ class Evidence:
         return self._reference[0]
 
     @property
-    def told(self) -> dict[str, Any]:
+    def description(self) -> dict[str, Any]:
         """What the reference says of itself."""
         return self._reference[1]
 
     @property
     def scoring(self) -> Scoring:
-        return Scoring.model_validate(self.told["scoring"])
+        return Scoring.model_validate(self.description["scoring"])
 
     @cached_property
     def evaluator(self) -> Evaluator:
         """The network that judges. Raises ValueError when the reference was made with another."""
-        found = evaluators.load(self.evaluator_name, self.device)
-        evaluators.check(found, self.reference_path, self.told)
-        return found
+        evaluator = evaluators.load(self.evaluator_name, self.device)
+        evaluators.check(evaluator, self.reference_path, self.description)
+        return evaluator
 
     @cached_property
     def distance(self) -> Lpips:
@@ -76,7 +76,7 @@ class Evidence:
     @cached_property
     def samples(self) -> np.ndarray:
         """All samples, not read yet. Raises ValueError for anything but uint8 images of the reference's size."""
-        samples, size = np.load(self.samples_path, mmap_mode="r", allow_pickle=False), self.told["image_size"]
+        samples, size = np.load(self.samples_path, mmap_mode="r", allow_pickle=False), self.description["image_size"]
         if samples.dtype != np.uint8 or samples.shape[1:] != (size, size, 3):
             raise ValueError(
                 f"{self.samples_path} holds {samples.dtype} {samples.shape}; expected uint8 (n, {size}, {size}, 3)"

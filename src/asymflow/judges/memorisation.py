@@ -8,7 +8,7 @@ from asymflow.judges.evidence import Evidence, images
 from asymflow.metrics.bootstrap import intervals
 from asymflow.metrics.suite import Judge, memories
 
-SEARCHED = 2_000  # most images of either set in which nearest ones are looked for
+SEARCHED = 2_000  # images of either set, at most, in which the nearest ones are looked for
 
 
 def judge(evidence: Evidence) -> dict[str, Any]:

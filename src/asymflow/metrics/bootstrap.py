@@ -18,8 +18,8 @@ def interval(values: Float64[np.ndarray, " m"], resamples: int, seed: int) -> tu
 
 def intervals(per_case: dict[str, np.ndarray], resamples: int, seed: int) -> dict[str, float]:
     """The mean of each metric and, as <metric>_low and <metric>_high, the ends of its interval."""
-    found = {}
+    summary = {}
     for name, values in per_case.items():
         low, high = interval(values, resamples, seed)
-        found |= {name: float(values.mean()), f"{name}_low": low, f"{name}_high": high}
-    return found
+        summary |= {name: float(values.mean()), f"{name}_low": low, f"{name}_high": high}
+    return summary

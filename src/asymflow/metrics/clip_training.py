@@ -27,7 +27,7 @@ MOST_VALUES = 64  # an attribute with more distinct values is text, not a choice
 
 
 class Choice(NamedTuple):
-    """Something that can be told from an image: its class, or one of its attributes."""
+    """Something that can be read from an image: its class, or one of its attributes."""
 
     values: list[str]
     labels: Int[Tensor, "m"]  # index into values, for each image
@@ -37,10 +37,10 @@ def attribute_choices(records: list[dict[str, Any]]) -> dict[str, Choice]:
     """The attributes that all records have and that take 2 to 64 different values, by name."""
     choices = {}
     for name in sorted(set.intersection(*(set(record["attributes"]) for record in records))):
-        found = [str(record["attributes"][name]) for record in records]
-        values = sorted(set(found))
+        column = [str(record["attributes"][name]) for record in records]
+        values = sorted(set(column))
         if 2 <= len(values) <= MOST_VALUES:
-            choices[name] = Choice(values, torch.tensor([values.index(value) for value in found]))
+            choices[name] = Choice(values, torch.tensor([values.index(value) for value in column]))
     return choices
 
 

@@ -72,12 +72,12 @@ def load(evaluator: str, device: torch.device) -> Evaluator:
     return LocalEvaluator.load(Path(evaluator), device)
 
 
-def check(evaluator: Evaluator, reference: Path, told: dict[str, Any]) -> None:
+def check(evaluator: Evaluator, reference: Path, description: dict[str, Any]) -> None:
     """Raises ValueError unless the reference with this description was made with the evaluator."""
-    if evaluator.digest != told["evaluator_digest"]:
+    if evaluator.digest != description["evaluator_digest"]:
         raise ValueError(
-            f"{reference} was made with the evaluator {told['evaluator']} {told['evaluator_digest']}, but this one is"
-            f" {evaluator.name} {evaluator.digest}; make the reference again (stage reference)"
+            f"{reference} was made with the evaluator {description['evaluator']} {description['evaluator_digest']}, but this"
+            f" one is {evaluator.name} {evaluator.digest}; make the reference again (stage reference)"
         )
 
 
@@ -90,7 +90,7 @@ class LocalEvaluator:
     offset: Float[Tensor, "d"]  # mean and standard deviation of the features on the evaluator split
     scale: Float[Tensor, "d"]
     probes: dict[str, Probe]  # of the class, under CLASS, and of each attribute
-    values: dict[str, list[str]]  # what the probes tell apart
+    values: dict[str, list[str]]  # what the probes distinguish
     digest: str = ""
 
     CLASS = "class"
@@ -101,11 +101,15 @@ class LocalEvaluator:
     def load(cls, path: Path, device: torch.device) -> "LocalEvaluator":
         """The evaluator in a file that stage fit_evaluator wrote. Raises ValueError for any other file."""
         tower, config = load_tower(path)
-        told, _ = tensors.describe(path)
-        found = {name: tensor.to(device) for name, tensor in tensors.load(path).items()}
-        probes = {name: Probe(found[f"probe.{name}.weight"], found[f"probe.{name}.bias"]) for name in told["values"]}
+        description, _ = tensors.describe(path)
+        loaded = {name: tensor.to(device) for name, tensor in tensors.load(path).items()}
+        probes = {
+            name: Probe(loaded[f"probe.{name}.weight"], loaded[f"probe.{name}.bias"]) for name in description["values"]
+        }
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-        return cls(tower.to(device).eval(), config, found["offset"], found["scale"], probes, told["values"], digest)
+        return cls(
+            tower.to(device).eval(), config, loaded["offset"], loaded["scale"], probes, description["values"], digest
+        )
 
     @torch.inference_mode()
     def features(self, images: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:

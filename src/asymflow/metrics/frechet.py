@@ -13,7 +13,7 @@ from scipy.linalg import lapack
 from torch import Tensor
 
 ACCURACY = 1e-7  # relative error of the distance up to which the fast way is trusted; measured ones are below 1e-10
-CLEAR = 1e-4  # smallest share of the largest pivot, as a standard deviation, at which no direction is taken for empty
+CLEAR = 1e-4  # minimum share of the largest pivot, as a standard deviation, at which no direction counts as empty
 EPSILON = np.finfo(np.float64).eps
 
 

@@ -15,5 +15,5 @@ def nearest(
 
     Compare two sets of the same size only: among more images the nearest is nearer.
     """
-    found = (normalize(samples, dim=1) @ normalize(images, dim=1).T).topk(min(count, len(images)), dim=1)
-    return found.values, found.indices
+    closest = (normalize(samples, dim=1) @ normalize(images, dim=1).T).topk(min(count, len(images)), dim=1)
+    return closest.values, closest.indices

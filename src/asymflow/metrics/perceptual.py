@@ -46,12 +46,12 @@ def load(path: Path | None, backbone: str, device: torch.device) -> Lpips:
     """
     if path is None:
         return _published(backbone).to(device)
-    told, _ = tensors.describe(path)
-    if told.get("kind") != "perceptual":
+    description, _ = tensors.describe(path)
+    if description.get("kind") != "perceptual":
         raise ValueError(
-            f"{path} holds a {told.get('kind')!r}, not a perceptual network; stage fit_perceptual writes one"
+            f"{path} holds a {description.get('kind')!r}, not a perceptual network; stage fit_perceptual writes one"
         )
-    network = untrained(told["config"]["backbone"])
+    network = untrained(description["config"]["backbone"])
     network.load_state_dict(tensors.load(path))
     return Lpips(network, "lpips_local").to(device)
 

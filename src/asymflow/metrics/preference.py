@@ -40,13 +40,15 @@ def vqa(images: list[Path], captions: list[str]) -> float:
 
 def geneval(images: list[Path], captions: list[str]) -> float:
     """GenEval: scripts with 553 prompts and a detector of their own."""
-    raise NotRunError("GenEval is no package: draw its 553 prompts (prompts.path) and give the images to its scripts")
+    raise NotRunError(
+        "GenEval is not a package: draw its 553 prompts (prompts.path) and give the images to its scripts"
+    )
 
 
 def dpg(images: list[Path], captions: list[str]) -> float:
     """DPG-Bench: scripts with 1065 prompts and a question answering model of their own."""
     raise NotRunError(
-        "DPG-Bench is no package: draw its 1065 prompts (prompts.path) and give the images to its scripts"
+        "DPG-Bench is not a package: draw its 1065 prompts (prompts.path) and give the images to its scripts"
     )
 
 
@@ -82,5 +84,5 @@ def _package(name: str) -> Any:
 
 
 def _mean(values: Any) -> float:
-    found = list(values)
-    return sum(found) / len(found)
+    scores = list(values)
+    return sum(scores) / len(scores)

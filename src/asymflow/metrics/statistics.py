@@ -54,9 +54,9 @@ def gather(
             look, crops = evaluator.look(batch), evaluator.look(evaluator.crops(batch, first, seed))
             images = Moments.of(look.features) if images is None else images.update(look.features)
             patches = Moments.of(crops.features) if patches is None else patches.update(crops.features)
-            here = kept[(kept >= first) & (kept < first + len(batch))] - first
-            features.append(look.features.cpu()[here])
-            probabilities.append(look.probabilities.cpu()[here])
+            positions = kept[(kept >= first) & (kept < first + len(batch))] - first
+            features.append(look.features.cpu()[positions])
+            probabilities.append(look.probabilities.cpu()[positions])
             first += len(batch)
             progress.advance(len(batch))
     if first != count or images is None or patches is None:
@@ -66,19 +66,21 @@ def gather(
 
 def save(statistics: Statistics, path: Path, description: dict[str, Any]) -> None:
     """Writes statistics with a description of what they are of."""
-    found = {"features": statistics.features, "probabilities": statistics.probabilities, "kept": statistics.kept}
+    stored = {"features": statistics.features, "probabilities": statistics.probabilities, "kept": statistics.kept}
     for name, moments in (("images", statistics.images), ("patches", statistics.patches)):
-        found |= {f"{name}.mean": moments.mean, f"{name}.scatter": moments.scatter}
-    tensors.save(path, found, description | {"kind": "statistics", "count": statistics.images.count})
+        stored |= {f"{name}.mean": moments.mean, f"{name}.scatter": moments.scatter}
+    tensors.save(path, stored, description | {"kind": "statistics", "count": statistics.images.count})
 
 
 def load(path: Path) -> tuple[Statistics, dict[str, Any]]:
     """The statistics in a file and their description. Raises ValueError for another file."""
-    told, _ = tensors.describe(path)
-    if told.get("kind") != "statistics":
+    description, _ = tensors.describe(path)
+    if description.get("kind") != "statistics":
         raise ValueError(
-            f"{path} holds a {told.get('kind')!r}, not the statistics of images; stage reference writes them"
+            f"{path} holds a {description.get('kind')!r}, not the statistics of images; stage reference writes them"
         )
-    found = tensors.load(path)
-    moments = [Moments(told["count"], found[f"{n}.mean"], found[f"{n}.scatter"]) for n in ("images", "patches")]
-    return Statistics(*moments, found["features"], found["probabilities"], found["kept"]), told
+    loaded = tensors.load(path)
+    moments = [
+        Moments(description["count"], loaded[f"{n}.mean"], loaded[f"{n}.scatter"]) for n in ("images", "patches")
+    ]
+    return Statistics(*moments, loaded["features"], loaded["probabilities"], loaded["kept"]), description

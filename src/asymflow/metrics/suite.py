@@ -71,7 +71,7 @@ def answers(
     swap_embedding, _caption  similarity of a swap to the image whose embeddings, or whose caption, it was shown
     """
     name = judge.distance.name
-    found = {
+    scores = {
         f"recon_{name}": judge.lpips(drawn["reconstruction"], wanted["reconstruction"]),
         f"text_{name}": judge.lpips(drawn["text"], wanted["text"]),
         f"manipulation_{name}": judge.lpips(drawn["original"], drawn["edited"]),
@@ -82,17 +82,19 @@ def answers(
     }
     if judge.reads_attributes and all(edit["attribute"] for edit in edits):
         read = judge.attributes(drawn["edited"])
-        found |= {
+        scores |= {
             f"edited_accuracy_{judge.evaluator.name}": edited_accuracy(read, edits),
             f"kept_accuracy_{judge.evaluator.name}": kept_accuracy(read, edits),
         }
-        told, retold = judge.attributes(drawn["told"]), judge.attributes(drawn["retold"])
-        before = [edit | {"kept": _without(seen, edit["attribute"])} for edit, seen in zip(edits, told, strict=True)]
-        found |= {
-            f"told_edited_accuracy_{judge.evaluator.name}": edited_accuracy(retold, edits),
-            f"told_kept_accuracy_{judge.evaluator.name}": kept_accuracy(retold, before),
+        unedited, edited = judge.attributes(drawn["told"]), judge.attributes(drawn["retold"])
+        before = [
+            edit | {"kept": _without(seen, edit["attribute"])} for edit, seen in zip(edits, unedited, strict=True)
+        ]
+        scores |= {
+            f"told_edited_accuracy_{judge.evaluator.name}": edited_accuracy(edited, edits),
+            f"told_kept_accuracy_{judge.evaluator.name}": kept_accuracy(edited, before),
         }
-    return found
+    return scores
 
 
 def edited_accuracy(read: list[dict[str, str]], edits: list[dict[str, Any]]) -> Float64[np.ndarray, " m"]:
@@ -122,14 +124,14 @@ def memories(
     Similarity by the evaluator's features, and LPIPS to the nearest among the most similar. A model that has learned the
     distribution is as near to images that it never saw; one that copies is nearer to its training images.
     """
-    features, found, numbers = judge.features(drawn), {}, {}
+    features, scores, numbers = judge.features(drawn), {}, {}
     for name, images in (("train", train), ("heldout", heldout)):
         values, candidates = nearest(features, judge.features(images), CANDIDATES)
         distances = np.stack([judge.lpips(drawn, images[column]) for column in candidates.T], axis=1)
-        found[f"nearest_{name}_similarity_{judge.evaluator.name}"] = values[:, 0].double().numpy()
-        found[f"nearest_{name}_{judge.distance.name}"] = distances.min(1)
+        scores[f"nearest_{name}_similarity_{judge.evaluator.name}"] = values[:, 0].double().numpy()
+        scores[f"nearest_{name}_{judge.distance.name}"] = distances.min(1)
         numbers[name] = candidates[:, 0].tolist()
     similarity, lpips = f"similarity_{judge.evaluator.name}", judge.distance.name
-    found[f"memorised_{similarity}"] = found[f"nearest_train_{similarity}"] - found[f"nearest_heldout_{similarity}"]
-    found[f"memorised_{lpips}"] = found[f"nearest_heldout_{lpips}"] - found[f"nearest_train_{lpips}"]
-    return found, numbers
+    scores[f"memorised_{similarity}"] = scores[f"nearest_train_{similarity}"] - scores[f"nearest_heldout_{similarity}"]
+    scores[f"memorised_{lpips}"] = scores[f"nearest_heldout_{lpips}"] - scores[f"nearest_train_{lpips}"]
+    return scores, numbers

@@ -31,12 +31,14 @@ class TextTower:
     @classmethod
     def load(cls, path: Path, device: torch.device) -> "TextTower":
         """The tower in a file of stage fit_evaluator. Raises ValueError for any other file."""
-        told, _ = tensors.describe(path)
-        if told.get("kind") != "evaluator":
-            raise ValueError(f"{path} holds a {told.get('kind')!r}, not an evaluator; stage fit_evaluator writes one")
-        clip = network.build(Config.model_validate(told["config"]), told["context_length"])
-        found = tensors.load(path, lambda name: name.startswith(PREFIX))
-        clip.load_state_dict({name.removeprefix(PREFIX): value for name, value in found.items()})
+        description, _ = tensors.describe(path)
+        if description.get("kind") != "evaluator":
+            raise ValueError(
+                f"{path} holds a {description.get('kind')!r}, not an evaluator; stage fit_evaluator writes one"
+            )
+        clip = network.build(Config.model_validate(description["config"]), description["context_length"])
+        weights = tensors.load(path, lambda name: name.startswith(PREFIX))
+        clip.load_state_dict({name.removeprefix(PREFIX): value for name, value in weights.items()})
         return cls(clip, device)
 
     @torch.no_grad()

@@ -62,13 +62,15 @@ class ImageTower(nn.Module):
 
 def load(path: Path) -> tuple[ImageTower, Evaluator]:
     """The tower in a file of stage fit_evaluator, with its configuration. Raises ValueError for any other file."""
-    told, _ = tensors.describe(path)
-    if told.get("kind") != "evaluator":
-        raise ValueError(f"{path} holds a {told.get('kind')!r}, not an evaluator; stage fit_evaluator writes one")
-    config = Evaluator.model_validate(told["config"])
+    description, _ = tensors.describe(path)
+    if description.get("kind") != "evaluator":
+        raise ValueError(
+            f"{path} holds a {description.get('kind')!r}, not an evaluator; stage fit_evaluator writes one"
+        )
+    config = Evaluator.model_validate(description["config"])
     tower = ImageTower(config)
-    found = tensors.load(path, lambda name: name.startswith(PREFIX))
-    tower.load_state_dict({name.removeprefix(PREFIX): value for name, value in found.items()})
+    weights = tensors.load(path, lambda name: name.startswith(PREFIX))
+    tower.load_state_dict({name.removeprefix(PREFIX): value for name, value in weights.items()})
     return tower, config
 
 
