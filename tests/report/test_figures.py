@@ -118,10 +118,10 @@ def test_the_convergence_figure_has_every_seed_and_the_speed_up(seeds):
 
 def test_the_width_figure_has_a_line_for_each_rank_and_marks_the_patch_dimension():
     arms = {f"w{width}_{rank}": (width, rank) for width in (64, 256) for rank in (0, 8, "full")}
-    told = study({arm: (rank, "pca") for arm, (_, rank) in arms.items()})
+    described = study({arm: (rank, "pca") for arm, (_, rank) in arms.items()})
     for arm, (width, _) in arms.items():
-        told.arms[arm] |= {"network.width": width, "representation.patch_size": 8}
-    figure = figures.against_width(table(arms).query("sampling == 'unguided'"), told)
+        described.arms[arm] |= {"network.width": width, "representation.patch_size": 8}
+    figure = figures.against_width(table(arms).query("sampling == 'unguided'"), described)
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert labels == ["rank 0: predicts the image", "rank 8", "rank D: predicts the velocity"]
     assert "D = 192" in [text.get_text() for text in figure.axes[0].texts]

@@ -73,26 +73,26 @@ def drawn(shift, seed=1):
 
 def measured(judges):
     """The names of everything that the judges measure."""
-    found = {"clip", *preference.JUDGES}  # of the published networks, which are not here
+    names = {"clip", *preference.JUDGES}  # of the published networks, which are not here
     for evaluator in (LocalEvaluator, InceptionEvaluator):
         settings = Scoring(kernel_blocks=4, splits=2)
-        found |= report_card(drawn(0, seed=0), drawn(0), evaluator.names, settings)["metrics"].keys()
+        names |= report_card(drawn(0, seed=0), drawn(0), evaluator.names, settings)["metrics"].keys()
     for judge in judges.values():
-        found |= answers(wanted(), wanted(), pictures(3, 9), EDITS, judge).keys()
-        found |= memories(pictures(3, 0), pictures(9, 1), pictures(9, 2), judge)[0].keys()
+        names |= answers(wanted(), wanted(), pictures(3, 9), EDITS, judge).keys()
+        names |= memories(pictures(3, 0), pictures(9, 1), pictures(9, 2), judge)[0].keys()
     tower = TextTower(clip.build(CONFIG, 14), CPU)
     named = [{"glasses": "none"}, {}, {"skin": "dark"}]
     return (
-        found | captions.local(pictures(3, 0), ["one", "two", "three"], named, judges["local"].evaluator, tower).keys()
+        names | captions.local(pictures(3, 0), ["one", "two", "three"], named, judges["local"].evaluator, tower).keys()
     )
 
 
 def test_every_metric_of_a_judge_is_declared_and_nothing_else(judges):
-    found = measured(judges)
-    assert {name for name in found if metrics.base(name) not in metrics.METRICS} == set()
-    assert {metrics.base(name) for name in found} == set(metrics.METRICS)
-    assert {"fid", "fid_local", "recon_lpips", "recon_lpips_local", "clip_local"} <= found
-    assert {"swap_caption_similarity_inception", "kept_accuracy_local", "memorised_similarity_local"} <= found
+    names = measured(judges)
+    assert {name for name in names if metrics.base(name) not in metrics.METRICS} == set()
+    assert {metrics.base(name) for name in names} == set(metrics.METRICS)
+    assert {"fid", "fid_local", "recon_lpips", "recon_lpips_local", "clip_local"} <= names
+    assert {"swap_caption_similarity_inception", "kept_accuracy_local", "memorised_similarity_local"} <= names
 
 
 def better(name, value, other):
@@ -147,12 +147,12 @@ def table(*columns):
 
 
 def test_the_metrics_of_a_table_are_its_declared_columns_in_its_order():
-    found = table(
+    columns = table(
         "arm", "target.rank", "recall_local", "fid_local", "recon_lpips_local", "recon_lpips_local_low",
         "recon_lpips_local_high", "samples", "published_fid", "memorised_similarity_local",
     )  # fmt: skip
     expected = ["recall_local", "fid_local", "recon_lpips_local", "memorised_similarity_local"]
-    assert metrics.names(found) == expected
+    assert metrics.names(columns) == expected
 
 
 @pytest.mark.parametrize("column", ["kid", "kid_local", "kid_inception"])

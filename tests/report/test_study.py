@@ -32,10 +32,10 @@ def test_a_study_is_what_its_text_says_in_the_same_order(study):
     assert list(study.arms) == ["rank8", "rank0"] and list(study.samplings) == ["bare", "found"]
 
 
-@pytest.mark.parametrize("told", [{k: v for k, v in TOLD.items() if k != "bases"}, TOLD | {"results": "out"}])
-def test_a_text_that_lacks_something_or_says_more_is_refused(told):
+@pytest.mark.parametrize("description", [{k: v for k, v in TOLD.items() if k != "bases"}, TOLD | {"results": "out"}])
+def test_a_text_that_lacks_something_or_says_more_is_refused(description):
     with pytest.raises(TypeError, match=r"bases|results"):
-        Study.parse(json.dumps(told))
+        Study.parse(json.dumps(description))
 
 
 def test_a_file_lies_where_its_rule_says(study):

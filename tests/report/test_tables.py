@@ -65,8 +65,8 @@ def write(study, file, arm, seed, content, sampling="guided"):
     path.write_text(json.dumps(content))
 
 
-def score(**found):
-    return {"metrics": found, "samples": 8, "evaluator": "local", "code": "x"}
+def score(**metrics_of_run):
+    return {"metrics": metrics_of_run, "samples": 8, "evaluator": "local", "code": "x"}
 
 
 def change(study, **changes):
@@ -122,8 +122,8 @@ def test_each_judge_adds_its_metrics_in_the_study_s_order(study):
 def unasked(study):
     """The study with a judge that could not be asked."""
     for arm, seed in FIDS:
-        told = {"not_run": {"hpsv3": "package hpsv3 is not installed"}}
-        write(study, "captions", arm, seed, score(clip_local=0.2 + seed) | told)
+        not_run = {"not_run": {"hpsv3": "package hpsv3 is not installed"}}
+        write(study, "captions", arm, seed, score(clip_local=0.2 + seed) | not_run)
     return change(study, judges=JUDGES)
 
 
@@ -138,11 +138,11 @@ def test_what_a_judge_could_not_be_asked_for_is_in_no_summary(study):
 
 
 def test_ends_of_intervals_are_columns_and_no_metrics(study):
-    found = {"recon_lpips_local": 0.3, "recon_lpips_local_low": 0.2, "recon_lpips_local_high": 0.4}
+    ends = {"recon_lpips_local": 0.3, "recon_lpips_local_low": 0.2, "recon_lpips_local_high": 0.4}
     for arm, seed in FIDS:
-        write(study, "suite", arm, seed, score(**found))
+        write(study, "suite", arm, seed, score(**ends))
     table = gather(change(study, judges=["distribution", "suite"]), [], [])
-    assert all(set(table[name]) == {value} for name, value in found.items())
+    assert all(set(table[name]) == {value} for name, value in ends.items())
     assert metrics.names(table) == ["fid_local", "kid_local", "recon_lpips_local"]
     assert set(summarise(table, "a")["metric"]) == {"fid_local", "kid_local", "recon_lpips_local"}
 
@@ -246,11 +246,13 @@ def test_the_speed_up_is_read_where_the_curves_are_level():
     table = curves(
         {("slow", 0): [80, 40, 20], ("fast", 0): [40, 10, 5], ("never", 0): [90, 80, 70], ("at_once", 0): [9, 9, 9]}
     )
-    found = speedup(table, "slow").query("seed == '0'").set_index("arm")
-    assert found.loc["fast", "images_to_equal"] == pytest.approx(150), "20 lies half way from 40 to 10 in the logarithm"
-    assert found.loc["fast", "share"] == pytest.approx(0.5) and found.loc["fast", "speedup"] == pytest.approx(2)
-    assert found.loc["never", "share"] == float("inf")
-    assert found.loc["at_once", "images_to_equal"] == 100
+    speedups = speedup(table, "slow").query("seed == '0'").set_index("arm")
+    assert speedups.loc["fast", "images_to_equal"] == pytest.approx(150), (
+        "20 lies half way from 40 to 10 in the logarithm"
+    )
+    assert speedups.loc["fast", "share"] == pytest.approx(0.5) and speedups.loc["fast", "speedup"] == pytest.approx(2)
+    assert speedups.loc["never", "share"] == float("inf")
+    assert speedups.loc["at_once", "images_to_equal"] == 100
 
 
 def test_the_speed_up_over_seeds_has_an_interval_and_one_seed_has_none():

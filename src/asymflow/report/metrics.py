@@ -72,10 +72,10 @@ def names(table: pd.DataFrame) -> list[str]:
 
 def named(table: pd.DataFrame, wanted: str) -> str:
     """The column of a metric, whoever measured it. Raises KeyError where the table has none."""
-    found = [column for column in names(table) if base(column) == wanted]
-    if not found:
+    columns = [column for column in names(table) if base(column) == wanted]
+    if not columns:
         raise KeyError(f"the table has no {wanted}; it has {', '.join(names(table))}")
-    return found[0]
+    return columns[0]
 
 
 def first(table: pd.DataFrame) -> str:
@@ -85,5 +85,5 @@ def first(table: pd.DataFrame) -> str:
 
 def label(column: str) -> str:
     """What an axis says of a metric."""
-    found = metric(column)
-    return f"{column}  ({found.better} is better)" if found.better else column
+    described = metric(column)
+    return f"{column}  ({described.better} is better)" if described.better else column

@@ -38,11 +38,11 @@ def suite(table: pd.DataFrame, study: Study) -> Figure:
     """
     measured, arms = ours(table), list(study.arms)
     floors = table[table["seed"].isna()].set_index("arm")
-    found = [column for column in metrics.names(table) if metrics.base(column) in SHOWN]
+    columns = [column for column in metrics.names(table) if metrics.base(column) in SHOWN]
     figure, panels = plt.subplots(
-        2, -(-len(found) // 2), figsize=(10.5, 1.4 + 0.46 * len(arms)), sharey=True, squeeze=False
+        2, -(-len(columns) // 2), figsize=(10.5, 1.4 + 0.46 * len(arms)), sharey=True, squeeze=False
     )
-    for panel, metric in zip(panels.flat, found, strict=False):
+    for panel, metric in zip(panels.flat, columns, strict=False):
         for sampling, colour in style.colours(list(study.samplings)).items():
             block = measured[measured["sampling"] == sampling]
             mean = (
@@ -115,7 +115,7 @@ def against_set(table: pd.DataFrame, study: Study) -> Figure:
     """Quality, and memorisation, against the number of training images, a line for each rank; bars are bootstrap intervals.
 
     Left: the first metric. Right: how much more alike a sample is to its nearest training image than to its nearest held-out one,
-    among as many of either; 0 is no memorisation.
+    among as many of either; 0 means no memorisation.
     """
     table, fields = ours(table), study.arms
     memorised = metrics.named(table, "memorised_similarity")

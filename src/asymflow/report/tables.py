@@ -93,16 +93,16 @@ def _costs(trained: dict[str, Any], scores: dict[str, dict[str, Any]], sampled: 
     }
 
 
-def _search(found: dict[str, Any]) -> dict[str, Any]:
+def _search(search: dict[str, Any]) -> dict[str, Any]:
     """What a guidance search cost, in evaluations of the network, and what its grid would have."""
     return {
-        "search_points": len(found["candidates"]),
-        "grid_points": found["grid_points"],
-        "distinct_points": found["distinct_points"],
-        "search_evaluations": found["evaluations"],
-        "share_of_grid": found["evaluations"] / found["grid_evaluations"],
-        "share_of_distinct": found["evaluations"] / found["distinct_evaluations"],
-        "search_seconds": found["seconds"],
+        "search_points": len(search["candidates"]),
+        "grid_points": search["grid_points"],
+        "distinct_points": search["distinct_points"],
+        "search_evaluations": search["evaluations"],
+        "share_of_grid": search["evaluations"] / search["grid_evaluations"],
+        "share_of_distinct": search["evaluations"] / search["distinct_evaluations"],
+        "search_seconds": search["seconds"],
     }
 
 
@@ -163,8 +163,8 @@ def speedup(table: pd.DataFrame, reference: str) -> pd.DataFrame:
             | {"share_high": high, "speedup": 1 / shares.mean()}
         )
     published = [column for column in table if column.startswith("published")]
-    found = pd.DataFrame(rows).assign(metric=metric, reference=reference)
-    return found.merge(table[["arm", *published]].drop_duplicates(), on="arm", how="left")
+    speedups = pd.DataFrame(rows).assign(metric=metric, reference=reference)
+    return speedups.merge(table[["arm", *published]].drop_duplicates(), on="arm", how="left")
 
 
 def _crossing(images: pd.Series, values: pd.Series, level: float) -> float:
