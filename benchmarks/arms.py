@@ -47,18 +47,18 @@ def main() -> None:
     if arguments.one:
         print(json.dumps(measure(arguments)))
         return
-    found: dict[str, list[dict]] = {arm: [] for arm in arguments.arms}
+    rows_by_arm: dict[str, list[dict]] = {arm: [] for arm in arguments.arms}
     options = ["--updates", str(arguments.updates), "--batch", str(arguments.batch), "--one"]
     for _ in range(arguments.rounds):
-        for arm, rows in found.items():
+        for arm, rows in rows_by_arm.items():
             command = [sys.executable, __file__, arm, *options]
             rows.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
-    machine_here = next(iter(found.values()))[0]["machine"]
-    print(f"{machine_here}, batch {arguments.batch}, {arguments.rounds} rounds, medians")
+    machine_name = next(iter(rows_by_arm.values()))[0]["machine"]
+    print(f"{machine_name}, batch {arguments.batch}, {arguments.rounds} rounds, medians")
     print(
         f"{'arm':<16} {'ms/update':>10} {'GFLOPs/image':>13} {'MiB over idle':>14} {'parameters':>12} {'trained':>10}"
     )
-    for arm, rows in found.items():
+    for arm, rows in rows_by_arm.items():
         seconds, memory = (statistics.median(row[key] for row in rows) for key in ("seconds", "memory"))
         row = rows[0]
         print(
@@ -70,13 +70,13 @@ def main() -> None:
 def measure(arguments: argparse.Namespace) -> dict:
     """Seconds of an update, operations of a forward pass in training, and memory above what was taken before the first update."""
     arm = load([WORKFLOW / "config.yaml", WORKFLOW / "studies.yaml"]).arms[arguments.arms[0]]
-    here = machine.choose("auto", "off")
+    hardware = machine.choose("auto", "off")
     torch.manual_seed(0)
-    minimised = made(arm, here)
-    optimiser, _ = parts.load(parts.optimiser(arm)).build(minimised, arm.training, here.device)
-    given = {name: values.to(here.device) for name, values in batch(arm, arguments.batch).items()}
-    empty = torch.zeros(WORDS, TEXT, device=here.device)
-    idle = machine.peak_memory(here.device)
+    minimised = made(arm, hardware)
+    optimiser, _ = parts.load(parts.optimiser(arm)).build(minimised, arm.training, hardware.device)
+    given = {name: values.to(hardware.device) for name, values in batch(arm, arguments.batch).items()}
+    empty = torch.zeros(WORDS, TEXT, device=hardware.device)
+    idle = machine.peak_memory(hardware.device)
 
     def update() -> None:
         sum(minimised(draw(given, 0.0, arm=arm, empty=empty)).values()).backward()
@@ -88,7 +88,7 @@ def measure(arguments: argparse.Namespace) -> dict:
     for _ in range(arguments.updates):
         start = time.perf_counter()
         update()
-        if here.device.type == "cuda":
+        if hardware.device.type == "cuda":
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
     network = minimised.model.network
@@ -96,21 +96,21 @@ def measure(arguments: argparse.Namespace) -> dict:
     return {
         "seconds": statistics.median(times),
         "gflops": gflops(network, shown.x_0, shown.t, shown.condition),
-        "memory": machine.peak_memory(here.device) - idle,
+        "memory": machine.peak_memory(hardware.device) - idle,
         "parameters": sum(p.numel() for p in network.parameters()),
         "trained": sum(p.numel() for p in network.parameters() if p.requires_grad),
-        "machine": str(here),
+        "machine": str(hardware),
     }
 
 
-def made(arm: Arm, here: machine.Machine) -> objective.Objective:
+def made(arm: Arm, hardware: machine.Machine) -> objective.Objective:
     """The objective of an arm with random weights, a random subspace and lift, and untrained judges."""
-    told, patches = arm.conditions.modalities, (SIDE // arm.representation.patch_size) ** 2
+    modalities, patches = arm.conditions.modalities, (SIDE // arm.representation.patch_size) ** 2
     shapes = Shapes(
-        classes=10 if "class" in told else 0,
-        caption=(WORDS, TEXT) if "caption" in told else (0, 0),
-        embedding=EMBEDDING if "embedding" in told else 0,
-        patches=(patches, PATCHES) if "patches" in told else (0, 0),
+        classes=10 if "class" in modalities else 0,
+        caption=(WORDS, TEXT) if "caption" in modalities else (0, 0),
+        embedding=EMBEDDING if "embedding" in modalities else 0,
+        patches=(patches, PATCHES) if "patches" in modalities else (0, 0),
     )
     D, latent = arm.representation.dimension, arm.lifted or arm.representation.space == "latent"
     beginning = Beginning(
@@ -118,11 +118,11 @@ def made(arm: Arm, here: machine.Machine) -> objective.Objective:
         lift=Lift(random_basis(D, 0)[:, :TOKEN].float(), 1.9) if latent else None,
     )
     grid = (SIDE // arm.representation.patch_size,) * 2
-    model = assemble(arm, shapes, grid, beginning, seed=0, precision=here.precision).to(here.device).train()
+    model = assemble(arm, shapes, grid, beginning, seed=0, precision=hardware.precision).to(hardware.device).train()
     # judges whose weights do not matter to what an update costs
     alignment.LocalTeacher.load = lambda path, device: LocalTeacher(ImageTower(Evaluator()), SIDE).to(device)
     variance_reduction.perceptual.load = lambda path, backbone, device: _untrained(device)
-    return objective.build(arm, model, objective.Needs(0, here.device, patch_tokens=PATCHES))
+    return objective.build(arm, model, objective.Needs(0, hardware.device, patch_tokens=PATCHES))
 
 
 def _untrained(device: torch.device) -> torch.nn.Module:

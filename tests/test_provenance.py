@@ -213,7 +213,7 @@ def test_fields_of_other_classes_count(edit):
 def test_a_record_says_what_made_a_result(edit):
     """Outside a checkout, as this package is, there is no commit."""
     edit()
-    found = provenance.record(FIT, PLOT, without=["asymflow.constants"])
-    assert found["code"] == provenance.digest(FIT, PLOT, without=["asymflow.constants"])
-    assert found["commit"] == "unknown" and found["python"] == platform.python_version()
-    assert set(provenance.LIBRARIES) <= found.keys() and all(isinstance(value, str) for value in found.values())
+    record = provenance.record(FIT, PLOT, without=["asymflow.constants"])
+    assert record["code"] == provenance.digest(FIT, PLOT, without=["asymflow.constants"])
+    assert record["commit"] == "unknown" and record["python"] == platform.python_version()
+    assert set(provenance.LIBRARIES) <= record.keys() and all(isinstance(value, str) for value in record.values())

@@ -52,7 +52,7 @@ def torchrun() -> tuple[int, int, int]:
 
 
 def peak_memory(device: torch.device) -> int:
-    """Most memory that was taken so far, in bytes: of the GPU, or of this process."""
+    """Peak memory use so far, in bytes: of the GPU, or of this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10

@@ -231,7 +231,7 @@ class Plan:
         """What a judge looks at."""
         arm, paths = self._arm(wildcards), self.paths
         cases = self.asks(wildcards) == "cases"
-        found: Inputs = {
+        inputs: Inputs = {
             "samples": paths.run("samples", wildcards.arm, wildcards.seed, wildcards.sampling),
             "summary": paths.run("sampled", wildcards.arm, wildcards.seed, wildcards.sampling),
             "evaluator": self.evaluator_file,
@@ -250,7 +250,7 @@ class Plan:
             },
         }
         nothing: Inputs = {"prompts": [], "suite": [], "train": [], "heldout": [], "perceptual": []}
-        return found | nothing | more[wildcards.judge]
+        return inputs | nothing | more[wildcards.judge]
 
     # Studies. Rules of a study read files of its runs by name; what a rule is given here is what its stage can read.
 

@@ -5,7 +5,7 @@ comments and docstrings removed. Rules carry it as a parameter, so editing a com
 reruns every stage that imports it and no other. Modules that a run loads by name (`asymflow.parts`) are given beside its stage.
 
 Of a section of the configuration only its methods count, not its fields: their values travel in the parameters of the rule,
-and an option that is new is no edit of what existed.
+and a new option is not an edit of what existed.
 
 Its limits: imports must be absolute and written as statements (a relative one is refused); installed packages are not part
 of it (their versions are recorded beside each result instead); a new Python version may print syntax trees differently.
@@ -40,14 +40,14 @@ def digest(*modules: str, without: Iterable[str] = ()) -> str:
 
 def closure(*modules: str, without: Iterable[str] = ()) -> set[str]:
     """The modules and all of this package that they import, directly or through others, packages included."""
-    found, waiting, left_out = set(), list(modules), set(without)
+    reached, waiting, left_out = set(), list(modules), set(without)
     while waiting:
         name = waiting.pop()
-        if name not in found and name not in left_out:
-            found.add(name)
+        if name not in reached and name not in left_out:
+            reached.add(name)
             parents = [name.rsplit(".", depth)[0] for depth in range(1, name.count(".") + 1)]
             waiting += parents + imports(name)
-    return found
+    return reached
 
 
 @cache

@@ -32,8 +32,8 @@ def main() -> None:
     arguments = _arguments()
     paths = Paths(str(arguments.run.resolve().parents[2]))
     model = arguments.run / "model.safetensors"
-    told, _ = tensors.describe(model)
-    arm = Arm.model_validate(told["arm"])
+    description, _ = tensors.describe(model)
+    arm = Arm.model_validate(description["arm"])
     guidance = ClassifierFree(
         scale=arguments.guidance, interval=tuple(arguments.interval), orthogonal=arguments.orthogonal
     )
@@ -41,8 +41,8 @@ def main() -> None:
         count=arguments.count, solver=arguments.solver, steps=arguments.steps, guidance=guidance, weights=arguments.weights,
         sigma_min=arguments.sigma_min, gamut_clamp=arguments.gamut_clamp, compile="off",
     )  # fmt: skip
-    run = load(model, settings, _files(arm, told["seed"], paths, arguments.folder))
-    condition, what = _asked(run, told, paths, settings, arguments)
+    run = load(model, settings, _files(arm, description["seed"], paths, arguments.folder))
+    condition, what = _asked(run, description, paths, settings, arguments)
     device, count = run.machine.device, len(condition.present)
     start = noise(arguments.seed, range(count), run.shape).to(device)
     images = sample(run, start, condition.to(device), settings)
@@ -64,33 +64,38 @@ def _files(arm: Arm, seed: int, paths: Paths, folder: Path | None) -> Files:
 
 
 def _asked(
-    run: Run, told: dict, paths: Paths, settings: Sampling, arguments: argparse.Namespace
+    run: Run, description: dict, paths: Paths, settings: Sampling, arguments: argparse.Namespace
 ) -> tuple[Condition, str]:
     """What is asked for: the given classes, captions or cases; where nothing is given, all classes or the first captions."""
     knows = run.arm.conditions.modalities
     for name, given in (("class", arguments.classes), ("caption", arguments.captions), ("caption", arguments.cases)):
         if given and name not in knows:
-            raise SystemExit(f"{arguments.run} is not told any {name}; it is told {', '.join(knows) or 'nothing'}")
+            raise SystemExit(
+                f"{arguments.run} is not conditioned on any {name}; its conditions: {', '.join(knows) or 'none'}"
+            )
     if arguments.cases:
         return _case(run, paths, settings, arguments)
     if arguments.captions or "class" not in knows:
-        return _caption(run, told, paths, settings, arguments)
+        return _caption(run, description, paths, settings, arguments)
     chosen = _classes(arguments.classes, run.classes)
     labels = torch.tensor(chosen).repeat(-(-settings.count // len(chosen)))[: settings.count]
     return shown(run, settings.count, label=labels), ", ".join(run.classes[c] for c in chosen)
 
 
 def _caption(
-    run: Run, told: dict, paths: Paths, settings: Sampling, arguments: argparse.Namespace
+    run: Run, description: dict, paths: Paths, settings: Sampling, arguments: argparse.Namespace
 ) -> tuple[Condition, str]:
     captions = arguments.captions
     if not captions:
         raise SystemExit(
-            f"{arguments.run} is told {', '.join(run.arm.conditions.modalities) or 'nothing'}: give --captions or --cases"
+            f"{arguments.run} is conditioned on {', '.join(run.arm.conditions.modalities) or 'nothing'}: give --captions"
+            " or --cases"
         )
     texts = [captions[i % len(captions)] for i in range(max(settings.count, len(captions)))]
-    config = Embeddings.model_validate(told["reader"]["embeddings"])
-    reader = readers.reader(told["reader"]["name"], config, Path(paths.evaluator), arguments.folder, run.machine.device)
+    config = Embeddings.model_validate(description["reader"]["embeddings"])
+    reader = readers.reader(
+        description["reader"]["name"], config, Path(paths.evaluator), arguments.folder, run.machine.device
+    )
     text, mask = reader.text(texts)
     empty, _ = reader.text([""])
     return shown(run, len(texts), text=text.cpu(), mask=mask.cpu(), empty=empty[0].cpu()), "; ".join(captions)

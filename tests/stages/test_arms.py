@@ -45,9 +45,9 @@ def arms(workshop):
 def test_every_arm_trains_and_draws_what_it_is_asked(workshop, name):
     images = workshop.sample(name, "own")
     assert images.shape == (20, 32, 32, 3) and images.std() > 0
-    told = json.loads((workshop.run_folder(name) / "own/samples.json").read_text())
+    summary = json.loads((workshop.run_folder(name) / "own/samples.json").read_text())
     expected = "captions" if "conditions" in ARMS[name] else "classes"
-    assert told["asks"] == expected and told["distribution"] == [0, 20] and told["images_seen"] == 64
+    assert summary["asks"] == expected and summary["distribution"] == [0, 20] and summary["images_seen"] == 64
     assert json.loads((workshop.run_folder(name) / "train.json").read_text())["gflops_per_image"] > 0
 
 
@@ -73,9 +73,9 @@ def test_arms_with_routing_and_image_conditions_take_every_guidance(workshop):
 
 @pytest.mark.parametrize("name", ["plain", "nano_class", "jit_caption", "nano_everything", "dit_class"])
 def test_the_guidance_of_every_arm_can_be_searched_and_is_what_it_is_sampled_with(workshop, name):
-    found = workshop.search(name, "searched", solver="euler", steps=4)
-    optimum = found["optimum"]
-    assert found["evaluations"] > 0 and optimum["scale"] >= 1 and np.isfinite(optimum["value"])
+    result = workshop.search(name, "searched", solver="euler", steps=4)
+    optimum = result["optimum"]
+    assert result["evaluations"] > 0 and optimum["scale"] >= 1 and np.isfinite(optimum["value"])
     drawn = workshop.sample(name, "searched", solver="euler", steps=4, guidance={"kind": "searched"})
     by_value = {"kind": "classifier_free", "scale": optimum["scale"], "interval": [0, optimum["end"]]}
     assert np.array_equal(drawn, workshop.sample(name, "fixed", solver="euler", steps=4, guidance=by_value))
@@ -147,9 +147,9 @@ def test_a_reference_of_another_evaluator_is_refused_by_every_judge(workshop, tm
 
     workshop.sample("nano_everything", "judged", asks="cases")
     inputs = workshop.plan_inputs("score", arm="nano_everything", seed=1, sampling="judged", judge=judge)
-    told, _ = tensors.describe(inputs["reference"])
+    description, _ = tensors.describe(inputs["reference"])
     other = tmp_path / "reference.safetensors"
-    tensors.save(other, tensors.load(inputs["reference"]), told | {"evaluator_digest": "0" * 12})
+    tensors.save(other, tensors.load(inputs["reference"]), description | {"evaluator_digest": "0" * 12})
     given = inputs | {
         "reference": other,
         "judge": judge,
@@ -183,9 +183,9 @@ def test_a_picture_can_be_drawn_by_hand_from_every_run(workshop, tmp_path, monke
 @pytest.mark.parametrize(
     ("name", "asked", "sentence"),
     [
-        ("plain", ["--captions", "a man"], "is not told any caption; it is told class"),
-        ("jit_caption", ["--classes", "0"], "is not told any class; it is told caption"),
-        ("jit_caption", [], "is told caption: give --captions or --cases"),
+        ("plain", ["--captions", "a man"], "is not conditioned on any caption; its conditions: class"),
+        ("jit_caption", ["--classes", "0"], "is not conditioned on any class; its conditions: caption"),
+        ("jit_caption", [], "is conditioned on caption: give --captions or --cases"),
         ("plain", ["--classes", "zebra"], "unknown class 'zebra'; this run knows"),
         ("nano_everything", ["--cases", "edit"], "has no cases of the kind 'edit'; it has text, reconstruction"),
         ("plain", ["--weights", "ema_5"], "holds no weights 'ema_5'; it has ema_32, last"),

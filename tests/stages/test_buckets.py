@@ -90,14 +90,14 @@ def trained(folder, out, arm, **changes):
 
 
 def test_tokens_are_those_of_the_whole_images_in_their_own_grids(folder):
-    reader, found = ShardReader(folder / "data" / "train.json"), RowReader(folder / "latents" / "train.json")
+    reader, stored = ShardReader(folder / "data" / "train.json"), RowReader(folder / "latents" / "train.json")
     space = latents.load(folder / "autoencoder.safetensors", 16, torch.device("cpu"))
     assert {bucket.shape: len(bucket.numbers) for bucket in reader.buckets} == COUNTS
     for numbers, shape in reader.buckets:
-        assert found.grids(numbers) == {GRIDS[shape]}
+        assert stored.grids(numbers) == {GRIDS[shape]}
         for i in numbers:
             expected = space.encode(reader.whole([i]).float() / 127.5 - 1)
-            torch.testing.assert_close(found.read([i])["latents"], expected, atol=5e-3, rtol=1e-3)  # half precision
+            torch.testing.assert_close(stored.read([i])["latents"], expected, atol=5e-3, rtol=1e-3)  # half precision
     text = RowReader(folder / "captions" / "train.json")
     assert len({text.read([i])["text"].sum().item() for i in range(len(text))}) == len(text), "a caption for each"
 
@@ -123,9 +123,9 @@ def test_training_runs_over_both_shapes_and_gives_the_same_bytes_again(folder, t
 def test_a_bucket_whose_tokens_lie_otherwise_is_an_error_before_training(folder, tmp_path):
     copied = tmp_path / "latents"
     shutil.copytree(folder / "latents", copied)
-    told = json.loads((copied / "train.json").read_text())
-    told["shards"][-1]["grid"] = [3, 2]
-    (copied / "train.json").write_text(json.dumps(told))
+    index = json.loads((copied / "train.json").read_text())
+    index["shards"][-1]["grid"] = [3, 2]
+    (copied / "train.json").write_text(json.dumps(index))
     message = (
         r"has images 23 to 36 in grids \[\(3, 2\)\] of latent tokens, but with 32 x 48 pixels they have 2 x 3 patches of 16:"
         " the grids do not match; run stage encode_latents with this patch size"

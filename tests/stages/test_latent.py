@@ -60,13 +60,13 @@ def folder(tmp_path_factory):
 
 
 def test_training_improves_on_the_linear_start(folder):
-    told, _ = tensors.describe(folder / "autoencoder.safetensors")
+    description, _ = tensors.describe(folder / "autoencoder.safetensors")
     reader, heldout = ShardReader(folder / "train.json"), ShardReader(folder / "heldout.json")
-    here = fit_autoencoder.machine.choose("float32", "off")
-    start = fit_autoencoder.fit(reader, CONFIG.model_copy(update={"images": 20, "lr": 1e-12}), here)
+    hardware = fit_autoencoder.machine.choose("float32", "off")
+    start = fit_autoencoder.fit(reader, CONFIG.model_copy(update={"images": 20, "lr": 1e-12}), hardware)
     assert (
-        told["heldout_psnr"]
-        > fit_autoencoder.peak_signal_to_noise(start, heldout.images(range(len(heldout))), here) + 0.3
+        description["heldout_psnr"]
+        > fit_autoencoder.peak_signal_to_noise(start, heldout.images(range(len(heldout))), hardware) + 0.3
     )
 
 

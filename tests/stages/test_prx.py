@@ -198,6 +198,6 @@ def test_a_training_on_fewer_images_than_it_has_says_how_many(prx):
 def test_no_image_of_training_is_a_network_as_it_begins_and_not_an_error(prx):
     """prx-tg's arms used to accept this and then divide by zero."""
     begun = other(prx, "begun", training=BASE["training"] | {"images": 0, "warmup_images": 0})
-    told = json.loads((prx.train(begun) / "train.json").read_text())
-    assert told["images"] == 0 and told["images_per_second"] is None
+    summary = json.loads((prx.train(begun) / "train.json").read_text())
+    assert summary["images"] == 0 and summary["images_per_second"] is None
     assert bare(prx, begun).shape[0] == sum(KINDS.values())

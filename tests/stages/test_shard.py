@@ -33,11 +33,11 @@ def test_the_embedded_set_is_written_with_the_same_bytes_by_one_process_and_by_t
         reader = ShardReader(tmp_path / "1" / f"{split}.json")
         assert len(reader) == count
         persons += [(reader[i][0].permute(1, 2, 0).numpy(), reader.record(i)) for i in range(count)]
-    for i, (pixels, told) in enumerate(persons):
+    for i, (pixels, record) in enumerate(persons):
         person = portraits.portrait(0, i)
         assert np.array_equal(pixels, portraits.render(person, 32))
-        assert (told["label"], told["caption"]) == (portraits.label(person), portraits.caption(person))
-        assert told["attributes"] == portraits.attributes(person)
+        assert (record["label"], record["caption"]) == (portraits.label(person), portraits.caption(person))
+        assert record["attributes"] == portraits.attributes(person)
 
 
 def test_a_killed_run_leaves_no_index_and_the_next_one_is_whole(tmp_path):

@@ -66,14 +66,14 @@ def track(workshop):
 def test_every_arm_draws_an_image_for_each_caption(track, name):
     images = track.sample(name, "captions", **SAMPLING)
     assert (images.shape, images.dtype) == ((25, 32, 32, 3), np.uint8)
-    told = json.loads((track.run_folder(name) / "train.json").read_text())
-    assert told["gflops_per_image"] > 0 and told["trained_parameters"] <= told["parameters"]
+    summary = json.loads((track.run_folder(name) / "train.json").read_text())
+    assert summary["gflops_per_image"] > 0 and summary["trained_parameters"] <= summary["parameters"]
 
 
 def test_snapshots_of_a_text_arm_are_kept_and_sampled(track):
     track.sample("asymflow_lpips", "half", **SAMPLING, snapshot=1)
-    told = json.loads((track.run_folder("asymflow_lpips") / "half/samples.json").read_text())
-    assert told["images_seen"] == 32
+    summary = json.loads((track.run_folder("asymflow_lpips") / "half/samples.json").read_text())
+    assert summary["images_seen"] == 32
 
 
 def test_finetuning_trains_the_adapter_and_the_outer_layers_alone(track):
@@ -98,11 +98,11 @@ def test_a_training_that_is_run_again_gives_the_same_bytes(track, tmp_path):
 
 def test_scores_say_what_was_not_run_and_why(track):
     track.sample("asymflow_lpips", "captions", **SAMPLING)
-    told = track.score("asymflow_lpips", "captions", "captions")
-    assert set(told["metrics"]) == {"clip_local", "attribute_accuracy_local"}
-    assert 0 <= told["metrics"]["attribute_accuracy_local"] <= 1
-    assert set(told["not_run"]) == {"hpsv3", "hpsv2", "vqa", "geneval", "dpg"}
-    assert told["not_run"]["hpsv3"] == "package hpsv3 is not installed"
+    scores = track.score("asymflow_lpips", "captions", "captions")
+    assert set(scores["metrics"]) == {"clip_local", "attribute_accuracy_local"}
+    assert 0 <= scores["metrics"]["attribute_accuracy_local"] <= 1
+    assert set(scores["not_run"]) == {"hpsv3", "hpsv2", "vqa", "geneval", "dpg"}
+    assert scores["not_run"]["hpsv3"] == "package hpsv3 is not installed"
 
 
 def test_the_first_captions_are_judged_where_fewer_images_were_drawn(track):
@@ -153,11 +153,11 @@ def test_a_flux2_klein_goes_the_same_way_and_comes_back_from_its_export(klein, p
     made, read, lift = exported.load(out, torch.float32)
     assert (read.representation.colour, read.representation.patch_size, read.training.shift) == ("oklab", 16, 2.0)
     rows = RowReader(track.folder / "conditions/captions_flux2/prompts.json")
-    here = Machine(torch.device("cpu"), torch.float32, False)
-    again = Run(made, read, here, Shapes(caption=rows.shapes["text"]), (), 32, (2, 2), 1, 64, lift)
-    told = rows.read(range(10))
+    hardware = Machine(torch.device("cpu"), torch.float32, False)
+    again = Run(made, read, hardware, Shapes(caption=rows.shapes["text"]), (), 32, (2, 2), 1, 64, lift)
+    captions = rows.read(range(10))
     condition = Condition(
-        presence(("caption",), 10), (2, 2), text=told["text"], mask=told["mask"], empty=rows.shared["empty"]
+        presence(("caption",), 10), (2, 2), text=captions["text"], mask=captions["mask"], empty=rows.shared["empty"]
     )
     settings = track.plan.experiment.samplings["captions"]
     drawn = sample(again, noise(1, range(10), (3, 32, 32)), condition, settings)
@@ -196,22 +196,22 @@ def test_another_grid_of_tokens_is_an_error_before_training(track):
 
 def test_a_basis_that_is_no_lift_is_an_error_before_training(track, tmp_path):
     lift = track.plan.paths.lift("oklab", 16)
-    told, _ = tensors.describe(lift)
-    tensors.save(tmp_path / "pca.safetensors", tensors.load(lift), told | {"kind": "pca"})
+    description, _ = tensors.describe(lift)
+    tensors.save(tmp_path / "pca.safetensors", tensors.load(lift), description | {"kind": "pca"})
     with pytest.raises(ValueError, match="holds a pca basis, not the lift of a latent space"):
         track.train("asymflow_lpips", out=tmp_path / "out", lift=tmp_path / "pca.safetensors")
 
 
 @pytest.mark.parametrize(
-    ("field", "found", "expected"),
+    ("field", "given", "expected"),
     [("patch_size", 8, 16), ("order", CHANNEL_LAST, CHANNEL_FIRST), ("colour", "rgb", "oklab")],
 )
-def test_a_lift_of_other_patches_is_an_error_before_training(track, tmp_path, field, found, expected):
+def test_a_lift_of_other_patches_is_an_error_before_training(track, tmp_path, field, given, expected):
     lift = track.plan.paths.lift("oklab", 16)
-    told, _ = tensors.describe(lift)
-    tensors.save(tmp_path / "lift.safetensors", tensors.load(lift), told | {field: found})
+    description, _ = tensors.describe(lift)
+    tensors.save(tmp_path / "lift.safetensors", tensors.load(lift), description | {field: given})
     sentence = (
-        f"lift.safetensors was fitted with {field} {found!r}, but the model works with {expected!r}; fit it again"
+        f"lift.safetensors was fitted with {field} {given!r}, but the model works with {expected!r}; fit it again"
     )
     with pytest.raises(ValueError, match=sentence):
         track.train("asymflow_lpips", out=tmp_path / "out", lift=tmp_path / "lift.safetensors")
@@ -219,10 +219,10 @@ def test_a_lift_of_other_patches_is_an_error_before_training(track, tmp_path, fi
 
 def test_a_lift_of_other_tokens_is_an_error_before_training(track, tmp_path):
     lift = track.plan.paths.lift("oklab", 16)
-    told, _ = tensors.describe(lift)
-    found = tensors.load(lift)
-    fewer = {"basis": found["basis"][:, :8], "spectrum": found["spectrum"][:8]}
-    tensors.save(tmp_path / "lift.safetensors", fewer, told)
+    description, _ = tensors.describe(lift)
+    loaded = tensors.load(lift)
+    fewer = {"basis": loaded["basis"][:, :8], "spectrum": loaded["spectrum"][:8]}
+    tensors.save(tmp_path / "lift.safetensors", fewer, description)
     with pytest.raises(
         ValueError, match=r"has latent tokens of 16 numbers, but .* was fitted to tokens of 8; fit it again"
     ):
@@ -231,7 +231,7 @@ def test_a_lift_of_other_tokens_is_an_error_before_training(track, tmp_path):
 
 def test_captions_that_say_nothing_are_an_error(tmp_path):
     with pytest.raises(
-        ValueError, match="2 images have no caption; arms that are told captions need one for each image"
+        ValueError, match="2 images have no caption; arms conditioned on captions need one for each image"
     ):
         embed_captions.check(["a dog", "", " "], tmp_path)
     with pytest.raises(ValueError, match="60 images have 2 captions"):

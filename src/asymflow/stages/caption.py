@@ -66,8 +66,8 @@ class Describer:
         asked = self.processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
         inputs = self.processor(text=[asked] * len(images), images=images, padding=True, return_tensors="pt")
         inputs = inputs.to(self.device)
-        found = self.network.generate(**inputs, max_new_tokens=self.config.tokens, do_sample=False)
-        answers = self.processor.batch_decode(found[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+        generated = self.network.generate(**inputs, max_new_tokens=self.config.tokens, do_sample=False)
+        answers = self.processor.batch_decode(generated[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
         return [" ".join(answer.split()) for answer in answers]
 
 

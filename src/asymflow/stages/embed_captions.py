@@ -1,4 +1,4 @@
-"""Embeds captions as tokens, for networks that are told them: those of a split, or the prompts.
+"""Embeds captions as tokens, for networks that are conditioned on them: those of a split, or the prompts.
 
 python -m asymflow.stages.embed_captions --config JSON --reader local --data results/data/train.json
     --evaluator results/evaluator/local.safetensors --out results/conditions/captions_local/train.json
@@ -23,7 +23,7 @@ from asymflow.training.readers import Reader
 
 SHARD = 1_000  # captions in one file
 BATCH = 50  # captions at a time
-NEEDED = "arms that are told captions need one for each image: put a .txt file beside each, or let `captions.model` write them"
+NEEDED = "arms conditioned on captions need one for each image: put a .txt file beside each, or let `captions.model` write them"
 
 
 def main() -> None:
@@ -77,23 +77,23 @@ def check_own(captions: list[str], data: ShardReader) -> None:
 
 
 def check(captions: list[str], where: Path) -> None:
-    """Raises ValueError when captions are empty, or hardly any differ: a model would learn classes, not text."""
+    """Raises ValueError when captions are missing or nearly all alike: a model would learn classes, not text."""
     missing = sum(not caption.strip() for caption in captions)
     if missing or len(set(captions)) < len(captions) / 10:
         alike = f"{len(captions)} images have {len(set(captions))} captions"
-        found = f"{missing} images have no caption" if missing else alike
-        raise ValueError(f"{where}: {found}; {NEEDED}")
+        problem = f"{missing} images have no caption" if missing else alike
+        raise ValueError(f"{where}: {problem}; {NEEDED}")
 
 
 def _parts(captions: list[str], reader: Reader) -> Iterator[Rows]:
     with Progress("embed_captions", len(captions), "captions") as progress:
         for shard in rows.batches(len(captions), SHARD, BATCH):
-            found = []
+            batches = []
             for numbers in shard:
                 text, mask = reader.text([captions[i] for i in numbers])
-                found.append({"text": text.cpu(), "mask": mask.cpu()})
+                batches.append({"text": text.cpu(), "mask": mask.cpu()})
                 progress.advance(len(numbers))
-            yield rows.concatenated(found)
+            yield rows.concatenated(batches)
 
 
 if __name__ == "__main__":

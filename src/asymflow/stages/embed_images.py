@@ -1,4 +1,4 @@
-"""Embeds the images of a split, for networks that are told them: an embedding and patch tokens of each, and where its face is.
+"""Embeds the images of a split, for networks conditioned on them: an embedding and patch tokens of each, and where its face is.
 
 python -m asymflow.stages.embed_images --config JSON --patch-size 16 --data results/data/train.json
     --evaluator results/evaluator/local.safetensors --out results/conditions/images_p16/train.json
@@ -45,13 +45,13 @@ def main() -> None:
 def _parts(data: ShardReader, viewer: Viewer, patch_size: int, device: torch.device) -> Iterator[Rows]:
     with Progress("embed_images", len(data), "images") as progress:
         for shard in rows.batches(len(data), SHARD, BATCH):
-            found = []
+            batches = []
             for numbers in shard:
                 embedding, patches = viewer.image(data.images(numbers).to(device).float() / 127.5 - 1)
                 seen = {"embedding": embedding.cpu(), "patches": patches.cpu()}
-                found.append(seen | {"face": faces(data, numbers, patch_size)})
+                batches.append(seen | {"face": faces(data, numbers, patch_size)})
                 progress.advance(len(numbers))
-            yield rows.concatenated(found)
+            yield rows.concatenated(batches)
 
 
 def faces(data: ShardReader, numbers: range, patch_size: int) -> Tensor:

@@ -42,12 +42,12 @@ def main() -> None:
 def _parts(data: ShardReader, shards: list[range], space: Latents, device: torch.device) -> Iterator[Rows]:
     with Progress("encode_latents", len(data), "images") as progress:
         for shard in shards:
-            found = []
+            batches = []
             for numbers in parts(shard, BATCH):
                 pixels = data.whole(numbers).to(device).float() / 127.5 - 1
-                found.append({"latents": space.encode(pixels).cpu()})
+                batches.append({"latents": space.encode(pixels).cpu()})
                 progress.advance(len(numbers))
-            yield rows.concatenated(found)
+            yield rows.concatenated(batches)
 
 
 if __name__ == "__main__":

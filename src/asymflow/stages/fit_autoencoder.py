@@ -43,34 +43,34 @@ def main() -> None:
     )
     if reader.image_size % DOWN:
         raise ValueError(f"{arguments.data} has images of {reader.image_size} pixels; {DOWN} must divide their side")
-    here = machine.choose(config.precision, "off")
-    print(f"fitting the autoencoder on {here}: {len(reader)} images of {reader.source}", flush=True)
+    hardware = machine.choose(config.precision, "off")
+    print(f"fitting the autoencoder on {hardware}: {len(reader)} images of {reader.source}", flush=True)
 
     start = time.perf_counter()
-    autoencoder = fit(reader, config, here)
+    autoencoder = fit(reader, config, hardware)
     print(f"{config.images / (time.perf_counter() - start):.0f} images/s", flush=True)
-    decibels = peak_signal_to_noise(autoencoder, _some(heldout, SEEN), here)
+    decibels = peak_signal_to_noise(autoencoder, _some(heldout, SEEN), hardware)
     print(f"reconstruction of held-out images: {decibels:.2f} dB", flush=True)
     description = {"kind": "autoencoder", "config": config.model_dump(mode="json"), "heldout_psnr": round(decibels, 3)}
     code = provenance.digest("asymflow.stages.fit_autoencoder")
     tensors.save(arguments.out, autoencoder.state_dict(), description | {"code": code})
 
 
-def fit(reader: ShardReader, config: Config, here: machine.Machine) -> Autoencoder:
+def fit(reader: ShardReader, config: Config, hardware: machine.Machine) -> Autoencoder:
     """The trained autoencoder. The same images, configuration and machine give the same weights."""
     torch.manual_seed(config.seed)
     images = _some(reader, SEEN)
     autoencoder = Autoencoder(config)
     autoencoder.initialise_from_pca(_directions(images, config.channels))
-    autoencoder.to(here.device, memory_format=torch.channels_last)
-    autoencoder.normalise(_raw(autoencoder, images, here))
+    autoencoder.to(hardware.device, memory_format=torch.channels_last)
+    autoencoder.normalise(_raw(autoencoder, images, hardware))
     optimiser = torch.optim.AdamW(autoencoder.parameters(), lr=config.lr, betas=BETAS, weight_decay=0.0, fused=True)
     batches = Batches(reader, images=config.images, batch=config.batch, seed=config.seed)
     total = len(batches) * config.batch
     with Progress("fit_autoencoder", total, "images") as progress:
         for number, batch in enumerate(batches.starting_at(0, workers=1), start=1):
-            x = _pixels(batch["images"], here)
-            with torch.autocast(here.device.type, here.precision, enabled=here.precision != torch.float32):
+            x = _pixels(batch["images"], hardware)
+            with torch.autocast(hardware.device.type, hardware.precision, enabled=hardware.precision != torch.float32):
                 latents = autoencoder.encode(x)
                 decoded = autoencoder.decode(latents + config.noise * torch.randn_like(latents))
             loss = (decoded.float() - x).abs().mean()
@@ -90,16 +90,16 @@ def fit(reader: ShardReader, config: Config, here: machine.Machine) -> Autoencod
                 raise FloatingPointError(f"the autoencoder's loss became {value} at update {number}; lower its lr")
             progress.advance(config.batch, f"absolute error {value:.4f}")
     autoencoder.eval().requires_grad_(False)
-    autoencoder.normalise(_raw(autoencoder, images, here))
+    autoencoder.normalise(_raw(autoencoder, images, hardware))
     return autoencoder
 
 
 @torch.no_grad()
-def peak_signal_to_noise(autoencoder: Autoencoder, images: Tensor, here: machine.Machine) -> float:
+def peak_signal_to_noise(autoencoder: Autoencoder, images: Tensor, hardware: machine.Machine) -> float:
     """10 log10(range^2 / mean squared error) of the reconstruction, in decibels; images in 0 to 255."""
     errors = []
     for batch in images.split(BATCH):
-        x = _pixels(batch, here)
+        x = _pixels(batch, hardware)
         errors.append((autoencoder.decode(autoencoder.encode(x)).clamp(-1, 1) - x).square().mean((1, 2, 3)))
     return 10 * math.log10(4 / torch.cat(errors).mean().item())
 
@@ -110,16 +110,16 @@ def _directions(images: Tensor, channels: int) -> Tensor:
 
 
 @torch.no_grad()
-def _raw(autoencoder: Autoencoder, images: Tensor, here: machine.Machine) -> Tensor:
-    return torch.cat([autoencoder.raw(_pixels(batch, here)) for batch in images.split(BATCH)])
+def _raw(autoencoder: Autoencoder, images: Tensor, hardware: machine.Machine) -> Tensor:
+    return torch.cat([autoencoder.raw(_pixels(batch, hardware)) for batch in images.split(BATCH)])
 
 
 def _some(reader: ShardReader, most: int) -> Tensor:
     return reader.images(range(min(most, len(reader))))
 
 
-def _pixels(images: Tensor, here: machine.Machine) -> Tensor:
-    return (images.to(here.device).float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+def _pixels(images: Tensor, hardware: machine.Machine) -> Tensor:
+    return (images.to(hardware.device).float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
 
 
 if __name__ == "__main__":

@@ -33,18 +33,18 @@ def main() -> None:
     arguments = parser.parse_args()
     config, reader = Config.model_validate_json(arguments.config), ShardReader(arguments.data)
     if len(reader) < 2 or len(reader.classes) < 2:
-        found = f"{len(reader)} images in {len(reader.classes)} classes"
-        raise ValueError(f"{arguments.data} has {found}; an evaluator needs two of each or more")
-    chosen = machine.choose(config.precision, "off")
-    print(f"fitting the evaluator on {chosen}: {len(reader)} images of {reader.source}", flush=True)
+        size = f"{len(reader)} images in {len(reader.classes)} classes"
+        raise ValueError(f"{arguments.data} has {size}; an evaluator needs two of each or more")
+    hardware = machine.choose(config.precision, "off")
+    print(f"fitting the evaluator on {hardware}: {len(reader)} images of {reader.source}", flush=True)
 
     start = time.perf_counter()
-    found, description = fit(reader, config, chosen)
+    stored, description = fit(reader, config, hardware)
     print(f"{config.images / (time.perf_counter() - start):.0f} images/s, reading and probes included", flush=True)
-    tensors.save(arguments.out, found, description | {"code": provenance.digest("asymflow.stages.fit_evaluator")})
+    tensors.save(arguments.out, stored, description | {"code": provenance.digest("asymflow.stages.fit_evaluator")})
 
 
-def fit(reader: ShardReader, config: Config, chosen: machine.Machine) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def fit(reader: ShardReader, config: Config, hardware: machine.Machine) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The evaluator's tensors and description: network, standardisation of its features, classifiers on these."""
     torch.manual_seed(config.seed)
     images = _images(reader, config.image_size)
@@ -52,17 +52,17 @@ def fit(reader: ShardReader, config: Config, chosen: machine.Machine) -> tuple[d
     attributes = clip_training.attribute_choices([reader.record(i) for i in range(len(reader))])
     tokens = network.tokenize(reader.captions, config.context_length)
     clip = network.build(config, tokens.shape[1])
-    clip_training.train(clip, images, tokens, classes, attributes, config, chosen)
+    clip_training.train(clip, images, tokens, classes, attributes, config, hardware)
 
-    raw = _features(clip.visual, images, chosen.device)
+    raw = _features(clip.visual, images, hardware.device)
     offset, scale = raw.mean(0), raw.std(0).clamp_min(LEAST_SPREAD)
     choices = {LocalEvaluator.CLASS: classes} | attributes
-    found = {f"clip.{name}": tensor for name, tensor in clip.state_dict().items()} | {"offset": offset, "scale": scale}
+    stored = {f"clip.{name}": tensor for name, tensor in clip.state_dict().items()} | {"offset": offset, "scale": scale}
     for name, fitted in _probes((raw - offset) / scale, choices, config.probe_penalty).items():
-        found |= {f"probe.{name}.weight": fitted.weight, f"probe.{name}.bias": fitted.bias}
+        stored |= {f"probe.{name}.weight": fitted.weight, f"probe.{name}.bias": fitted.bias}
     description = {"kind": "evaluator", "config": config.model_dump(), "context_length": clip.context_length}
     description |= {"values": {name: choice.values for name, choice in choices.items()}}
-    return found, description | {"split": reader.split, "source": reader.source}
+    return stored, description | {"split": reader.split, "source": reader.source}
 
 
 @torch.inference_mode()
@@ -74,7 +74,7 @@ def _features(tower: ImageTower, images: Tensor, device: torch.device) -> Tensor
 
 def _probes(standardised: Tensor, choices: dict[str, Choice], penalty: float) -> dict[str, Probe]:
     """A linear classifier of the class and of each attribute."""
-    probes, x = {}, standardised.clone()  # a copy that is no inference tensor, so that gradients can be taken
+    probes, x = {}, standardised.clone()  # a copy that is not an inference tensor, so that gradients can be taken
     for name, choice in choices.items():
         labels = choice.labels.to(x.device)
         probes[name] = probe.fit(x, labels, classes=len(choice.values), penalty=penalty)

@@ -20,7 +20,7 @@ from asymflow.metrics.clip_training import Choice, attribute_choices, learning_r
 from asymflow.metrics.perceptual import untrained
 from asymflow.progress import Progress
 
-SHIFT = 4  # most pixels that an image is moved by: augmentation
+SHIFT = 4  # augmentation: maximum shift of an image in pixels
 
 
 def main() -> None:
@@ -30,35 +30,35 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     config, reader = Config.model_validate_json(arguments.config), ShardReader(arguments.data)
-    here = machine.choose("float32", "off")  # a small network of small convolutions: bfloat16 gains nothing
-    print(f"fitting the perceptual network on {here}: {len(reader)} images of {reader.source}", flush=True)
-    network = fit(reader, config, here)
+    hardware = machine.choose("float32", "off")  # a small network of small convolutions: bfloat16 gains nothing
+    print(f"fitting the perceptual network on {hardware}: {len(reader)} images of {reader.source}", flush=True)
+    network = fit(reader, config, hardware)
     description = {"kind": "perceptual", "config": config.model_dump(mode="json")}
     code = provenance.digest("asymflow.stages.fit_perceptual")
     tensors.save(arguments.out, network.state_dict(), description | {"code": code})
 
 
-def fit(reader: ShardReader, config: Config, here: machine.Machine) -> nn.Module:
-    """The network whose every layer can tell class and attributes, read linearly from its mean over the image."""
+def fit(reader: ShardReader, config: Config, hardware: machine.Machine) -> nn.Module:
+    """The network from whose every layer class and attributes can be read linearly, from its mean over the image."""
     torch.manual_seed(config.seed)
-    network = untrained(config.backbone).to(here.device)
+    network = untrained(config.backbone).to(hardware.device)
     choices = [Choice(reader.classes, reader.labels)]
     choices += attribute_choices([reader.record(i) for i in range(len(reader))]).values()
     labels = torch.stack([choice.labels for choice in choices], dim=1)
-    heads = nn.ModuleList(nn.LazyLinear(len(choice.values)) for choice in choices).to(here.device)
+    heads = nn.ModuleList(nn.LazyLinear(len(choice.values)) for choice in choices).to(hardware.device)
     batch = min(config.batch, len(reader))
     batches = Batches(reader, images=config.images, batch=batch, seed=config.seed)
-    heads_of = _features(network, torch.zeros(2, 3, reader.image_size, reader.image_size, device=here.device))
+    heads_of = _features(network, torch.zeros(2, 3, reader.image_size, reader.image_size, device=hardware.device))
     for head in heads:  # gives the lazy layers their shape
         head(heads_of)
     optimiser = torch.optim.AdamW([*network.net.parameters(), *heads.parameters()], lr=config.lr, fused=True)
     with Progress("fit_perceptual", config.images, "images") as progress:
         for update in range(len(batches)):
             chosen = batches.chosen(update)
-            pixels = batches.pictures(chosen).to(here.device).float() / 127.5 - 1
+            pixels = batches.pictures(chosen).to(hardware.device).float() / 127.5 - 1
             moved = torch.roll(pixels, torch.randint(-SHIFT, SHIFT + 1, (2,)).tolist(), dims=(2, 3))
             features = _features(network, moved)
-            wanted = labels[chosen].to(here.device).unbind(1)
+            wanted = labels[chosen].to(hardware.device).unbind(1)
             losses = [cross_entropy(head(features), y) for head, y in zip(heads, wanted, strict=True)]
             loss = losses[0] + sum(losses[1:]) / max(1, len(losses) - 1)
             for group in optimiser.param_groups:

@@ -1,4 +1,4 @@
-"""Scores what is no model's drawing in the validation suite: references that say what its numbers mean.
+"""Scores what no model drew in the validation suite: references that say what its numbers mean.
 
 python -m asymflow.stages.floors --suite results/embedded/p16/suite.safetensors
     --perceptual results/evaluator/perceptual.safetensors --evaluator results/evaluator/local.safetensors --out floors.csv
@@ -38,8 +38,8 @@ def main() -> None:
     wanted = suite.wanted_by_kind()
     rows = []
     for name, drawn in drawings(wanted).items():
-        found = answers(drawn, wanted, suite.content, suite.edits, judge)
-        rows.append({"arm": f"floor: {name}"} | {metric: values.mean() for metric, values in found.items()})
+        scores = answers(drawn, wanted, suite.content, suite.edits, judge)
+        rows.append({"arm": f"floor: {name}"} | {metric: values.mean() for metric, values in scores.items()})
     with atomic(arguments.out) as temporary:
         pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6g")
 

@@ -35,8 +35,10 @@ def main() -> None:
 def _rows(samples: Path, nearest: dict[str, list[int]], splits: dict[str, ShardReader]) -> np.ndarray:
     """(n, 3, h, w, 3): each sample, its nearest training image, and its nearest held-out image."""
     drawn = np.load(samples, mmap_mode="r", allow_pickle=False)[nearest["sample"][:COLUMNS]]
-    found = [splits[name].images(nearest[name][:COLUMNS]).permute(0, 2, 3, 1).numpy() for name in ("train", "heldout")]
-    return np.stack([drawn, *found], axis=1)
+    neighbours = [
+        splits[name].images(nearest[name][:COLUMNS]).permute(0, 2, 3, 1).numpy() for name in ("train", "heldout")
+    ]
+    return np.stack([drawn, *neighbours], axis=1)
 
 
 if __name__ == "__main__":

@@ -31,10 +31,10 @@ def main() -> None:
 
 def _per_case(study: Study, arm: str, seed: int, sampling: str) -> dict[str, list[float]]:
     """The answers of one run to the suite, and what it has memorised, case by case."""
-    found: dict[str, list[float]] = {}
+    per_case: dict[str, list[float]] = {}
     for judge in study.files:
-        found |= json.loads(study.path(judge, arm, seed, sampling).read_text())["per_case"]
-    return found
+        per_case |= json.loads(study.path(judge, arm, seed, sampling).read_text())["per_case"]
+    return per_case
 
 
 def compared(study: Study, per_case: dict[tuple, dict[str, list[float]]]):

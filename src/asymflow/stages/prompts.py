@@ -44,7 +44,7 @@ def from_split(reader: ShardReader) -> list[dict]:
 def from_file(path: Path) -> list[dict]:
     """The captions in a text file, one a line, or in a JSONL file under `prompt`; empty lines are none.
 
-    Raises ValueError when a line is no such thing.
+    Raises ValueError for a line that is neither.
     """
     try:
         lines = [line for line in path.read_text().splitlines() if line.strip()]

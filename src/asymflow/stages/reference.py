@@ -55,7 +55,7 @@ def gather(evaluator: Evaluator, reader: ShardReader, settings: Scoring) -> Stat
     """The statistics of a split."""
     start = time.perf_counter()
     kept = statistics.choose(len(reader), settings.kept, settings.seed)
-    found = statistics.gather(
+    gathered = statistics.gather(
         evaluator,
         _batches(reader, settings.batch),
         kept,
@@ -64,7 +64,7 @@ def gather(evaluator: Evaluator, reader: ShardReader, settings: Scoring) -> Stat
         what=f"reference, {reader.split}",
     )
     print(f"{reader.split}: {len(reader) / (time.perf_counter() - start):.0f} images/s", flush=True)
-    return found
+    return gathered
 
 
 def _batches(reader: ShardReader, batch: int) -> Iterator[Tensor]:
@@ -72,9 +72,9 @@ def _batches(reader: ShardReader, batch: int) -> Iterator[Tensor]:
         yield reader.images(indices.tolist())
 
 
-def _accuracy(found: Statistics, reader: ShardReader) -> float:
+def _accuracy(gathered: Statistics, reader: ShardReader) -> float:
     """The share of kept images whose class the evaluator knows: the trust that its score deserves."""
-    return (found.probabilities.argmax(1) == reader.labels[found.kept]).double().mean().item()
+    return (gathered.probabilities.argmax(1) == reader.labels[gathered.kept]).double().mean().item()
 
 
 if __name__ == "__main__":

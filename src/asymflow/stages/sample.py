@@ -92,8 +92,8 @@ def _settings(arguments: argparse.Namespace) -> Sampling:
     settings = Sampling.model_validate_json(arguments.sampling)
     if settings.guidance.kind != "searched":
         return settings
-    found = json.loads(arguments.guidance.read_text())["optimum"]
-    return settings.guided(found["scale"], (0.0, found["end"]))
+    optimum = json.loads(arguments.guidance.read_text())["optimum"]
+    return settings.guided(optimum["scale"], (0.0, optimum["end"]))
 
 
 def _draw(run: Run, request: Request, settings: Sampling, folder: Path, ranges: list[range]) -> int:

@@ -55,36 +55,38 @@ def main() -> None:
     arm, reader = Arm.model_validate_json(arguments.arm), ShardReader(arguments.data)
     stored = {name: RowReader(path) for name in STORED if (path := getattr(arguments, name))}
     grid = _grid(arm, reader, stored, arguments)
-    here = machine.choose(arm.training.precision, arm.training.compile, local_rank)
+    hardware = machine.choose(arm.training.precision, arm.training.compile, local_rank)
     if world_size > 1:
-        distributed.init_process_group("nccl" if here.device.type == "cuda" else "gloo")
-    told = "class" in arm.conditions.modalities
+        distributed.init_process_group("nccl" if hardware.device.type == "cuda" else "gloo")
+    labelled = "class" in arm.conditions.modalities
     batches = Batches(
         reader, images=arm.training.images, batch=arm.training.batch, seed=arguments.seed, rank=rank, world_size=world_size,
-        labelled=told, whole=arm.network.any_grid, first=arm.training.set_images, stored=stored,
+        labelled=labelled, whole=arm.network.any_grid, first=arm.training.set_images, stored=stored,
     )  # fmt: skip
-    print(f"training on {here}, {world_size} process(es), {batches.count} images", flush=True)
+    print(f"training on {hardware}, {world_size} process(es), {batches.count} images", flush=True)
 
     shapes, lift = _shapes(arm, reader, stored), _lift(arm, arguments.lift, stored)
-    model = assemble(arm, shapes, grid, _beginning(arm, lift, arguments), seed=arguments.seed, precision=here.precision)
-    model = model.to(here.device).train()
+    model = assemble(
+        arm, shapes, grid, _beginning(arm, lift, arguments), seed=arguments.seed, precision=hardware.precision
+    )
+    model = model.to(hardware.device).train()
     needs = objective.Needs(
-        arguments.seed, here.device, arguments.evaluator, arguments.perceptual, _patch_channels(stored)
+        arguments.seed, hardware.device, arguments.evaluator, arguments.perceptual, _patch_channels(stored)
     )
     minimised = objective.build(arm, model, needs)
-    optimiser, what = parts.load(parts.optimiser(arm)).build(minimised, arm.training, here.device)
+    optimiser, what = parts.load(parts.optimiser(arm)).build(minimised, arm.training, hardware.device)
     print(what, flush=True)
     kept = averages.build(arm.training.averages, trained(model.network))
     captions = stored.get("captions")
     run = Run(arguments, arm, reader, shapes, lift, model, kept, captions.description["reader"] if captions else None)
-    empty = captions.shared["empty"].to(here.device) if captions else None
+    empty = captions.shared["empty"].to(hardware.device) if captions else None
     result = train(
-        minimised, batches, arm.training, here, draw=partial(draw, arm=arm, empty=empty), optimiser=optimiser, averages=kept,
-        seed=arguments.seed, state=arguments.state, identity=_identity(arm, arguments, here), snapshot=run.snapshot,
+        minimised, batches, arm.training, hardware, draw=partial(draw, arm=arm, empty=empty), optimiser=optimiser, averages=kept,
+        seed=arguments.seed, state=arguments.state, identity=_identity(arm, arguments, hardware), snapshot=run.snapshot,
         say=lambda text: print(text, flush=True),
     )  # fmt: skip
     if rank == 0:
-        run.write(result, batches.count, grid, here)
+        run.write(result, batches.count, grid, hardware)
     if world_size > 1:
         distributed.destroy_process_group()
 
@@ -112,9 +114,9 @@ def _grid(
     grid = grid_of(reader.image_size, reader.image_size, p)
     for numbers, (height, width) in reader.buckets if "latents" in stored else ():
         expected = grid_of(height, width, p)
-        if (found := stored["latents"].grids(numbers)) != {expected}:
+        if (grids := stored["latents"].grids(numbers)) != {expected}:
             raise ValueError(
-                f"{arguments.latents} has images {numbers.start} to {numbers.stop - 1} in grids {sorted(found)} of latent tokens,"
+                f"{arguments.latents} has images {numbers.start} to {numbers.stop - 1} in grids {sorted(grids)} of latent tokens,"
                 f" but with {height} x {width} pixels they have {expected[0]} x {expected[1]} patches of {p}: the grids do not"
                 " match; run stage encode_latents with this patch size"
             )
@@ -122,25 +124,25 @@ def _grid(
     if (
         alignment
         and alignment.teacher == "embedded"
-        and (found := stored["images"].shapes["patches"][0]) != grid[0] * grid[1]
+        and (tokens := stored["images"].shapes["patches"][0]) != grid[0] * grid[1]
     ):
         raise ValueError(
             f"alignment compares each of the {grid[0] * grid[1]} patches of an image with a token of its own, but"
-            f" {arguments.images} has {found} of them an image: take images whose patches match those of embeddings.image"
+            f" {arguments.images} has {tokens} of them an image: take images whose patches match those of embeddings.image"
         )
     return grid
 
 
 def _shapes(arm: Arm, reader: ShardReader, stored: dict[str, RowReader]) -> Shapes:
-    """How large each part is that the arm is told."""
-    told, none = arm.conditions.modalities, Shapes()
+    """How large each part of the arm's condition is."""
+    modalities, none = arm.conditions.modalities, Shapes()
     captions, images = (stored[name].shapes if name in stored else {} for name in ("captions", "images"))
     return Shapes(
-        classes=len(reader.classes) if "class" in told else none.classes,
-        caption=captions["text"] if "caption" in told else none.caption,
-        embedding=images["embedding"][0] if "embedding" in told else none.embedding,
-        patches=images["patches"] if "patches" in told else none.patches,
-        joints=arm.conditions.joints if "joints" in told else none.joints,
+        classes=len(reader.classes) if "class" in modalities else none.classes,
+        caption=captions["text"] if "caption" in modalities else none.caption,
+        embedding=images["embedding"][0] if "embedding" in modalities else none.embedding,
+        patches=images["patches"] if "patches" in modalities else none.patches,
+        joints=arm.conditions.joints if "joints" in modalities else none.joints,
     )
 
 
@@ -151,17 +153,17 @@ def _patch_channels(stored: dict[str, RowReader]) -> int:
 def _lift(arm: Arm, path: Path | None, stored: dict[str, RowReader]) -> Lift | None:
     """How latent tokens lie in patches, checked against the arm's patches and the latents that it sees.
 
-    Raises ValueError when the file is no lift, or one of other patches, another order, colour space or latents.
+    Raises ValueError when the file is not a lift, or one of other patches, another order, colour space or latents.
     """
     if path is None:
         return None
     agreed = {"patch_size": arm.representation.patch_size, "colour": arm.representation.colour}
-    found = subspace_file.load(path, order=arm.network.order, **agreed)
-    if found.kind != "procrustes":
+    loaded = subspace_file.load(path, order=arm.network.order, **agreed)
+    if loaded.kind != "procrustes":
         raise ValueError(
-            f"{path} holds a {found.kind} basis, not the lift of a latent space; stage fit_lift writes one"
+            f"{path} holds a {loaded.kind} basis, not the lift of a latent space; stage fit_lift writes one"
         )
-    lift = Lift(found.columns(found.basis.shape[1]), found.scale)
+    lift = Lift(loaded.columns(loaded.basis.shape[1]), loaded.scale)
     if "latents" in stored and (token := stored["latents"].shapes["latents"][1]) != lift.A.shape[1]:
         raise ValueError(
             f"{stored['latents'].path} has latent tokens of {token} numbers, but {path} was fitted to tokens of"
@@ -179,8 +181,8 @@ def _beginning(arm: Arm, lift: Lift | None, arguments: argparse.Namespace) -> Be
 
     subspace = None
     if arguments.subspace:
-        found = basis(arguments.subspace)
-        subspace = found.columns(arm.target.columns(found.basis.shape[1]))
+        fitted = basis(arguments.subspace)
+        subspace = fitted.columns(arm.target.columns(fitted.basis.shape[1]))
     return Beginning(
         subspace=subspace,
         lift=lift,
@@ -190,14 +192,14 @@ def _beginning(arm: Arm, lift: Lift | None, arguments: argparse.Namespace) -> Be
     )
 
 
-def _identity(arm: Arm, arguments: argparse.Namespace, here: machine.Machine) -> dict[str, str]:
+def _identity(arm: Arm, arguments: argparse.Namespace, hardware: machine.Machine) -> dict[str, str]:
     """What a checkpoint must agree with to be resumed from."""
     given = {name: getattr(arguments, name) for name in ("data", *INPUTS)}
     return {
         "configuration": arm.model_dump_json(exclude_none=True),
         "seed": str(arguments.seed),
         "code": provenance.digest(*parts.of_training(arm), without=parts.undeciding(arm)),
-        "precision": str(here.precision),
+        "precision": str(hardware.precision),
     } | {name: sha256(path) if path and path.is_file() else str(path) for name, path in given.items()}
 
 
@@ -218,7 +220,7 @@ class Run:
         """Keeps the weights after so many images."""
         self._save(checkpoint.snapshot_path(_made(self.arguments.state / "snapshots"), number), images)
 
-    def write(self, result: Result, set_images: int, grid: tuple[int, int], here: machine.Machine) -> None:
+    def write(self, result: Result, set_images: int, grid: tuple[int, int], hardware: machine.Machine) -> None:
         """The model, its snapshots, curve and summary; the resumable state goes last, when nothing needs it any more."""
         paths, network = self.arguments, self.model.network
         self._save(paths.model, result.images)
@@ -232,8 +234,8 @@ class Run:
             "parameters": sum(parameter.numel() for parameter in network.parameters()),
             "trained_parameters": sum(parameter.numel() for parameter in trained(network).values()),
             "gflops_per_image": round(gflops(network, *one), 4),
-            "peak_memory_mib": machine.peak_memory(here.device) >> 20,
-            "machine": str(here),
+            "peak_memory_mib": machine.peak_memory(hardware.device) >> 20,
+            "machine": str(hardware),
             **provenance.record(*parts.of_training(self.arm), without=parts.undeciding(self.arm)),
         }
         with atomic(paths.curve) as temporary:

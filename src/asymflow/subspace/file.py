@@ -27,7 +27,7 @@ class Subspace:
     colour: str  # colour space of the pixels: rgb, oklab
     source: str  # what it was fitted on, for people
     patches: int  # how many patches it was fitted on
-    scale: float = 1.0  # s of a lift from latent tokens (eq. 12); 1 where there are no latents
+    scale: float = 1.0  # s of a lift from latent tokens (eq. 12); 1 without latents
 
     def columns(self, rank: int) -> Float[Tensor, "D r"]:
         """A: the first `rank` columns in float32. Raises when the basis has fewer."""
