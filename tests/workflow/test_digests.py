@@ -39,7 +39,7 @@ def moved(compute, module, monkeypatch):
     return {name for name in before if before[name] != after[name]}
 
 
-def told(part):
+def arms_where(part):
     """The arms for which a part holds."""
     return {name for name, arm in ARMS.items() if part(arm)}
 
@@ -77,7 +77,7 @@ TRAINED = {
 
 @pytest.mark.parametrize("module", TRAINED)
 def test_an_edit_retrains_the_arms_that_use_the_part_and_no_others(module, monkeypatch):
-    assert moved(training, module, monkeypatch) == told(TRAINED[module])
+    assert moved(training, module, monkeypatch) == arms_where(TRAINED[module])
 
 
 @pytest.mark.parametrize(
@@ -99,13 +99,13 @@ def test_an_edit_retrains_the_arms_that_use_the_part_and_no_others(module, monke
     ],
 )
 def test_an_edit_samples_again_what_uses_the_part_and_nothing_else(setting, module, stale, monkeypatch):
-    found = moved(lambda: sampling(setting), module, monkeypatch)
-    assert found == (set(ARMS) if stale else set())
+    stale_arms = moved(lambda: sampling(setting), module, monkeypatch)
+    assert stale_arms == (set(ARMS) if stale else set())
 
 
 def test_only_arms_of_latents_depend_on_the_decoder_when_they_are_sampled(monkeypatch):
-    found = moved(lambda: sampling("captions"), "asymflow.models.latents", monkeypatch)
-    assert found == told(lambda arm: arm.representation.space == "latent")
+    stale_arms = moved(lambda: sampling("captions"), "asymflow.models.latents", monkeypatch)
+    assert stale_arms == arms_where(lambda arm: arm.representation.space == "latent")
 
 
 @pytest.mark.parametrize(

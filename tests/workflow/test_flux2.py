@@ -140,8 +140,8 @@ def test_the_exported_run_draws_the_same_images(finished):
     representation = arm.representation
     assert (representation.space, representation.colour, arm.training.shift) == ("pixel", "oklab", 17.0)
     rows = RowReader(finished.folder / RESULTS / "conditions/captions_flux2/prompts.json")
-    here = Machine(torch.device("cpu"), torch.float32, False)
-    run = Run(model, arm, here, Shapes(caption=rows.shapes["text"]), (), 64, (4, 4), 0, 8, lift)
+    hardware = Machine(torch.device("cpu"), torch.float32, False)
+    run = Run(model, arm, hardware, Shapes(caption=rows.shapes["text"]), (), 64, (4, 4), 0, 8, lift)
     condition = request.shown(run, len(rows), **rows.read(range(len(rows))), empty=rows.shared["empty"])
     again = sample(run, noise(0, range(len(rows)), run.shape), condition, settings)
     drawn = np.load(finished.folder / RUN / "captions/samples.npy").astype(int)

@@ -61,10 +61,10 @@ def studied(project, tmp_path_factory):
 
 def test_configuration_alone_moves_the_study_to_the_published_scale(fresh):
     """Nothing is trained for judges there, and every arm has the published code's number of parameters."""
-    found = jobs(fresh.folder, "prx_ffhq1024", "results/prx_ffhq1024/prx_arms.csv")
+    counts = jobs(fresh.folder, "prx_ffhq1024", "results/prx_ffhq1024/prx_arms.csv")
     once = dict.fromkeys(("shard", "reference", "suite", "floors", "table"), 1)
     twice = dict.fromkeys(("embed_captions", "embed_images", "fit_subspace"), 2)
-    assert found == once | twice | {"train": 10, "sample": 10, "score": 30}
+    assert counts == once | twice | {"train": 10, "sample": 10, "score": 30}
     chosen = experiment(fresh.folder, "prx_ffhq1024")
     assert chosen.data.image_size == 1024 and chosen.embeddings.text == "google-t5/t5-large"
     with torch.device("meta"):
@@ -82,8 +82,8 @@ def test_the_published_protocol_is_an_overlay(fresh):
     assert g.target.dead and not d.target.dead and g.target.basis == "identity"
     assert all(arm.training.averages[0] == "stale" and arm.network.modulation_start == "xavier" for arm in (d, g))
     assert chosen.suite.split == "train" and not chosen.samplings["self_guided"].paired
-    found = jobs(fresh.folder, "prx_published", "results/prx_published/prx_arms.csv")
-    assert found["train"] == len(chosen.studies["prx_arms"].arms) == 4
+    counts = jobs(fresh.folder, "prx_published", "results/prx_published/prx_arms.csv")
+    assert counts["train"] == len(chosen.studies["prx_arms"].arms) == 4
 
 
 @pytest.mark.slow

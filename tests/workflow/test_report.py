@@ -63,8 +63,8 @@ def page(browser, report):
 
 def press(page, path):
     """Presses what lies at an XPath once it is there; not by its place on the screen, which the page may still be moving."""
-    found = WebDriverWait(page, PATIENCE).until(lambda b: b.find_element(By.XPATH, path))
-    page.execute_script("arguments[0].click()", found)
+    element = WebDriverWait(page, PATIENCE).until(lambda b: b.find_element(By.XPATH, path))
+    page.execute_script("arguments[0].click()", element)
 
 
 def variable(report, name):
