@@ -132,7 +132,7 @@ def _untrained(device: torch.device) -> torch.nn.Module:
 
 
 def batch(arm: Arm, count: int) -> dict[str, torch.Tensor]:
-    """Random images with everything that an arm may be told of them."""
+    """Random images with everything that an arm may be conditioned on."""
     n = (SIDE // arm.representation.patch_size) ** 2
     return {
         "images": torch.randint(256, (count, 3, SIDE, SIDE), dtype=torch.uint8),

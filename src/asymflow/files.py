@@ -1,4 +1,4 @@
-"""Writing files so that they appear whole or not at all, and telling them apart."""
+"""Writing files so that they appear whole or not at all, and comparing them by checksum."""
 
 import hashlib
 import os

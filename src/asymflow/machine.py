@@ -32,7 +32,7 @@ class Machine:
 def choose(
     precision: Literal["auto", "bfloat16", "float32"], compiled: Literal["auto", "on", "off"], local_rank: int = 0
 ) -> Machine:
-    """The best this machine can do, with `auto` replaced by what was found.
+    """The best this machine can do, with `auto` replaced by the choice.
 
     A GPU is used when there is one; processes of one node take one each by their local rank.
     """

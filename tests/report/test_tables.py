@@ -77,7 +77,7 @@ def test_a_row_for_each_arm_and_seed_with_the_fields_that_differ(study):
     table = gather(study, [], [])
     assert list(table["arm"]) == ["a", "a", "b", "b"] and list(table["seed"]) == [0, 1, 0, 1]
     assert list(table["target.rank"]) == [0, 0, 8, 8]
-    assert "training.lr" not in table, "a field in which no arm differs is no column"
+    assert "training.lr" not in table, "a field in which no arm differs is not a column"
     assert list(table["fid_local"]) == [5.0, 7.0, 4.0, 4.5] and list(table["kid_local"]) == [2.5, 3.5, 2.0, 2.25]
     assert metrics.names(table) == ["fid_local", "kid_local"]
 

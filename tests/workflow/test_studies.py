@@ -53,7 +53,7 @@ def test_published_systems_stand_below_ours_with_costs_in_columns_apart(studied)
     table = read(studied, "pixel_comparison")
     measured, published = table[table["seed"].notna()], table[table["seed"].isna()]
     assert list(measured["arm"]) == ["rank8", "rank8_repa"] and len(published) == 17
-    assert measured["parameters"].nunique() == 1, "the projector is no part of the model"
+    assert measured["parameters"].nunique() == 1, "the projector is not part of the model"
     assert published["fid_local"].isna().all() and measured["published_fid"].isna().all()
     assert (measured["gflops_per_image"] > 0).all()
 

@@ -98,7 +98,7 @@ class Data(Section):
         return self
 
     @model_validator(mode="after")
-    def _shapes_can_be_told_apart(self) -> "Data":
+    def _shapes_are_distinct(self) -> "Data":
         for number, (height, width) in enumerate(self.training_shapes):
             for other_height, other_width in self.training_shapes[:number]:
                 if height * other_width == width * other_height:

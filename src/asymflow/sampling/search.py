@@ -52,7 +52,7 @@ Measure = Callable[[list[Candidate], int], dict[Candidate, Measured]]
 class Grid:
     """All candidates of a configuration that give different samples.
 
-    Two intervals that hold the same noise levels of the solver are one candidate, named by its smallest end; scale 1 is no
+    Two intervals that hold the same noise levels of the solver are one candidate, named by its smallest end; scale 1 means no
     guidance in any interval.
     """
 

@@ -234,7 +234,7 @@ def test_an_arm_s_term_measures_with_the_perceptual_network_of_its_run(tmp_path)
     expected = objective(made, reduction, perceptual.Lpips(network, "lpips_local"))(shown)
     for name, value in built(shown).items():
         torch.testing.assert_close(value, expected[name])
-    assert list(built.terms["variance_reduction"].state_dict()) == [], "the network is no part of a checkpoint"
+    assert list(built.terms["variance_reduction"].state_dict()) == [], "the network is not part of a checkpoint"
     assert build(arm({}), made, Needs(0, CPU))(shown).keys() == {"flow"}, "without such a part none is needed"
 
 
