@@ -13,17 +13,31 @@ DEFAULT = [ROOT / "workflow/config.yaml", ROOT / "workflow/studies.yaml"]
 SCALES = sorted((ROOT / "workflow/scales").glob("*.yaml"))
 
 
-def experiment(tmp_path, changes, given=None):
+def experiment(tmp_path, changes, given=None, words=()):
     """The default with an overlay that says `changes`."""
     overlay = tmp_path / "mine.yaml"
     overlay.write_text(yaml.safe_dump(changes))
-    return load([*DEFAULT, overlay], given)
+    return load([*DEFAULT, overlay], given, words)
 
 
-def mistakes(tmp_path, changes, given=None):
+def mistakes(tmp_path, changes, given=None, words=()):
     with pytest.raises(ConfigurationError) as caught:
-        experiment(tmp_path, changes, given)
+        experiment(tmp_path, changes, given, words)
     return str(caught.value)
+
+
+def test_what_no_target_uses_is_not_checked(tmp_path):
+    changes = {"prompts": {"count": 4}, "arms": {"wide_patches": {"base": "scratch", "representation": {"patch_size": 12}}}}
+    assert "jit_captioned_rank0" in mistakes(tmp_path, changes)
+    assert "jit_captioned_rank0" in mistakes(tmp_path, changes, words=["-n", "results/figures/networks_samples.png"])
+    assert "wide_patches" in mistakes(tmp_path, changes, words=["results/runs/wide_patches/seed0/model.safetensors"])
+    for target in ("results/rank_sweep.csv", "./results/rank_sweep.csv", "results/runs/rank8/seed0/guided/samples.npy"):
+        experiment(tmp_path, changes, words=["--cores", "2", target, "--configfile", "mine.yaml"])
+
+
+def test_an_arm_s_start_is_used_with_it(tmp_path):
+    changes = {"arms": {"latent_base": {"representation": {"patch_size": 12}}}}
+    assert "latent_base" in mistakes(tmp_path, changes, words=["results/runs/asymflow/seed0/model.safetensors"])
 
 
 def test_the_default_is_valid_and_its_reference_is_the_base():

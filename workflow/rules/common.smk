@@ -16,7 +16,9 @@ from asymflow.plan import Plan
 
 try:
     overlays = list(workflow.overwrite_configfiles)
-    experiment = load([f for f in workflow.configfiles if f not in overlays] + overlays, workflow.config_settings.config)
+    files = [f for f in workflow.configfiles if f not in overlays] + overlays
+    # the process of a single job need not find again what the main process found
+    experiment = load(files, workflow.config_settings.config, sys.argv[1:] if workflow.is_main_process else None)
     check(experiment.latent, experiment.arms)
 except ValueError as error:
     raise WorkflowError(str(error)) from None

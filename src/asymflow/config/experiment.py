@@ -5,8 +5,10 @@ workflow and benchmarks import this module; a stage imports the sections that it
 """
 
 import difflib
+import os
 from collections.abc import Iterable, Iterator
-from typing import Literal
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 from pydantic import PositiveInt
 
@@ -75,13 +77,37 @@ def asked(arm: Arm, sampling: Sampling) -> Literal["classes", "captions", "cases
     return "captions" if "caption" in modalities and "class" not in modalities else "classes"
 
 
-def contradictions(experiment: Experiment) -> Iterator[Mistake]:
-    """Mistakes between sections each of which is valid on its own."""
-    for name, arm in experiment.arms.items():
-        for key, text in _of_arm(name, arm, experiment):
+class Requested(NamedTuple):
+    """What a call of the workflow can use."""
+
+    arms: set[str]
+    studies: set[str]
+
+
+def requested(experiment: Experiment, words: Iterable[str]) -> Requested:
+    """What the targets among the words of a command line use; everything where none of them is a file of the results.
+
+    A target is taken to use each study whose name its own begins with, and the arm whose folder it lies in, with the arms that
+    these begin with.
+    """
+    folder = f"{experiment.results}/"
+    targets = [target.removeprefix(folder) for word in words if (target := os.path.normpath(word)).startswith(folder)]
+    if not targets:
+        return Requested(set(experiment.arms), set(experiment.studies))
+    studies = {name for name in experiment.studies for target in targets if Path(target).name.startswith(name)}
+    arms = {parts[1] for target in targets if len(parts := Path(target).parts) > 2 and parts[0] == "runs"}
+    arms |= {arm for name in studies for arm in experiment.studies[name].arms}
+    arms |= {experiment.arms[name].start.run for name in arms & set(experiment.arms)} - {None}
+    return Requested(arms & set(experiment.arms), studies)
+
+
+def contradictions(experiment: Experiment, used: Requested) -> Iterator[Mistake]:
+    """Mistakes between sections each of which is valid on its own, in what is used."""
+    for name in sorted(used.arms):
+        for key, text in _of_arm(name, experiment.arms[name], experiment):
             yield ("arms", name, *key.split(".")), text
-    for name, study in experiment.studies.items():
-        yield from ((("studies", name), text) for text in _of_study(study, experiment))
+    for name in sorted(used.studies):
+        yield from ((("studies", name), text) for text in _of_study(experiment.studies[name], experiment))
 
 
 def suggest(wanted: str, valid: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from asymflow.config.arm import Arm
-from asymflow.config.experiment import SECTIONS, Experiment, contradictions, suggest
+from asymflow.config.experiment import SECTIONS, Experiment, contradictions, requested, suggest
 from asymflow.config.sampling import Sampling
 from asymflow.config.section import Section
 from asymflow.config.study import Study
@@ -56,10 +56,13 @@ class Source:
         return (self.contents[-1][0] if self.contents else "configuration"), paths[0]
 
 
-def load(files: Sequence[Path | str], given: dict[str, Any] | None = None) -> Experiment:
+def load(
+    files: Sequence[Path | str], given: dict[str, Any] | None = None, words: Sequence[str] | None = ()
+) -> Experiment:
     """The experiment that YAML files describe, later ones over earlier ones, `given` (the command line's) over all.
 
-    Raises ConfigurationError with all mistakes that could be found.
+    Contradictions between sections count in what the targets among the `words` of a command line use, and everywhere where none
+    is given (`words` of None: nowhere); other mistakes count everywhere. Raises ConfigurationError with all that could be found.
     """
     source = Source(files, given)
     config = source.merged()
@@ -79,8 +82,8 @@ def load(files: Sequence[Path | str], given: dict[str, Any] | None = None) -> Ex
             values[group] = built
     if not mistakes:
         experiment = _build(Experiment, values, [()], source, mistakes)
-    if not mistakes:
-        for keys, text in contradictions(experiment):
+    if not mistakes and words is not None:
+        for keys, text in contradictions(experiment, requested(experiment, words)):
             places = [(group, name, *keys[2:]) for group, name in _ancestry(config, keys[0], keys[1])]
             file, _ = source.origin(places)
             mistakes.append(f"{file}: {_called(keys)}{':' if len(keys) > 2 else ''} {text}")
