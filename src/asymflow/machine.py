@@ -4,10 +4,12 @@ import os
 import resource
 import shutil
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 
 import torch
 
+PATIENCE = 600  # seconds
 # of processors that multiply bfloat16 matrices several times faster than float32 ones; without them it is many times slower
 BFLOAT16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")
 
@@ -49,6 +51,11 @@ def choose(
 def torchrun() -> tuple[int, int, int]:
     """This process's rank, the number of processes, and its rank on this node, as torchrun says; a single process is 0 of 1."""
     return tuple(int(os.environ.get(name, d)) for name, d in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0)))
+
+
+def patience() -> timedelta:
+    """How long processes of one job wait for one of them that does not answer: ASYMFLOW_PATIENCE in seconds, or ten minutes."""
+    return timedelta(seconds=float(os.environ.get("ASYMFLOW_PATIENCE", PATIENCE)))
 
 
 def peak_memory(device: torch.device) -> int:

@@ -8,6 +8,8 @@ import json
 from functools import cached_property
 from typing import Any, Literal
 
+import xxhash
+
 from asymflow import parts
 from asymflow.config.arm import Arm
 from asymflow.config.experiment import Experiment, asked
@@ -325,6 +327,9 @@ class Plan:
                 "arms": {name: _fields(self.experiment.arms[name]) for name in study.arms},
                 "samplings": {name: flat(setting.model_dump(mode="json")) for name, setting in settings.items()},
                 "files": {file: self.paths.run(file) for file in files},
+                "configurations": {
+                    name: xxhash.xxh3_64_hexdigest(_json(self.experiment.arms[name]).encode()) for name in study.arms
+                },
                 "bases": self._bases(study) if study.figure == "bases" else {},
                 **study.model_dump(mode="json", include={"title", "reference", "figure", "judges"}),
             }

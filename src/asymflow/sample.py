@@ -32,7 +32,7 @@ def main() -> None:
     arguments = _arguments()
     paths = Paths(str(arguments.run.resolve().parents[2]))
     model = arguments.run / "model.safetensors"
-    description, _ = tensors.describe(model)
+    description = tensors.describe(model, "model")
     arm = Arm.model_validate(description["arm"])
     guidance = ClassifierFree(
         scale=arguments.guidance, interval=tuple(arguments.interval), orthogonal=arguments.orthogonal

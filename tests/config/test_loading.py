@@ -27,7 +27,10 @@ def mistakes(tmp_path, changes, given=None, words=()):
 
 
 def test_what_no_target_uses_is_not_checked(tmp_path):
-    changes = {"prompts": {"count": 4}, "arms": {"wide_patches": {"base": "scratch", "representation": {"patch_size": 12}}}}
+    changes = {
+        "prompts": {"count": 4},
+        "arms": {"wide_patches": {"base": "scratch", "representation": {"patch_size": 12}}},
+    }
     assert "jit_captioned_rank0" in mistakes(tmp_path, changes)
     assert "jit_captioned_rank0" in mistakes(tmp_path, changes, words=["-n", "results/figures/networks_samples.png"])
     assert "wide_patches" in mistakes(tmp_path, changes, words=["results/runs/wide_patches/seed0/model.safetensors"])

@@ -42,13 +42,13 @@ def suite():
         "embedding": n[:, None].expand(-1, 7).contiguous() / 8,
         "patches": -n[:, None, None].expand(-1, 4, 5).contiguous(),
     }
-    return Suite(CASES, EDITS, shown, torch.full((3, 4), 0.25), pictures(5, 0), pictures(1, 1), 6, "heldout")
+    return Suite(CASES, EDITS, shown, torch.full((3, 4), 0.25), pictures(5, 0), pictures(1, 1), 6, "heldout", "set")
 
 
 def test_a_suite_survives_its_file(suite, tmp_path):
     suite.save(tmp_path / "suite.safetensors")
     loaded = Suite.load(tmp_path / "suite.safetensors")
-    for name in ("cases", "edits", "image_size", "split"):
+    for name in ("cases", "edits", "image_size", "split", "data"):
         assert getattr(loaded, name) == getattr(suite, name)
     for name in ("empty", "wanted", "content"):
         assert getattr(loaded, name).dtype == getattr(suite, name).dtype
@@ -62,7 +62,7 @@ def test_what_is_shown_is_rounded_as_it_was_in_training_and_images_are_not(suite
     """Training reads its embeddings from files in bfloat16."""
     fine = dataclasses.replace(suite, rows=suite.rows | {"embedding": torch.full((5, 7), 1 / 3)})
     fine.save(tmp_path / "suite.safetensors")
-    held = tensors.load(tmp_path / "suite.safetensors")
+    held = tensors.load(tmp_path / "suite.safetensors", "validation suite")
     assert held["embedding"].dtype == held["empty"].dtype == torch.bfloat16 and held["wanted"].dtype == torch.uint8
     loaded = Suite.load(tmp_path / "suite.safetensors")
     assert torch.equal(loaded.rows["embedding"], fine.rows["embedding"].bfloat16().float())
@@ -86,11 +86,9 @@ def test_wanted_images_are_those_of_their_kind(suite):
 
 
 def test_another_file_is_refused(tmp_path):
-    tensors.save(tmp_path / "other.safetensors", {"wanted": torch.zeros(1)}, {"kind": "rows"})
-    with pytest.raises(
-        ValueError, match=r"other.safetensors holds a 'rows', not a validation suite; stage suite writes"
-    ):
+    tensors.save(tmp_path / "other.safetensors", "rows", {"wanted": torch.zeros(1)}, {})
+    with pytest.raises(ValueError, match=r"other.safetensors holds 'rows'; expected 'validation suite'"):
         Suite.load(tmp_path / "other.safetensors")
     (tmp_path / "text.safetensors").write_text("no tensors")
-    with pytest.raises(ValueError, match="cannot be read"):
+    with pytest.raises(ValueError, match="is cut or damaged"):
         Suite.load(tmp_path / "text.safetensors")

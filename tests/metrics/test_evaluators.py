@@ -10,14 +10,14 @@ from asymflow.metrics.evaluators import INCEPTION, INCEPTION_FILE, InceptionEval
 CPU = torch.device("cpu")
 
 
-def write(evaluator, path, **changes):
-    """The file that stage fit_evaluator would write, with other entries in its description where asked."""
+def write(evaluator, path, kind="evaluator"):
+    """The file that stage fit_evaluator would write."""
     (name, probe), *_ = evaluator.probes.items()
     stored = {f"clip.visual.{key}": tensor for key, tensor in evaluator.tower.state_dict().items()}
     stored |= {"offset": evaluator.offset, "scale": evaluator.scale, "clip.logit_scale": torch.zeros(())}
     stored |= {f"probe.{name}.weight": probe.weight, f"probe.{name}.bias": probe.bias}
-    about = {"kind": "evaluator", "config": evaluator.config.model_dump(), "values": evaluator.values}
-    tensors.save(path, stored, about | changes)
+    about = {"config": evaluator.config.model_dump(), "values": evaluator.values}
+    tensors.save(path, kind, stored, about)
 
 
 @pytest.fixture
@@ -58,10 +58,10 @@ def test_features_are_standardised(evaluator, images):
 
 def test_other_files_are_refused(evaluator, tmp_path):
     write(evaluator, tmp_path / "other.safetensors", kind="subspace")
-    with pytest.raises(ValueError, match="holds a 'subspace', not an evaluator"):
+    with pytest.raises(ValueError, match="holds 'subspace'; expected 'evaluator'"):
         evaluators.load(str(tmp_path / "other.safetensors"), CPU)
     (tmp_path / "text.safetensors").write_text("no tensors")
-    with pytest.raises(ValueError, match="cannot be read"):
+    with pytest.raises(ValueError, match="is cut or damaged"):
         evaluators.load(str(tmp_path / "text.safetensors"), CPU)
 
 

@@ -13,9 +13,9 @@ LENGTH = 14
 def file(config, tmp_path):
     torch.manual_seed(0)
     clip = network.build(config, LENGTH)
-    description = {"kind": "evaluator", "config": config.model_dump(), "context_length": LENGTH}
+    description = {"config": config.model_dump(), "context_length": LENGTH}
     stored = {f"clip.{name}": value for name, value in clip.state_dict().items()}
-    tensors.save(tmp_path / "evaluator.safetensors", stored, description)
+    tensors.save(tmp_path / "evaluator.safetensors", "evaluator", stored, description)
     return tmp_path / "evaluator.safetensors"
 
 
@@ -49,8 +49,8 @@ def test_captions_that_are_cut_are_counted(tower):
 
 
 def test_no_other_file_is_read(tmp_path):
-    tensors.save(tmp_path / "other.safetensors", {"a": torch.zeros(1)}, {"kind": "statistics"})
-    with pytest.raises(ValueError, match="holds a 'statistics', not an evaluator"):
+    tensors.save(tmp_path / "other.safetensors", "statistics", {"a": torch.zeros(1)}, {})
+    with pytest.raises(ValueError, match="holds 'statistics'; expected 'evaluator'"):
         TextTower.load(tmp_path / "other.safetensors", torch.device("cpu"))
 
 

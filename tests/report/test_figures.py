@@ -37,6 +37,7 @@ def study(arms):
         arms={arm: {"target.rank": rank, "target.basis": basis} for arm, (rank, basis) in arms.items()},
         samplings={"unguided": {}, "guided": {}},
         files={},
+        configurations={},
         bases={},
     )
 

@@ -18,6 +18,7 @@ TOLD = {
     "arms": {"rank8": {"target.rank": 8}, "rank0": {"target.rank": 0}},
     "samplings": {"bare": {"guidance.kind": "none"}, "found": {"guidance.kind": "searched"}},
     "files": {"summary": "out/{arm}/seed{seed}/train.json", "samples": "out/{arm}/seed{seed}/{sampling}/samples.npy"},
+    "configurations": {"rank8": "1", "rank0": "2"},
     "bases": {"rank8": "subspace/pca.safetensors"},
 }
 

@@ -18,6 +18,7 @@ STUDY = Study(
     arms=ARMS,
     samplings={"bare": {}},
     files={},
+    configurations={},
     bases={},
 )
 NAMES = {  # by who measured

@@ -1,12 +1,12 @@
 import dataclasses
-import json
 
 import pandas as pd
 import pytest
 from scipy import stats
 
+from asymflow import documents
 from asymflow.report import metrics
-from asymflow.report.study import Study
+from asymflow.report.study import Study, configuration_checksum
 from asymflow.report.tables import gather, ours, speedup, summarise
 
 TRAINED = {
@@ -18,11 +18,14 @@ TRAINED = {
     "peak_memory_mib": 5,
     "machine": "m",
     "code": "t",
+    "model": "m",
+    "snapshots": {},
     "commit": "c",
 }
 GUIDANCE = {"kind": "classifier_free", "scale": 2.0, "interval": [0.0, 0.8], "orthogonal": False}
-SAMPLED = {"seconds": 2.0, "code": "s", "images_seen": 10, "guidance": GUIDANCE}
+SAMPLED = {"model": "m", "file": "f", "seconds": 2.0, "code": "s", "images_seen": 10, "guidance": GUIDANCE}
 SEARCH = {
+    "model": "m",
     "candidates": [{}] * 40,
     "grid_points": 1550,
     "distinct_points": 361,
@@ -31,6 +34,7 @@ SEARCH = {
     "grid_evaluations": 3000,
     "seconds": 1.0,
 }
+KINDS = {"summary": "training", "sampled": "sampling", "guidance": "guidance"}
 JUDGES = ["distribution", "captions"]
 FIDS = {("a", 0): 5.0, ("a", 1): 7.0, ("b", 0): 4.0, ("b", 1): 4.5}
 
@@ -48,12 +52,14 @@ def study(tmp_path):
         arms={"a": {"target.rank": 0, "training.lr": 1}, "b": {"target.rank": 8, "training.lr": 1}},
         samplings={"guided": {"guidance.kind": "classifier_free"}},
         files={"summary": f"{tmp_path}/{{arm}}/seed{{seed}}/train.json"},
+        configurations={arm: configuration_checksum(arm) for arm in "ab"},
         bases={},
     )
     for file in ("sampled", "guidance", "distribution", "captions", "suite"):
         made.files[file] = f"{tmp_path}/{{arm}}/seed{{seed}}/{{sampling}}/{file}.json"
     for (arm, seed), value in FIDS.items():
-        write(made, "summary", arm, seed, TRAINED | {"set_images": 50 + seed})
+        identity = {"configuration": arm, "seed": str(seed)}
+        write(made, "summary", arm, seed, TRAINED | {"set_images": 50 + seed, "identity": identity})
         write(made, "sampled", arm, seed, SAMPLED)
         write(made, "distribution", arm, seed, score(fid_local=value, kid_local=value / 2))
     return made
@@ -61,12 +67,11 @@ def study(tmp_path):
 
 def write(study, file, arm, seed, content, sampling="guided"):
     path = study.path(file, arm, seed, sampling)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content))
+    documents.write(path, KINDS.get(file, "score"), content)
 
 
 def score(**metrics_of_run):
-    return {"metrics": metrics_of_run, "samples": 8, "evaluator": "local", "code": "x"}
+    return {"metrics": metrics_of_run, "samples": 8, "evaluator": "local", "code": "x", "file": "f"}
 
 
 def change(study, **changes):

@@ -54,7 +54,7 @@ def finished(path, configured, shapes, lift=None, **beginning):
         parameter.data += 0.1 * torch.randn_like(parameter)
     description = {
         "arm": configured.model_dump(mode="json", exclude_none=True), "shapes": asdict(shapes),
-        "classes": ["cat", "dog", "owl"][: shapes.classes], "image_size": SIZE, "seed": 5, "images": 640,
+        "classes": ["cat", "dog", "owl"][: shapes.classes], "image_size": SIZE, "seed": 5, "images": 640, "data": "set",
     }  # fmt: skip
     save_model(path, kept, model.A, lift, description)
     return model.eval()
@@ -124,8 +124,9 @@ def test_an_arm_of_latents_comes_with_what_decodes_them(tmp_path):
     autoencoder = Autoencoder(config)
     tensors.save(
         tmp_path / "autoencoder",
+        "autoencoder",
         autoencoder.state_dict(),
-        {"kind": "autoencoder", "config": config.model_dump(mode="json")},
+        {"config": config.model_dump(mode="json")},
     )
     run = load(tmp_path / "latent", SETTINGS, Files(latents=tmp_path / "autoencoder"))
     assert torch.equal(predicted(run.model, CAPTIONS), predicted(model, CAPTIONS))
@@ -139,7 +140,7 @@ def test_weights_of_another_network_are_refused(tmp_path):
     kept = build(("last",), trained(model.network))
     wrong = {
         "arm": configured.model_dump(mode="json", exclude_none=True), "shapes": asdict(CLASSES),
-        "classes": ["cat", "dog", "owl"], "image_size": SIZE, "seed": 5, "images": 640,
+        "classes": ["cat", "dog", "owl"], "image_size": SIZE, "seed": 5, "images": 640, "data": "set",
     }  # fmt: skip
     save_model(tmp_path / "model", kept, model.A, None, wrong)
     with pytest.raises(

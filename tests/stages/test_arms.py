@@ -147,9 +147,14 @@ def test_a_reference_of_another_evaluator_is_refused_by_every_judge(workshop, tm
 
     workshop.sample("nano_everything", "judged", asks="cases")
     inputs = workshop.plan_inputs("score", arm="nano_everything", seed=1, sampling="judged", judge=judge)
-    description, _ = tensors.describe(inputs["reference"])
+    description = tensors.describe(inputs["reference"], "statistics")
     other = tmp_path / "reference.safetensors"
-    tensors.save(other, tensors.load(inputs["reference"]), description | {"evaluator_digest": "0" * 12})
+    tensors.save(
+        other,
+        "statistics",
+        tensors.load(inputs["reference"], "statistics"),
+        description | {"evaluator_digest": "0" * 12},
+    )
     given = inputs | {
         "reference": other,
         "judge": judge,

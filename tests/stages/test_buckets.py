@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from workshop import CAPTIONS, SMALL_FLUX, run_stage
 
-from asymflow import tensors
+from asymflow import documents, tensors
 from asymflow.config.arm import Arm
 from asymflow.config.autoencoder import Autoencoder
 from asymflow.config.data import Data
@@ -115,7 +115,7 @@ def test_training_runs_over_both_shapes_and_gives_the_same_bytes_again(folder, t
         assert example.x_0.shape[1] == rows * columns == example.pixels.shape[2] * example.pixels.shape[3] // 16**2
     losses = [json.loads(line)["loss"] for line in (tmp_path / "first" / "curve.jsonl").read_text().splitlines()]
     assert len(losses) == 6 and np.isfinite(losses).all()
-    moved = tensors.load(tmp_path / "first" / "model.safetensors")
+    moved = tensors.load(tmp_path / "first" / "model.safetensors", "model")
     assert any(name.startswith("power_7/") and value.abs().max() > 0 for name, value in moved.items())
     assert json.loads((tmp_path / "first" / "train.json").read_text())["gflops_per_image"] > 0
 
@@ -125,7 +125,7 @@ def test_a_bucket_whose_tokens_lie_otherwise_is_an_error_before_training(folder,
     shutil.copytree(folder / "latents", copied)
     index = json.loads((copied / "train.json").read_text())
     index["shards"][-1]["grid"] = [3, 2]
-    (copied / "train.json").write_text(json.dumps(index))
+    documents.write(copied / "train.json", "rows", index)
     message = (
         r"has images 23 to 36 in grids \[\(3, 2\)\] of latent tokens, but with 32 x 48 pixels they have 2 x 3 patches of 16:"
         " the grids do not match; run stage encode_latents with this patch size"

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from asymflow import documents
 from asymflow.config.data import Data
 from asymflow.config.evaluator import Evaluator
 from asymflow.config.scoring import Scoring
 from asymflow.config.suite import Suite
 from asymflow.data.reader import ShardReader
 from asymflow.data.shards import write_splits
+from asymflow.files import checksum
 from asymflow.stages import fit_evaluator, reference, score
 
 EVALUATOR = Evaluator(
@@ -65,7 +67,9 @@ def folder(tmp_path_factory):
 
 def scored(folder, monkeypatch, samples="samples.npy", evaluator="local.safetensors"):
     count = len(np.load(folder / samples))
-    (folder / "samples.json").write_text(json.dumps({"asks": "classes", "distribution": [0, count]}))
+    told = {"asks": "classes", "distribution": [0, count], "file": checksum(folder / samples)}
+    told["data"] = ShardReader(folder / "train.json").set
+    documents.write(folder / "samples.json", "sampling", told)
     run(
         score, monkeypatch, judge="distribution", config=Suite().model_dump_json(), samples=folder / samples,
         summary=folder / "samples.json", reference=folder / "reference.safetensors", evaluator=folder / evaluator,

@@ -60,7 +60,7 @@ def folder(tmp_path_factory):
 
 
 def test_training_improves_on_the_linear_start(folder):
-    description, _ = tensors.describe(folder / "autoencoder.safetensors")
+    description = tensors.describe(folder / "autoencoder.safetensors", "autoencoder")
     reader, heldout = ShardReader(folder / "train.json"), ShardReader(folder / "heldout.json")
     hardware = fit_autoencoder.machine.choose("float32", "off")
     start = fit_autoencoder.fit(reader, CONFIG.model_copy(update={"images": 20, "lr": 1e-12}), hardware)
@@ -78,7 +78,7 @@ def test_the_same_seed_gives_the_same_bytes(folder, monkeypatch, tmp_path):
 def test_the_lift_brings_latents_near_their_pixels(folder):
     lift = load(folder / "lift.safetensors", **AGREED)
     space = latents.load(folder / "autoencoder.safetensors", 16, torch.device("cpu"))
-    assert (lift.kind, lift.basis.shape, lift.patches) == ("procrustes", (768, 32), 60 * 4)
+    assert (lift.name, lift.basis.shape, lift.patches) == ("procrustes", (768, 32), 60 * 4)
     reader = ShardReader(folder / "heldout.json")
     pixels = reader.images(range(len(reader))).double() / 127.5 - 1
     x = patchify(from_rgb(pixels, "oklab"), 16, CHANNEL_FIRST).flatten(0, 1)
@@ -105,5 +105,5 @@ def test_patches_that_no_latent_token_stands_for_are_an_error(folder, monkeypatc
 
 
 def test_another_file_is_no_autoencoder(folder, monkeypatch):
-    with pytest.raises(ValueError, match="not an autoencoder; stage fit_autoencoder writes one"):
+    with pytest.raises(ValueError, match="holds 'subspace'; expected 'autoencoder'"):
         run(fit_lift, monkeypatch, *fit_lift_words(folder, latents=folder / "lift.safetensors"))

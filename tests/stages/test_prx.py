@@ -130,7 +130,12 @@ def test_answers_have_an_interval_each_and_the_true_images_are_the_best(prx):
 
 
 def study(prx, *arms, files=()):
-    fields = dict.fromkeys(("name", "title", "figure"), "q") | {"reference": arms[0], "judges": ["suite"], "bases": {}}
+    fields = dict.fromkeys(("name", "title", "figure"), "q") | {
+        "reference": arms[0],
+        "judges": ["suite"],
+        "bases": {},
+        "configurations": {},
+    }
     lying = {file: prx.plan.paths.run(file) for file in files}
     return json.dumps(
         fields | {"seeds": [1], "arms": {arm: {} for arm in arms}, "samplings": {"bare": {}}, "files": lying}
@@ -177,11 +182,9 @@ def test_a_suite_that_asks_for_more_than_there_is_is_an_error(prx):
 
 def test_another_kind_of_file_is_not_a_model_and_not_a_suite(prx, tmp_path):
     shutil.copy(prx.plan.paths.suite(16), tmp_path / "wrong.safetensors")
-    with pytest.raises(
-        ValueError, match="holds a 'suite' of format None, not a model of format 1; stage train writes one"
-    ):
+    with pytest.raises(ValueError, match="holds 'validation suite'; expected 'model': delete it"):
         checkpoint.load_model(tmp_path / "wrong.safetensors")
-    with pytest.raises(ValueError, match="holds a 'model', not a validation suite"):
+    with pytest.raises(ValueError, match="holds 'model'; expected 'validation suite'"):
         Suite.load(prx.train("prx") / "model.safetensors")
 
 

@@ -57,7 +57,7 @@ def file(folder, basis, colour):
 @pytest.mark.parametrize("colour", COLOURS)
 def test_a_basis_belongs_to_the_colour_space_it_was_fitted_in(folder, basis, colour):
     loaded = load(file(folder, basis, colour), patch_size=PATCH, order=CHANNEL_LAST, colour=colour)
-    assert (loaded.kind, loaded.patches) == (basis, 24 * 4)
+    assert (loaded.name, loaded.patches) == (basis, 24 * 4)
     reader = ShardReader(folder / "train.json")
     patches = patchify(from_rgb(reader.images(range(len(reader))).double() / 127.5 - 1, colour), PATCH)
     torch.testing.assert_close(loaded.spectrum, (patches @ loaded.basis).square().mean((0, 1)))

@@ -77,7 +77,7 @@ def test_snapshots_of_a_text_arm_are_kept_and_sampled(track):
 
 
 def test_finetuning_trains_the_adapter_and_the_outer_layers_alone(track):
-    _, names = tensors.describe(track.train("asymflow_lpips") / "model.safetensors")
+    names = tensors.describe(track.train("asymflow_lpips") / "model.safetensors", "model")["checksums"]
     trained = [name.removeprefix("power_7/flux.base_model.model.") for name in names if name.startswith("power_7/")]
     assert {"x_embedder", "proj_out", "norm_out"} <= {name.split(".")[0] for name in trained}
     assert all("lora" in name or "modules_to_save" in name for name in trained)
@@ -85,8 +85,8 @@ def test_finetuning_trains_the_adapter_and_the_outer_layers_alone(track):
 
 def test_an_untrained_arm_is_the_lift(track):
     """No image of training: what is sampled is the latent model, lifted, so its first layer is the start's times A^T."""
-    lifted = tensors.load(track.train("lifted") / "model.safetensors")
-    base = tensors.load(track.train("latent_base") / "model.safetensors")
+    lifted = tensors.load(track.train("lifted") / "model.safetensors", "model")
+    base = tensors.load(track.train("latent_base") / "model.safetensors", "model")
     name = next(name for name in lifted if "x_embedder" in name)
     torch.testing.assert_close(lifted[name], base["power_7/flux.x_embedder.weight"] @ lifted["A"].T)
 
@@ -114,7 +114,7 @@ def test_pairs_are_as_alike_as_can_be_with_themselves(track):
     for name in ("latent_base", "lifted"):
         track.sample(name, "captions", **SAMPLING)
     study = {
-        "name": "q", "title": "q", "figure": "q", "judges": [], "bases": {}, "arms": {"latent_base": {}, "lifted": {}},
+        "name": "q", "title": "q", "figure": "q", "judges": [], "bases": {}, "configurations": {}, "arms": {"latent_base": {}, "lifted": {}},
         "seeds": [1], "samplings": {"captions": {}}, "reference": "latent_base",
         "files": {"samples": track.plan.paths.run("samples")},
     }  # fmt: skip
@@ -196,8 +196,10 @@ def test_another_grid_of_tokens_is_an_error_before_training(track):
 
 def test_a_basis_that_is_no_lift_is_an_error_before_training(track, tmp_path):
     lift = track.plan.paths.lift("oklab", 16)
-    description, _ = tensors.describe(lift)
-    tensors.save(tmp_path / "pca.safetensors", tensors.load(lift), description | {"kind": "pca"})
+    description = tensors.describe(lift, "subspace")
+    tensors.save(
+        tmp_path / "pca.safetensors", "subspace", tensors.load(lift, "subspace"), description | {"name": "pca"}
+    )
     with pytest.raises(ValueError, match="holds a pca basis, not the lift of a latent space"):
         track.train("asymflow_lpips", out=tmp_path / "out", lift=tmp_path / "pca.safetensors")
 
@@ -208,8 +210,10 @@ def test_a_basis_that_is_no_lift_is_an_error_before_training(track, tmp_path):
 )
 def test_a_lift_of_other_patches_is_an_error_before_training(track, tmp_path, field, given, expected):
     lift = track.plan.paths.lift("oklab", 16)
-    description, _ = tensors.describe(lift)
-    tensors.save(tmp_path / "lift.safetensors", tensors.load(lift), description | {field: given})
+    description = tensors.describe(lift, "subspace")
+    tensors.save(
+        tmp_path / "lift.safetensors", "subspace", tensors.load(lift, "subspace"), description | {field: given}
+    )
     sentence = (
         f"lift.safetensors was fitted with {field} {given!r}, but the model works with {expected!r}; fit it again"
     )
@@ -219,10 +223,10 @@ def test_a_lift_of_other_patches_is_an_error_before_training(track, tmp_path, fi
 
 def test_a_lift_of_other_tokens_is_an_error_before_training(track, tmp_path):
     lift = track.plan.paths.lift("oklab", 16)
-    description, _ = tensors.describe(lift)
-    loaded = tensors.load(lift)
+    description = tensors.describe(lift, "subspace")
+    loaded = tensors.load(lift, "subspace")
     fewer = {"basis": loaded["basis"][:, :8], "spectrum": loaded["spectrum"][:8]}
-    tensors.save(tmp_path / "lift.safetensors", fewer, description)
+    tensors.save(tmp_path / "lift.safetensors", "subspace", fewer, description)
     with pytest.raises(
         ValueError, match=r"has latent tokens of 16 numbers, but .* was fitted to tokens of 8; fit it again"
     ):

@@ -52,9 +52,9 @@ def evaluator(tmp_path_factory):
     """A random evaluator's file."""
     torch.manual_seed(0)
     stored = {f"clip.{name}": value for name, value in clip.build(LOCAL, LENGTH).state_dict().items()}
-    description = {"kind": "evaluator", "config": LOCAL.model_dump(), "context_length": LENGTH}
+    description = {"config": LOCAL.model_dump(), "context_length": LENGTH}
     path = tmp_path_factory.mktemp("evaluator") / "evaluator.safetensors"
-    tensors.save(path, stored, description)
+    tensors.save(path, "evaluator", stored, description)
     return path
 
 

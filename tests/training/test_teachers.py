@@ -27,13 +27,13 @@ def test_the_local_teacher_sees_the_grid_of_the_model_and_learns_nothing():
 
 def test_the_local_teacher_is_the_image_tower_in_an_evaluator_s_file(tmp_path):
     weights = {f"{PREFIX}{name}": value for name, value in tower().state_dict().items()}
-    tensors.save(tmp_path / "evaluator.safetensors", weights, {"kind": "evaluator", "config": CONFIG.model_dump()})
+    tensors.save(tmp_path / "evaluator.safetensors", "evaluator", weights, {"config": CONFIG.model_dump()})
     pixels = torch.rand(2, 3, SIDE, SIDE) * 2 - 1
     teacher = LocalTeacher.load(tmp_path / "evaluator.safetensors", CPU)
     assert teacher.width == 24
     assert torch.equal(teacher(pixels), LocalTeacher(tower(), SIDE)(pixels))
-    with pytest.raises(ValueError, match="not an evaluator; stage fit_evaluator writes one"):
-        tensors.save(tmp_path / "other.safetensors", weights, {"kind": "model"})
+    with pytest.raises(ValueError, match="holds 'model'; expected 'evaluator'"):
+        tensors.save(tmp_path / "other.safetensors", "model", weights, {})
         LocalTeacher.load(tmp_path / "other.safetensors", CPU)
 
 

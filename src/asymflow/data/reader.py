@@ -21,20 +21,19 @@ from jaxtyping import Int, UInt8
 from PIL import Image
 from torch import Tensor
 
-from asymflow.data.tars import members, read_at
-from asymflow.files import sha256
-
-KEYS = ("split", "image_size", "source", "count", "classes", "class_counts", "shards")
+from asymflow import documents
+from asymflow.data.tars import DIGITS, member_sum, members, read_at
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where one sample lies: (offset, size) of its image and of its description within a shard."""
+    """Where one sample lies: (offset, size) of its image and of its description within a shard, and their checksums."""
 
     shard: Path
     image: tuple[int, int]
     description: tuple[int, int]
     shape: tuple[int, int]  # height and width of the image
+    sums: tuple[str, str]  # of its description, of its image
 
 
 class Bucket(NamedTuple):
@@ -59,7 +58,7 @@ class ShardReader:
         self.image_size: int = description["image_size"]  # pixels
         self.classes: list[str] = description["classes"]
         self.class_counts: list[int] = description["class_counts"]
-        self._checksums = {self.path.parent / shard["file"]: shard["sha256"] for shard in description["shards"]}
+        self.set: str = description["set"]  # names the data set: what was made from one is not used with another
         square = [self.image_size, self.image_size]
         self._places = [
             place for shard in description["shards"] for place in _places(self.path, {"shape": square} | shard)
@@ -123,7 +122,8 @@ class ShardReader:
     def _pixels(self, indices: Sequence[int], shape: tuple[int, int]) -> UInt8[Tensor, "b 3 h w"]:
         places = [self._places[i] for i in indices]
         pixels = np.empty((len(places), 3, *shape), dtype=np.uint8)
-        for planes, place, png in zip(pixels, places, _contents((p.shard, *p.image) for p in places), strict=True):
+        contents = self._contents((p.shard, *p.image, p.sums[1]) for p in places)
+        for planes, place, png in zip(pixels, places, contents, strict=True):
             image = Image.open(io.BytesIO(png), formats=("PNG",))
             if image.mode != "RGB" or image.size != place.shape[::-1]:
                 raise ValueError(
@@ -134,15 +134,20 @@ class ShardReader:
 
     def _records(self, indices: Sequence[int]) -> list[dict[str, Any]]:
         places = [self._places[i] for i in indices]
-        return [json.loads(content) for content in _contents((p.shard, *p.description) for p in places)]
+        return [json.loads(content) for content in self._contents((p.shard, *p.description, p.sums[0]) for p in places)]
 
-    def verify(self) -> None:
-        """Compares all shards with the checksums in the index. Raises ValueError for the first that differs."""
-        for shard, expected in self._checksums.items():
-            if (digest := sha256(shard)) != expected:
-                raise ValueError(
-                    f"{shard} has the SHA-256 {digest}, but {self.path} says {expected}; run stage shard again"
-                )
+    def _contents(self, wanted: Iterable[tuple[Path, int, int, str]]) -> Iterator[bytes]:
+        """The bytes at each (file, offset, size), compared with their checksum; a file stays open while the next are from it."""
+        for path, places in groupby(wanted, key=itemgetter(0)):
+            with open(path, "rb") as file:
+                for _, offset, size, expected in places:
+                    content = read_at(file, offset, size)
+                    if member_sum(content) != expected:
+                        raise ValueError(
+                            f"{path} is damaged, or is not the shard that {self.path} lists (byte {offset}); delete {self.path}"
+                            " and give the same command again"
+                        )
+                    yield content
 
 
 def parts(numbers: range, size: int) -> list[range]:
@@ -152,15 +157,9 @@ def parts(numbers: range, size: int) -> list[range]:
 
 def _read_index(path: Path) -> dict[str, Any]:
     try:
-        index = json.loads(path.read_bytes())
+        return documents.read(path, "split")
     except OSError as error:
         raise ValueError(f"the index {path} cannot be read ({error.strerror}); stage shard writes it") from error
-    except ValueError as error:
-        raise ValueError(f"{path} is not an index of shards: {error}") from error
-    missing = [key for key in KEYS if not isinstance(index, dict) or key not in index]
-    if missing:
-        raise ValueError(f"{path} is not an index of shards: it lacks {', '.join(missing)}")
-    return index
 
 
 def _places(index: Path, shard: dict[str, Any]) -> list[Place]:
@@ -178,7 +177,13 @@ def _places(index: Path, shard: dict[str, Any]) -> list[Place]:
             f"{path} holds {len(keys)} images among {len(spans)} members, but {index} says {shard['count']} images with"
             " one JSON each; run stage shard again"
         )
-    return [Place(path, spans[f"{key}.png"], spans[f"{key}.json"], tuple(shard["shape"])) for key in keys]
+    sums = [
+        shard["samples"][i : i + DIGITS] for i in range(0, len(shard["samples"]), DIGITS)
+    ]  # description, image, ...
+    return [
+        Place(path, spans[f"{key}.png"], spans[f"{key}.json"], tuple(shard["shape"]), (sums[2 * i], sums[2 * i + 1]))
+        for i, key in enumerate(keys)
+    ]
 
 
 def _square(image: Image.Image, size: int) -> Image.Image:
@@ -187,11 +192,3 @@ def _square(image: Image.Image, size: int) -> Image.Image:
     left, top = (image.width - side) // 2, (image.height - side) // 2
     square = image.crop((left, top, left + side, top + side))
     return square.resize((size, size), Image.Resampling.BICUBIC)
-
-
-def _contents(wanted: Iterable[tuple[Path, int, int]]) -> Iterator[bytes]:
-    """The bytes at each (file, offset, size); a file stays open while the next ones are from it too."""
-    for path, places in groupby(wanted, key=itemgetter(0)):
-        with open(path, "rb") as file:
-            for _, offset, size in places:
-                yield read_at(file, offset, size)

@@ -7,7 +7,6 @@ What a row holds is the business of who writes it: text tokens of a caption, the
 shard have the same shapes; a shard says the grid in which its latent tokens lie, where it has some.
 """
 
-import json
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
@@ -16,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import xxhash
 from safetensors import safe_open
 from torch import Tensor
 
-from asymflow import tensors
-from asymflow.files import atomic, sha256
+from asymflow import documents, tensors
 
+DIGITS = 8  # hexadecimal ones, of the checksum of a row
 MEMORY_BYTES = 2 << 30  # what fits into this is read once and kept
-KIND = "rows"
 
 Rows = Mapping[str, Tensor]  # by name, all with as many rows
 
@@ -39,19 +38,20 @@ def write(
 
     `shared` is the same for all rows; `grids` has one for each part where the parts differ in theirs.
     """
-    shards, shapes = [], {}
+    shards, shapes, common = [], {}, None
     for number, part in enumerate(parts):
         name = f"{index.stem}-{number:05d}.safetensors"
-        tensors.save(index.parent / name, stored(part), {"kind": KIND})
+        rows = stored(part)
+        sums = "".join(
+            _sum({key: values[i] for key, values in rows.items()}) for i in range(len(next(iter(rows.values()))))
+        )
         shapes = {key: list(values.shape[1:]) for key, values in part.items()}
-        shard = {"file": name, "count": len(next(iter(part.values()))), "sha256": sha256(index.parent / name)}
+        shard = {"file": name, "count": len(sums) // DIGITS, "rows": sums}
+        shard["checksum"] = tensors.save(index.parent / name, "rows", rows, {"number": number})
         shards.append(shard | ({"grid": list(grids[number])} if grids else {}))
     if shared:
-        tensors.save(_shared(index), stored(shared), {"kind": KIND})
-    with atomic(index) as temporary:
-        temporary.write_text(
-            json.dumps(description | {"shapes": shapes, "shared": bool(shared), "shards": shards}, indent=1)
-        )
+        common = tensors.save(_shared(index), "rows", stored(shared), {"number": "shared"})
+    documents.write(index, "rows", description | {"shapes": shapes, "shared": common, "shards": shards})
 
 
 def concatenated(parts: Iterable[Rows]) -> Rows:
@@ -64,15 +64,23 @@ class RowReader:
     """Rows by number; kept in memory where they fit."""
 
     def __init__(self, index: Path):
-        description = json.loads(index.read_text())
+        description = documents.read(index, "rows")
         self.description: dict[str, Any] = description  # what the index says, with what its writer described
         self.path, self.files = index, [index.parent / shard["file"] for shard in description["shards"]]
+        self._sums = [shard["rows"] for shard in description["shards"]]
+        for file, shard in zip(self.files, description["shards"], strict=True):
+            _belongs(file, shard["checksum"], index)
         self.ends = list(accumulate(shard["count"] for shard in description["shards"]))
         self.shapes: dict[str, tuple[int, ...]] = {name: tuple(shape) for name, shape in description["shapes"].items()}
-        self.shared = floats(tensors.load(_shared(index))) if description["shared"] else {}
+        self.shared: dict[str, Tensor] = {}
+        if description["shared"]:
+            _belongs(_shared(index), description["shared"], index)
+            self.shared = floats(tensors.load(_shared(index), "rows"))
         self._grids = [tuple(shard["grid"]) for shard in description["shards"] if "grid" in shard]
         small = sum(file.stat().st_size for file in self.files) <= MEMORY_BYTES
-        self._memory = concatenated(map(tensors.load, self.files)) if small and len(set(self._grids)) <= 1 else None
+        self._memory = None
+        if small and len(set(self._grids)) <= 1:
+            self._memory = concatenated(tensors.load(file, "rows") for file in self.files)
 
     def __len__(self) -> int:
         return self.ends[-1]
@@ -93,7 +101,15 @@ class RowReader:
         shard = bisect_right(self.ends, i)
         row = i - (self.ends[shard - 1] if shard else 0)
         file = _opened(self.files[shard])
-        return {name: file.get_slice(name)[row : row + 1] for name in self.shapes}
+        values = {name: file.get_slice(name)[row : row + 1] for name in self.shapes}
+        if (
+            _sum({name: value[0] for name, value in values.items()})
+            != self._sums[shard][DIGITS * row : DIGITS * (row + 1)]
+        ):
+            raise ValueError(
+                f"{self.files[shard]} is damaged (row {row}); delete {self.path} and give the same command again"
+            )
+        return values
 
 
 def batches(count: int, shard: int, batch: int) -> Iterator[list[range]]:
@@ -117,6 +133,22 @@ def stored(rows: Rows) -> dict[str, Tensor]:
 
 def _shared(index: Path) -> Path:
     return index.with_name(f"{index.stem}-shared.safetensors")
+
+
+def _sum(row: Rows) -> str:
+    """The checksum of one row."""
+    hasher = xxhash.xxh32()
+    for name in sorted(row):
+        hasher.update(row[name].contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return hasher.hexdigest()
+
+
+def _belongs(file: Path, checksum: str, index: Path) -> None:
+    """Raises ValueError unless a file is the one that the index lists."""
+    if not file.is_file():
+        raise ValueError(f"{index} lists {file}, which is not there; delete {index} and give the same command again")
+    if tensors.describe(file, "rows")["checksum"] != checksum:
+        raise ValueError(f"{file} is not the file that {index} lists; delete {index} and give the same command again")
 
 
 @cache

@@ -1,13 +1,14 @@
 """Writing the splits: WebDataset tar files of lossless images, and an index for each split.
 
     train.json               {"split", "image_size", "source", "count", "classes", "class_counts", "shards", "rejects",
-                              "read"}
+                              "read", "set"}
     train/shard-00000.tar    00000000.json, 00000000.png, 00000001.json, ...
 
-`classes` names the labels in order, `shards` lists {"file": path from the index, "count", "sha256"}, `rejects` all that
-the source had and could not be used as {"path", "reason"}, and `read` is how many images were looked at. These two are
-the same for every split. A sample's JSON has "label", "class", "caption", "attributes", "named" (those that the caption names)
-and "source" (its path in the source).
+`classes` names the labels in order, `shards` lists {"file": path from the index, "count", "samples": the checksums of its
+members one after another}, `rejects` all that the source had and could not be used as {"path", "reason"}, and `read` is how many
+images were looked at. These two are the same for every split, as is `set`, which names the data set: what is made from one is
+not used with another. A sample's JSON has "label", "class", "caption", "attributes", "named" (those that the caption names) and
+"source" (its path in the source).
 
 Where data.shapes gives training images other shapes than the square, all images of a shard have the same one, the list of
 shards goes shape by shape, and each of its entries says "shape": [height, width].
@@ -30,12 +31,16 @@ from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import xxhash
+
+from asymflow import documents
 from asymflow.config.data import Data
 from asymflow.data.images import Shape, png_shape
 from asymflow.data.png import packed
 from asymflow.data.records import Record, Reject
 from asymflow.data.sources import listing, split_counts
-from asymflow.files import atomic, sha256
+from asymflow.data.tars import member_sum
+from asymflow.files import atomic, locked
 from asymflow.progress import Progress
 
 SPLITS = ("train", "evaluator", "heldout")
@@ -85,8 +90,12 @@ def write_splits(data: Data, out_dir: Path, processes: int) -> None:
     The indexes are written last, together, and those of an earlier call are removed first: while there is an index, its
     shards are whole. Raises ValueError when the source cannot be read, has too few images, or has too many rejects.
     """
-    out_dir.mkdir(parents=True, exist_ok=True)
-    _clear(out_dir)
+    with locked(out_dir / "shards"):
+        _clear(out_dir)
+        _write(data, out_dir, processes)
+
+
+def _write(data: Data, out_dir: Path, processes: int) -> None:
     with TemporaryDirectory(dir=out_dir, prefix=SCRATCH) as scratch:
         contents = listing(data, Path(scratch))
         check_rejects(contents.rejects, len(contents.records) + len(contents.rejects), data)
@@ -104,11 +113,11 @@ def write_splits(data: Data, out_dir: Path, processes: int) -> None:
     rejects = sorted(
         map(asdict, contents.rejects + images.rejects), key=lambda reject: (reject["path"], reject["reason"])
     )
+    name = xxhash.xxh3_128_hexdigest(json.dumps([indexes[split] for split in SPLITS]).encode())
     for split, index in indexes.items():
         print(f"{split}: {index['count']} of {counts[split]} images, {len(rejects)} rejects", file=sys.stderr)
-        _write_json(
-            out_dir / f"{split}.json", index | {"rejects": rejects, "read": images.opened + len(contents.rejects)}
-        )
+        shared = {"rejects": rejects, "read": images.opened + len(contents.rejects), "set": name}
+        documents.write(out_dir / f"{split}.json", "split", index | shared)
 
 
 def check_rejects(rejects: list[Reject], of: int, data: Data) -> None:
@@ -128,7 +137,7 @@ def _clear(out_dir: Path) -> None:
     for split in SPLITS:
         (out_dir / f"{split}.json").unlink(missing_ok=True)
     for split in SPLITS:
-        for file in [*(out_dir / split).glob("shard-*.tar"), *(out_dir / split).glob(".shard-*.tar")]:
+        for file in [*(out_dir / split).glob("shard-*.tar"), *(out_dir / split).glob(".shard-*")]:
             file.unlink()
     for folder in out_dir.glob(f"{SCRATCH}*"):
         shutil.rmtree(folder)
@@ -153,7 +162,7 @@ def _write_split(
             if not own or own[-1]["count"] == data.shard_size:
                 underway[shape].close()
                 number = sum(map(len, entries.values()))
-                own.append({"file": f"{split}/shard-{number:05d}.tar", "count": 0})
+                own.append({"file": f"{split}/shard-{number:05d}.tar", "count": 0, "samples": ""})
                 add[shape] = underway[shape].enter_context(_shard(out_dir, own[-1], number * data.shard_size))
             add[shape](_description(record, label), png)
             class_counts[label] += 1
@@ -180,9 +189,9 @@ def _shard(out_dir: Path, entry: dict, first: int) -> Iterator[Callable[[bytes, 
             _add(tar, f"{key}.json", description)
             _add(tar, f"{key}.png", png)
             entry["count"] += 1
+            entry["samples"] += member_sum(description) + member_sum(png)
 
         yield add
-    entry["sha256"] = sha256(out_dir / entry["file"])
 
 
 def _description(record: Record, label: int) -> bytes:
@@ -203,8 +212,3 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     member = tarfile.TarInfo(name)
     member.size = len(content)
     tar.addfile(member, io.BytesIO(content))
-
-
-def _write_json(path: Path, value: dict) -> None:
-    with atomic(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=1) + "\n")

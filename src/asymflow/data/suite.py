@@ -49,6 +49,7 @@ class Suite:
     content: UInt8[Tensor, "_s 3 h w"]  # the images whose captions the swaps show
     image_size: int
     split: str
+    data: str  # the name of the data set that it is made from
 
     def of_kind(self, kind: str) -> list[int]:
         """The numbers of the cases of one kind."""
@@ -64,21 +65,26 @@ class Suite:
 
     def save(self, path: Path) -> None:
         """Writes the suite."""
-        description = {"cases": [asdict(case) for case in self.cases], "edits": self.edits, "kind": "suite"}
-        description |= {"image_size": self.image_size, "split": self.split}
+        description = {"cases": [asdict(case) for case in self.cases], "edits": self.edits}
+        description |= {"image_size": self.image_size, "split": self.split, "data": self.data}
         images = {"wanted": self.wanted, "content": self.content}
-        tensors.save(path, stored(self.rows) | stored({"empty": self.empty}) | images, description)
+        tensors.save(path, "validation suite", stored(self.rows) | stored({"empty": self.empty}) | images, description)
 
     @classmethod
     def load(cls, path: Path) -> "Suite":
         """The suite in a file of stage suite. Raises ValueError for any other file."""
-        description, _ = tensors.describe(path)
-        if description.get("kind") != "suite":
-            raise ValueError(
-                f"{path} holds a {description.get('kind')!r}, not a validation suite; stage suite writes one"
-            )
-        loaded = tensors.load(path)
+        description, loaded = tensors.describe(path, "validation suite"), tensors.load(path, "validation suite")
         listed = [Case(**case | {"shown": tuple(case["shown"])}) for case in description["cases"]]
         wanted, content, empty = (loaded.pop(name) for name in ("wanted", "content", "empty"))
         size, split = description["image_size"], description["split"]
-        return cls(listed, description["edits"], floats(loaded), empty.float(), wanted, content, size, split)
+        return cls(
+            listed,
+            description["edits"],
+            floats(loaded),
+            empty.float(),
+            wanted,
+            content,
+            size,
+            split,
+            description["data"],
+        )

@@ -4,7 +4,10 @@ import tarfile
 from io import BufferedIOBase
 from pathlib import Path
 
+import xxhash
+
 BLOCK = tarfile.BLOCKSIZE
+DIGITS = 8  # hexadecimal ones, of the checksum of a member
 
 
 def members(tar: Path) -> list[tarfile.TarInfo]:
@@ -25,6 +28,11 @@ def read_at(file: BufferedIOBase, offset: int, size: int) -> bytes:
     """The bytes at a position of an open file."""
     file.seek(offset)
     return file.read(size)
+
+
+def member_sum(content: bytes) -> str:
+    """The checksum of a member's bytes."""
+    return xxhash.xxh32_hexdigest(content)
 
 
 def _check_end(tar: Path, entries: list[tarfile.TarInfo]) -> None:

@@ -1,6 +1,5 @@
 """Asks of each image whether it shows its caption: CLIP score, named attributes, and preference where its networks are."""
 
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
+from asymflow import documents
 from asymflow.judges.evidence import Evidence, images
 from asymflow.metrics import preference
 from asymflow.metrics.attributes import attribute_accuracy
@@ -23,7 +23,7 @@ BATCH = 100  # images looked at together
 
 def judge(evidence: Evidence) -> dict[str, Any]:
     """The card of images that were drawn for captions. Raises ValueError when there are more images than captions."""
-    samples, prompts = evidence.samples, json.loads(evidence.prompts_path.read_text())
+    samples, prompts = evidence.samples, documents.read(evidence.prompts_path, "prompts")["prompts"]
     if len(samples) > len(prompts):
         raise ValueError(
             f"{evidence.samples_path} has {len(samples)} images, but {evidence.prompts_path} has {len(prompts)} captions"

@@ -1,6 +1,5 @@
 """What a judge looks at: the samples of one run, and what they are compared with."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,8 +10,10 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from asymflow import documents, lineage
 from asymflow.config.scoring import Scoring
 from asymflow.config.suite import Suite as SuiteConfig
+from asymflow.files import checksum
 from asymflow.metrics import evaluators, perceptual, statistics
 from asymflow.metrics.evaluators import Evaluator
 from asymflow.metrics.perceptual import Lpips
@@ -42,7 +43,7 @@ class Evidence:
 
     @cached_property
     def summary(self) -> dict[str, Any]:
-        return json.loads(self.summary_path.read_text())
+        return documents.read(self.summary_path, "sampling")
 
     @cached_property
     def _reference(self) -> tuple[Statistics, dict[str, Any]]:
@@ -76,6 +77,12 @@ class Evidence:
     @cached_property
     def samples(self) -> np.ndarray:
         """All samples, not read yet. Raises ValueError for anything but uint8 images of the reference's size."""
+        if checksum(self.samples_path) != self.summary["file"]:
+            raise ValueError(
+                f"{self.samples_path} does not hold the samples that {self.summary_path} speaks of: it is damaged, or of another"
+                " run; delete both and give the same command again"
+            )
+        lineage.check(self.summary_path, self.summary["data"], self.reference_path, self.description["data"])
         samples, size = np.load(self.samples_path, mmap_mode="r", allow_pickle=False), self.description["image_size"]
         if samples.dtype != np.uint8 or samples.shape[1:] != (size, size, 3):
             raise ValueError(
@@ -91,7 +98,12 @@ class Evidence:
 
     def record(self) -> dict[str, Any]:
         """What a score says of who judged."""
-        return {"evaluator": self.evaluator.name, "evaluator_digest": self.evaluator.digest}
+        return {
+            "evaluator": self.evaluator.name,
+            "evaluator_digest": self.evaluator.digest,
+            "statistics": self.description["checksum"],
+            "file": self.summary["file"],
+        }
 
 
 def images(samples: np.ndarray) -> UInt8[Tensor, "n 3 h w"]:

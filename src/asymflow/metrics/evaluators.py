@@ -101,12 +101,12 @@ class LocalEvaluator:
     def load(cls, path: Path, device: torch.device) -> "LocalEvaluator":
         """The evaluator in a file that stage fit_evaluator wrote. Raises ValueError for any other file."""
         tower, config = load_tower(path)
-        description, _ = tensors.describe(path)
-        loaded = {name: tensor.to(device) for name, tensor in tensors.load(path).items()}
+        description = tensors.describe(path, "evaluator")
+        loaded = {name: tensor.to(device) for name, tensor in tensors.load(path, "evaluator").items()}
         probes = {
             name: Probe(loaded[f"probe.{name}.weight"], loaded[f"probe.{name}.bias"]) for name in description["values"]
         }
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+        digest = description["checksum"][:12]
         return cls(
             tower.to(device).eval(), config, loaded["offset"], loaded["scale"], probes, description["values"], digest
         )

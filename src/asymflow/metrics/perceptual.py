@@ -46,13 +46,9 @@ def load(path: Path | None, backbone: str, device: torch.device) -> Lpips:
     """
     if path is None:
         return _published(backbone).to(device)
-    description, _ = tensors.describe(path)
-    if description.get("kind") != "perceptual":
-        raise ValueError(
-            f"{path} holds a {description.get('kind')!r}, not a perceptual network; stage fit_perceptual writes one"
-        )
+    description = tensors.describe(path, "perceptual network")
     network = untrained(description["config"]["backbone"])
-    network.load_state_dict(tensors.load(path))
+    network.load_state_dict(tensors.load(path, "perceptual network"))
     return Lpips(network, "lpips_local").to(device)
 
 

@@ -69,17 +69,12 @@ def save(statistics: Statistics, path: Path, description: dict[str, Any]) -> Non
     stored = {"features": statistics.features, "probabilities": statistics.probabilities, "kept": statistics.kept}
     for name, moments in (("images", statistics.images), ("patches", statistics.patches)):
         stored |= {f"{name}.mean": moments.mean, f"{name}.scatter": moments.scatter}
-    tensors.save(path, stored, description | {"kind": "statistics", "count": statistics.images.count})
+    tensors.save(path, "statistics", stored, description | {"count": statistics.images.count})
 
 
 def load(path: Path) -> tuple[Statistics, dict[str, Any]]:
     """The statistics in a file and their description. Raises ValueError for another file."""
-    description, _ = tensors.describe(path)
-    if description.get("kind") != "statistics":
-        raise ValueError(
-            f"{path} holds a {description.get('kind')!r}, not the statistics of images; stage reference writes them"
-        )
-    loaded = tensors.load(path)
+    description, loaded = tensors.describe(path, "statistics"), tensors.load(path, "statistics")
     moments = [
         Moments(description["count"], loaded[f"{n}.mean"], loaded[f"{n}.scatter"]) for n in ("images", "patches")
     ]

@@ -31,13 +31,9 @@ class TextTower:
     @classmethod
     def load(cls, path: Path, device: torch.device) -> "TextTower":
         """The tower in a file of stage fit_evaluator. Raises ValueError for any other file."""
-        description, _ = tensors.describe(path)
-        if description.get("kind") != "evaluator":
-            raise ValueError(
-                f"{path} holds a {description.get('kind')!r}, not an evaluator; stage fit_evaluator writes one"
-            )
+        description = tensors.describe(path, "evaluator")
         clip = network.build(Config.model_validate(description["config"]), description["context_length"])
-        weights = tensors.load(path, lambda name: name.startswith(PREFIX))
+        weights = tensors.load(path, "evaluator", lambda name: name.startswith(PREFIX))
         clip.load_state_dict({name.removeprefix(PREFIX): value for name, value in weights.items()})
         return cls(clip, device)
 

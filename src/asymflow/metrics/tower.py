@@ -62,14 +62,10 @@ class ImageTower(nn.Module):
 
 def load(path: Path) -> tuple[ImageTower, Evaluator]:
     """The tower in a file of stage fit_evaluator, with its configuration. Raises ValueError for any other file."""
-    description, _ = tensors.describe(path)
-    if description.get("kind") != "evaluator":
-        raise ValueError(
-            f"{path} holds a {description.get('kind')!r}, not an evaluator; stage fit_evaluator writes one"
-        )
+    description = tensors.describe(path, "evaluator")
     config = Evaluator.model_validate(description["config"])
     tower = ImageTower(config)
-    weights = tensors.load(path, lambda name: name.startswith(PREFIX))
+    weights = tensors.load(path, "evaluator", lambda name: name.startswith(PREFIX))
     tower.load_state_dict({name.removeprefix(PREFIX): value for name, value in weights.items()})
     return tower, config
 

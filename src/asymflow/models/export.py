@@ -26,18 +26,16 @@ def export(model: VelocityModel, arm: Arm, lift: Lift, folder: Path) -> None:
     flux = network.flux.merge_and_unload() if arm.start.adapter else network.flux
     flux.save_pretrained(folder / "transformer", safe_serialization=True)
     description = {
-        "kind": "export",
         "s": model.s,
         "scale": lift.s,
         "arm": arm.model_dump(mode="json", exclude_none=True),
     }
-    tensors.save(folder / MEANING, {"A": model.A, "lift": lift.A.clone()}, description)
+    tensors.save(folder / MEANING, "export", {"A": model.A, "lift": lift.A.clone()}, description)
 
 
 def load(folder: Path, precision: torch.dtype) -> tuple[VelocityModel, Arm, Lift]:
     """The model in a folder that `export` wrote, with the arm that says how to sample it."""
-    description, _ = tensors.describe(folder / MEANING)
-    loaded = tensors.load(folder / MEANING)
+    description, loaded = tensors.describe(folder / MEANING, "export"), tensors.load(folder / MEANING, "export")
     flux = Flux2Transformer2DModel.from_pretrained(folder / "transformer", local_files_only=True, use_safetensors=True)
     model = VelocityModel(Flux(flux), loaded["A"], description["s"], precision).eval().requires_grad_(False)
     return model, Arm.model_validate(description["arm"]), Lift(loaded["lift"], description["scale"])

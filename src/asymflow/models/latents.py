@@ -83,11 +83,7 @@ def load(path: Path, patch_size: int, device: torch.device) -> Latents:
                 f" {patch_size}: the grids of tokens do not match; set patch_size to {spanned}"
             )
         return Flux2Latents(vae)
-    description, _ = tensors.describe(path)
-    if description.get("kind") != "autoencoder":
-        raise ValueError(
-            f"{path} holds a {description.get('kind')!r}, not an autoencoder; stage fit_autoencoder writes one"
-        )
+    description = tensors.describe(path, "autoencoder")
     autoencoder = Autoencoder(Config.model_validate(description["config"]))
-    autoencoder.load_state_dict(tensors.load(path))
+    autoencoder.load_state_dict(tensors.load(path, "autoencoder"))
     return LocalLatents(autoencoder.to(device).eval().requires_grad_(False), patch_size)

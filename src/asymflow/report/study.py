@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import xxhash
+
+from asymflow import documents
+
 
 @dataclass(frozen=True)
 class Study:
@@ -20,6 +24,7 @@ class Study:
     samplings: dict[str, dict[str, Any]]  # every field of each sampling setting
     files: dict[str, str]  # where a file of a run lies, by its name; only those that the rule declares
     bases: dict[str, str]  # the subspace of each arm, where the figure shows them
+    configurations: dict[str, str]  # checksums of the arms' configurations as trainings say them
 
     @classmethod
     def parse(cls, text: str) -> "Study":
@@ -32,6 +37,44 @@ class Study:
         for name, value in (("arm", arm), ("seed", str(seed)), ("sampling", sampling)):
             pattern = pattern.replace(f"{{{name}}}", value)
         return Path(pattern)
+
+    def trained(self, arm: str, seed: int) -> dict[str, Any]:
+        """What training says of a run. Raises ValueError when it is of another arm or seed."""
+        path = self.path("summary", arm, seed)
+        summary = documents.read(path, "training")
+        identity = summary["identity"]
+        if (configuration_checksum(identity["configuration"]), identity["seed"]) != (
+            self.configurations[arm],
+            str(seed),
+        ):
+            raise ValueError(
+                f"{path} is of another arm or seed than {arm}, seed {seed}; delete it and give the same command again"
+            )
+        return summary
+
+    def sampled(self, arm: str, seed: int, sampling: str, trained: dict[str, Any]) -> dict[str, Any]:
+        """What sampling says of a run. Raises ValueError when another model was sampled."""
+        path = self.path("sampled", arm, seed, sampling)
+        summary = documents.read(path, "sampling")
+        if summary["model"] not in (trained["model"], *trained["snapshots"].values()):
+            raise _of_another(path, "model", self.path("summary", arm, seed))
+        return summary
+
+    def score(self, judge: str, arm: str, seed: int, sampling: str, sampled: dict[str, Any]) -> dict[str, Any]:
+        """What a judge says of a run. Raises ValueError when it has judged other samples."""
+        path = self.path(judge, arm, seed, sampling)
+        card = documents.read(path, "score")
+        if card["file"] != sampled["file"]:
+            raise _of_another(path, "samples", self.path("sampled", arm, seed, sampling))
+        return card
+
+    def search(self, arm: str, seed: int, sampling: str, trained: dict[str, Any]) -> dict[str, Any]:
+        """What a search of guidance says of a run. Raises ValueError when it has searched for another model."""
+        path = self.path("guidance", arm, seed, sampling)
+        result = documents.read(path, "guidance")
+        if result["model"] != trained["model"]:
+            raise _of_another(path, "model", self.path("summary", arm, seed))
+        return result
 
     def first_seed(self, file: str, sampling: str = "") -> dict[str, Path]:
         """A file of every arm's first run."""
@@ -50,3 +93,14 @@ class Study:
     def searched(self, sampling: str) -> bool:
         """Whether a setting's guidance comes from a search."""
         return self.samplings[sampling]["guidance.kind"] == "searched"
+
+
+def configuration_checksum(configuration: str) -> str:
+    """Stands for an arm's configuration, which is long."""
+    return xxhash.xxh3_64_hexdigest(configuration.encode())
+
+
+def _of_another(path: Path, what: str, other: Path) -> ValueError:
+    return ValueError(
+        f"{path} is of another {what} than {other} speaks of; delete {path} and give the same command again"
+    )

@@ -1,6 +1,5 @@
 """Tables: one row for each arm, seed and sampling setting, and a summary over seeds."""
 
-import json
 from itertools import pairwise
 from typing import Any
 
@@ -24,13 +23,13 @@ def gather(study: Study, published: list[pd.DataFrame], systems: list[pd.DataFra
     rows, measured = [], set()
     for arm, fields in _varying(study.arms).items():
         for seed in study.seeds:
-            trained = _read(study, "summary", arm, seed)
+            trained = study.trained(arm, seed)
             for sampling, settings in _varying(study.samplings).items():
-                sampled = _read(study, "sampled", arm, seed, sampling)
-                scores = {judge: _read(study, judge, arm, seed, sampling) for judge in study.judges}
+                sampled = study.sampled(arm, seed, sampling, trained)
+                scores = {judge: study.score(judge, arm, seed, sampling, sampled) for judge in study.judges}
                 measures = {name: value for score in scores.values() for name, value in score["metrics"].items()}
                 not_run = {name: why for score in scores.values() for name, why in score.get("not_run", {}).items()}
-                searched = _read(study, "guidance", arm, seed, sampling) if study.searched(sampling) else None
+                searched = study.search(arm, seed, sampling, trained) if study.searched(sampling) else None
                 rows.append(
                     {"arm": arm, "seed": seed, "sampling": sampling}
                     | fields
@@ -52,10 +51,6 @@ def gather(study: Study, published: list[pd.DataFrame], systems: list[pd.DataFra
     for frame in published:
         table = table.merge(frame, on=[key for key in ("arm", "sampling") if key in frame], how="left")
     return pd.concat([table.astype({"seed": "Int64"}), *systems], ignore_index=True)
-
-
-def _read(study: Study, file: str, arm: str, seed: int, sampling: str = "") -> dict[str, Any]:
-    return json.loads(study.path(file, arm, seed, sampling).read_text())
 
 
 def _mean(name: str) -> str:

@@ -38,6 +38,8 @@ class Run:
     images: int  # that it was trained on
     lift: Lift | None = None  # how latent tokens lie in patches, for arms of latents
     latents: object | None = None  # what decodes latents
+    data: str = ""  # the name of the data set that it was trained on
+    checksum: str = ""  # of its file
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -82,4 +84,6 @@ def load(path: Path, settings: Sampling, files: Files = Files(), local_rank: int
         saved.images,
         lift,
         latents,
+        saved.data,
+        saved.checksum,
     )

@@ -4,11 +4,11 @@ python -m asymflow.stages.crops --study JSON --prompts results/data/prompts.json
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
 
+from asymflow import documents
 from asymflow.report import figures, style
 from asymflow.report.study import Study
 
@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("--prompts", type=Path, required=True)
     parser.add_argument("--picture", type=Path, required=True)
     arguments = parser.parse_args()
-    study, prompts = Study.parse(arguments.study), json.loads(arguments.prompts.read_text())
+    study, prompts = Study.parse(arguments.study), documents.read(arguments.prompts, "prompts")["prompts"]
     samples = study.first_seed("samples", study.last_sampling)
     columns = {arm: np.load(path, mmap_mode="r", allow_pickle=False)[:IMAGES] for arm, path in samples.items()}
     captions = [prompt["caption"] for prompt in prompts[:IMAGES]]

@@ -5,13 +5,12 @@ python -m asymflow.stages.embed_captions --config JSON --reader local --data res
 """
 
 import argparse
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
-from asymflow import provenance
+from asymflow import documents, provenance
 from asymflow.config.embeddings import Embeddings
 from asymflow.data import rows
 from asymflow.data.reader import ShardReader
@@ -38,21 +37,24 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, nargs="?", help="the folder of a FLUX.2 klein, where it reads")
     parser.add_argument("--out", type=Path, required=True, help="the index to write, its shards beside it")
     arguments = parser.parse_args()
-    captions = _captions(arguments.data, arguments.captions)
+    captions, data_set = _captions(arguments.data, arguments.captions)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     config = Embeddings.model_validate_json(arguments.config)
     reader = readers.reader(arguments.reader, config, arguments.evaluator, arguments.folder, device)
-    description = {"data": str(arguments.data), "code": provenance.digest("asymflow.stages.embed_captions")}
+    description = {"data": data_set, "code": provenance.digest("asymflow.stages.embed_captions")}
     description["reader"] = {"name": arguments.reader, "embeddings": config.model_dump(mode="json")}
     empty, _ = reader.text([""])
     rows.write(arguments.out, _parts(captions, reader), description, shared={"empty": empty[0].cpu()})
 
 
-def _captions(data: Path, made: Path | None) -> list[str]:
-    """The captions of a split, its own or made ones, or of the prompts. Raises ValueError when a training split lacks some."""
-    listed = json.loads(data.read_text())
-    if isinstance(listed, list):
-        return [prompt["caption"] for prompt in listed]
+def _captions(data: Path, made: Path | None) -> tuple[list[str], str]:
+    """The captions of a split, its own or made ones, or of the prompts, and their data set.
+
+    Raises ValueError when a training split lacks some.
+    """
+    if data.name == "prompts.json":
+        listed = documents.read(data, "prompts")
+        return [prompt["caption"] for prompt in listed["prompts"]], listed["data"]
     reader = ShardReader(data)
     captions = made.read_text().splitlines() if made else reader.captions
     if len(captions) != len(reader):
@@ -61,7 +63,7 @@ def _captions(data: Path, made: Path | None) -> list[str]:
         if not made:
             check_own(captions, reader)
         check(captions, made or data)
-    return captions
+    return captions, reader.set
 
 
 def check_own(captions: list[str], data: ShardReader) -> None:

@@ -38,7 +38,7 @@ def main() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     data = ShardReader(arguments.data)
     viewer = readers.viewer(Embeddings.model_validate_json(arguments.config), arguments.evaluator, device)
-    description = {"data": str(arguments.data), "code": provenance.digest("asymflow.stages.embed_images")}
+    description = {"data": data.set, "code": provenance.digest("asymflow.stages.embed_images")}
     rows.write(arguments.out, _parts(data, viewer, arguments.patch_size, device), description)
 
 

@@ -35,7 +35,7 @@ def main() -> None:
     space = latents.load(arguments.latents, arguments.patch_size, device)
     shards = [(part, shape) for numbers, shape in data.buckets for part in parts(numbers, SHARD)]
     grids = [grid_of(*shape, arguments.patch_size) for _, shape in shards]
-    description = {"data": str(arguments.data), "code": provenance.digest("asymflow.stages.encode_latents")}
+    description = {"data": data.set, "code": provenance.digest("asymflow.stages.encode_latents")}
     rows.write(arguments.out, _parts(data, [part for part, _ in shards], space, device), description, grids=grids)
 
 

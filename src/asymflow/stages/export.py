@@ -5,10 +5,10 @@ python -m asymflow.stages.export --model results/runs/asymflow/seed0/model.safet
 """
 
 import argparse
-import shutil
 from pathlib import Path
 
 from asymflow.config.sampling import Sampling
+from asymflow.files import folder
 from asymflow.models.export import export
 from asymflow.sampling.run import Files, load
 
@@ -23,11 +23,8 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = Sampling(precision="float32", compile="off")
     run = load(arguments.model, settings, Files(arguments.start, arguments.folder, arguments.latents))
-    partial = arguments.out.with_name(f".{arguments.out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    export(run.model, run.arm, run.lift, partial)
-    shutil.rmtree(arguments.out, ignore_errors=True)
-    partial.rename(arguments.out)
+    with folder(arguments.out) as temporary:
+        export(run.model, run.arm, run.lift, temporary)
 
 
 if __name__ == "__main__":

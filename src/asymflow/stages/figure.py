@@ -4,13 +4,12 @@ python -m asymflow.stages.figure --study JSON --table results/rank_sweep.csv --f
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
-from safetensors.numpy import load_file
 
+from asymflow import documents, tensors
 from asymflow.report import figures, style, suite_figures
 from asymflow.report.study import Study
 
@@ -29,12 +28,13 @@ def _draw(study: Study, table: pd.DataFrame) -> Figure:
     if study.figure == "guidance":
         files = study.first_seed("guidance", study.first_sampling)
         return figures.guidance_surfaces(
-            table, study, {arm: json.loads(path.read_text()) for arm, path in files.items()}
+            table, study, {arm: documents.read(path, "guidance") for arm, path in files.items()}
         )
     if study.figure == "bases":
-        bases = {
-            arm: load_file(path)["basis"][:, : study.arms[arm]["target.rank"]] for arm, path in study.bases.items()
-        }
+        bases = {}
+        for arm, path in study.bases.items():
+            basis = tensors.load(path, "subspace")["basis"]
+            bases[arm] = basis[:, : study.arms[arm]["target.rank"]].numpy()
         return figures.beside_bases(table, study, bases)
     draw = {
         "rank": figures.against_rank,

@@ -51,9 +51,11 @@ def main() -> None:
     print(f"{config.images / (time.perf_counter() - start):.0f} images/s", flush=True)
     decibels = peak_signal_to_noise(autoencoder, _some(heldout, SEEN), hardware)
     print(f"reconstruction of held-out images: {decibels:.2f} dB", flush=True)
-    description = {"kind": "autoencoder", "config": config.model_dump(mode="json"), "heldout_psnr": round(decibels, 3)}
+    description = {"config": config.model_dump(mode="json"), "heldout_psnr": round(decibels, 3)}
     code = provenance.digest("asymflow.stages.fit_autoencoder")
-    tensors.save(arguments.out, autoencoder.state_dict(), description | {"code": code})
+    tensors.save(
+        arguments.out, "autoencoder", autoencoder.state_dict(), description | {"data": reader.set, "code": code}
+    )
 
 
 def fit(reader: ShardReader, config: Config, hardware: machine.Machine) -> Autoencoder:

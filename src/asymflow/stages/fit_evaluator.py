@@ -41,7 +41,8 @@ def main() -> None:
     start = time.perf_counter()
     stored, description = fit(reader, config, hardware)
     print(f"{config.images / (time.perf_counter() - start):.0f} images/s, reading and probes included", flush=True)
-    tensors.save(arguments.out, stored, description | {"code": provenance.digest("asymflow.stages.fit_evaluator")})
+    description |= {"data": reader.set, "code": provenance.digest("asymflow.stages.fit_evaluator")}
+    tensors.save(arguments.out, "evaluator", stored, description)
 
 
 def fit(reader: ShardReader, config: Config, hardware: machine.Machine) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -60,7 +61,7 @@ def fit(reader: ShardReader, config: Config, hardware: machine.Machine) -> tuple
     stored = {f"clip.{name}": tensor for name, tensor in clip.state_dict().items()} | {"offset": offset, "scale": scale}
     for name, fitted in _probes((raw - offset) / scale, choices, config.probe_penalty).items():
         stored |= {f"probe.{name}.weight": fitted.weight, f"probe.{name}.bias": fitted.bias}
-    description = {"kind": "evaluator", "config": config.model_dump(), "context_length": clip.context_length}
+    description = {"config": config.model_dump(), "context_length": clip.context_length}
     description |= {"values": {name: choice.values for name, choice in choices.items()}}
     return stored, description | {"split": reader.split, "source": reader.source}
 

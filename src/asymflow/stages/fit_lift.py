@@ -55,7 +55,9 @@ def fit(reader: ShardReader, space: Latents, patch_size: int, colour: Colour, co
     print(f"scale {s:.4f}; the lift misses {100 * unexplained(paired, A, s):.2f} % of the pixels' energy", flush=True)
     spectrum = torch.einsum("Dk,DE,Ek->k", A, paired.gram, A) / paired.count
     described = f"{images} images of {reader.split} ({reader.source}) and their latents"
-    return Subspace(A, spectrum, "procrustes", patch_size, CHANNEL_FIRST, colour, described, paired.count, s)
+    return Subspace(
+        A, spectrum, "procrustes", patch_size, CHANNEL_FIRST, colour, described, paired.count, s, reader.set
+    )
 
 
 def _pairs(

@@ -33,9 +33,11 @@ def main() -> None:
     hardware = machine.choose("float32", "off")  # a small network of small convolutions: bfloat16 gains nothing
     print(f"fitting the perceptual network on {hardware}: {len(reader)} images of {reader.source}", flush=True)
     network = fit(reader, config, hardware)
-    description = {"kind": "perceptual", "config": config.model_dump(mode="json")}
+    description = {"config": config.model_dump(mode="json")}
     code = provenance.digest("asymflow.stages.fit_perceptual")
-    tensors.save(arguments.out, network.state_dict(), description | {"code": code})
+    tensors.save(
+        arguments.out, "perceptual network", network.state_dict(), description | {"data": reader.set, "code": code}
+    )
 
 
 def fit(reader: ShardReader, config: Config, hardware: machine.Machine) -> nn.Module:

@@ -55,7 +55,7 @@ def fit(basis: Basis, reader: ShardReader, patch_size: int, colour: Colour, conf
         columns = bases.identity_basis(len(gram))
     spectrum = torch.einsum("dk,de,ek->k", columns, gram, columns) / patches
     described = f"{images} images of {reader.split} ({reader.source}){', mirrored too' if config.flip else ''}"
-    return Subspace(columns, spectrum, basis, patch_size, CHANNEL_LAST, colour, described, patches)
+    return Subspace(columns, spectrum, basis, patch_size, CHANNEL_LAST, colour, described, patches, data=reader.set)
 
 
 def _patches(reader: ShardReader, images: int, patch_size: int, colour: Colour, config: Config) -> Iterator[Tensor]:

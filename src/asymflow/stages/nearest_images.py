@@ -5,11 +5,11 @@ python -m asymflow.stages.nearest_images --study JSON --train results/data/train
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
 
+from asymflow import documents
 from asymflow.data.reader import ShardReader
 from asymflow.report import style, suite_figures
 from asymflow.report.study import Study
@@ -28,7 +28,9 @@ def main() -> None:
     splits = {"train": ShardReader(arguments.train), "heldout": ShardReader(arguments.heldout)}
     judged = study.first_seed("memorisation", study.first_sampling)
     samples = study.first_seed("samples", study.first_sampling)
-    blocks = {arm: _rows(samples[arm], json.loads(path.read_text())["nearest"], splits) for arm, path in judged.items()}
+    blocks = {
+        arm: _rows(samples[arm], documents.read(path, "score")["nearest"], splits) for arm, path in judged.items()
+    }
     style.save(suite_figures.nearest_images(blocks), [arguments.picture])
 
 

@@ -4,12 +4,12 @@ python -m asymflow.stages.paired --study JSON --out results/prx_arms_paired.csv
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from asymflow import documents
 from asymflow.files import atomic
 from asymflow.metrics.bootstrap import interval
 from asymflow.report.study import Study
@@ -33,7 +33,7 @@ def _per_case(study: Study, arm: str, seed: int, sampling: str) -> dict[str, lis
     """The answers of one run to the suite, and what it has memorised, case by case."""
     per_case: dict[str, list[float]] = {}
     for judge in study.files:
-        per_case |= json.loads(study.path(judge, arm, seed, sampling).read_text())["per_case"]
+        per_case |= documents.read(study.path(judge, arm, seed, sampling), "score")["per_case"]
     return per_case
 
 

@@ -4,11 +4,11 @@ python -m asymflow.stages.picture --samples RUN/guided/samples.npy --data result
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
 
+from asymflow import documents
 from asymflow.report import pictures
 
 ROWS, COLUMNS = 6, 10  # at most
@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, required=True)
     arguments = parser.parse_args()
     images = np.load(arguments.samples, mmap_mode="r", allow_pickle=False)
-    classes = len(json.loads(arguments.data.read_text())["classes"])
+    classes = len(documents.read(arguments.data, "split")["classes"])
     columns = min(classes, COLUMNS)
     shown = [i for i in range(len(images)) if i % classes < columns][: ROWS * columns]
     pictures.save(pictures.enlarge(pictures.grid(images[shown], columns), 2), arguments.picture)

@@ -7,9 +7,9 @@ import argparse
 import json
 from pathlib import Path
 
+from asymflow import documents
 from asymflow.config.prompts import Prompts
 from asymflow.data.reader import ShardReader
-from asymflow.files import atomic
 
 
 def main() -> None:
@@ -19,17 +19,14 @@ def main() -> None:
     parser.add_argument("--captions", type=Path, nargs="?", help="captions of that split made by stage caption")
     parser.add_argument("--out", type=Path, required=True, help="captions and the attributes that they name")
     arguments = parser.parse_args()
-    config = Prompts.model_validate_json(arguments.config)
-    if config.path or arguments.captions:
-        prompts = from_file(Path(config.path or arguments.captions))
-    else:
-        prompts = from_split(ShardReader(arguments.heldout))
+    config, heldout = Prompts.model_validate_json(arguments.config), ShardReader(arguments.heldout)
+    file = config.path or arguments.captions
+    prompts = from_file(Path(file)) if file else from_split(heldout)
     if len(prompts) < config.count:
         raise ValueError(
-            f"{config.path or arguments.heldout} has {len(prompts)} captions, but prompts.count asks for {config.count}"
+            f"{file or arguments.heldout} has {len(prompts)} captions, but prompts.count asks for {config.count}"
         )
-    with atomic(arguments.out) as temporary:
-        temporary.write_text(json.dumps(prompts[: config.count], indent=1))
+    documents.write(arguments.out, "prompts", {"prompts": prompts[: config.count], "data": heldout.set})
 
 
 def from_split(reader: ShardReader) -> list[dict]:

@@ -6,7 +6,6 @@ python -m asymflow.stages.reference --config JSON --evaluator results/evaluator/
 """
 
 import argparse
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +13,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from asymflow import provenance
+from asymflow import documents, provenance
 from asymflow.config.scoring import Scoring
 from asymflow.data.reader import ShardReader
-from asymflow.files import atomic
 from asymflow.metrics import evaluators, statistics
 from asymflow.metrics.evaluators import Evaluator
 from asymflow.metrics.report_card import report_card
@@ -44,11 +42,10 @@ def main() -> None:
     card = report_card(reference, floor, evaluator.names, settings)
     card["class_accuracy"] = _accuracy(floor, heldout) if evaluator.name == "local" else None
     described = {"evaluator": evaluator.name, "evaluator_digest": evaluator.digest, "scoring": settings.model_dump()}
-    described |= {"split": train.split, "source": train.source, "image_size": train.image_size}
+    described |= {"split": train.split, "source": train.source, "image_size": train.image_size, "data": train.set}
     statistics.save(reference, arguments.out, described | {"floor": card})
     card |= {**described, "split": heldout.split, **provenance.record("asymflow.stages.reference")}
-    with atomic(arguments.floor) as temporary:
-        temporary.write_text(json.dumps(card, indent=1))
+    documents.write(arguments.floor, "score", card)
 
 
 def gather(evaluator: Evaluator, reader: ShardReader, settings: Scoring) -> Statistics:

@@ -5,15 +5,15 @@ python -m asymflow.stages.sample --sampling JSON --asks classes --model results/
 """
 
 import argparse
-import json
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch.distributed as distributed
 
-from asymflow import machine, parts, provenance
+from asymflow import documents, machine, parts, provenance
 from asymflow.config.sampling import Sampling
-from asymflow.files import atomic, sha256
+from asymflow.files import checksum, locked
 from asymflow.progress import Progress
 from asymflow.sampling import pieces
 from asymflow.sampling.asks.request import Request
@@ -24,6 +24,12 @@ from asymflow.training.checkpoint import snapshot_path
 
 def main() -> None:
     arguments = _arguments()
+    rank, _, _ = machine.torchrun()
+    with locked(_folder(arguments)) if rank == 0 else nullcontext():
+        _sample(arguments)
+
+
+def _sample(arguments: argparse.Namespace) -> None:
     rank, world_size, local_rank = machine.torchrun()
     settings = _settings(arguments)
     path = snapshot_path(arguments.model, settings.snapshot) if settings.snapshot else arguments.model
@@ -32,31 +38,35 @@ def main() -> None:
     code = parts.of_sampling(run.arm, settings.solver, arguments.asks)
     print(f"sampling on {run.machine}, {world_size} process(es)", flush=True)
     if world_size > 1:
-        distributed.init_process_group("gloo")
-    folder = arguments.samples.with_suffix(".parts")
-    if rank == 0:
-        files = [file for file in (path, arguments.start, arguments.asked) if file]
-        identity = {
-            "files": " ".join(map(sha256, files)),
-            "sampling": settings.model_dump_json(),
-            "asks": arguments.asks,
-        }
-        pieces.prepare(folder, identity | {"code": provenance.digest(*code, without=parts.undeciding(run.arm))})
+        distributed.init_process_group("gloo", timeout=machine.patience())
+    files = [file for file in (path, arguments.start, arguments.asked) if file]
+    identity = {
+        "files": " ".join(map(checksum, files)),
+        "sampling": settings.model_dump_json(),
+        "asks": arguments.asks,
+        "code": provenance.digest(*code, without=parts.undeciding(run.arm)),
+    }
+    folder, count, batch = _folder(arguments), request.count, settings.batch
     if world_size > 1:
-        distributed.barrier()
+        distributed.barrier()  # behind the lock, which the first process waits for
+    if _is_finished(arguments, identity):
+        print("another process has drawn these images meanwhile; nothing is left to do", flush=True)
+        return
 
     start = time.perf_counter()
-    ranges = pieces.missing(folder, request.count, settings.batch, rank, world_size)
-    drawn = _draw(run, request, settings, folder, ranges)
+    own = pieces.missing(folder, count, batch, identity)[rank::world_size]
+    if world_size > 1:
+        distributed.barrier()  # all have looked before the first one writes
+    drawn = _draw(run, request, settings, folder, own, identity)
     seconds = time.perf_counter() - start
 
     if world_size > 1:
         distributed.barrier()
     if rank == 0:
-        images = pieces.join(folder, arguments.samples)
+        samples = pieces.join(folder, arguments.samples, count, batch, identity)
         guidance = settings.guidance.model_dump(mode="json")
         summary = {
-            "samples": len(images),
+            "samples": count,
             "asks": arguments.asks,
             "distribution": [request.distribution.start, request.distribution.stop],
             "images_seen": run.images,
@@ -66,10 +76,27 @@ def main() -> None:
             "seconds": round(seconds, 2),
             "seconds_per_image": round(seconds / drawn, 4) if drawn else None,
             "machine": str(run.machine),
+            "identity": identity,
+            "model": run.checksum,
+            "data": run.data,
+            "file": samples,
             **provenance.record(*code, without=parts.undeciding(run.arm)),
         }
-        with atomic(arguments.summary) as temporary:
-            temporary.write_text(json.dumps(summary, indent=1))
+        documents.write(arguments.summary, "sampling", summary)
+        pieces.remove(folder)
+
+
+def _folder(arguments: argparse.Namespace) -> Path:
+    """Where the pieces lie until all are drawn."""
+    return arguments.samples.with_suffix(".parts")
+
+
+def _is_finished(arguments: argparse.Namespace, identity: dict[str, str]) -> bool:
+    try:
+        summary = documents.read(arguments.summary, "sampling")
+        return (summary["identity"], summary["file"]) == (identity, checksum(arguments.samples))
+    except (OSError, ValueError):
+        return False
 
 
 def _arguments() -> argparse.Namespace:
@@ -92,11 +119,13 @@ def _settings(arguments: argparse.Namespace) -> Sampling:
     settings = Sampling.model_validate_json(arguments.sampling)
     if settings.guidance.kind != "searched":
         return settings
-    optimum = json.loads(arguments.guidance.read_text())["optimum"]
+    optimum = documents.read(arguments.guidance, "guidance")["optimum"]
     return settings.guided(optimum["scale"], (0.0, optimum["end"]))
 
 
-def _draw(run: Run, request: Request, settings: Sampling, folder: Path, ranges: list[range]) -> int:
+def _draw(
+    run: Run, request: Request, settings: Sampling, folder: Path, ranges: list[range], identity: pieces.Identity
+) -> int:
     """Draws the images with the given numbers into parts. Where the network is compiled, one batch shape serves all."""
     total = sum(len(numbers) for numbers in ranges)
     with Progress("sample", total, "images") as progress:
@@ -105,7 +134,7 @@ def _draw(run: Run, request: Request, settings: Sampling, folder: Path, ranges: 
             start = noise(run.seed, request.noises(filled), run.shape).to(run.machine.device)
             condition = request.condition(filled).to(run.machine.device)
             images = sample(run, start, condition, settings)[: len(numbers)]
-            pieces.write(folder, numbers, images.permute(0, 2, 3, 1).cpu().numpy())
+            pieces.write(folder, numbers, images.permute(0, 2, 3, 1).cpu().contiguous().numpy(), identity)
             progress.advance(len(numbers))
     return total
 

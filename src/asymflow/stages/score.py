@@ -5,15 +5,13 @@ python -m asymflow.stages.score --judge distribution --config JSON --samples sam
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
 from typing import get_args
 
-from asymflow import parts, provenance
+from asymflow import documents, parts, provenance
 from asymflow.config.study import Judge
 from asymflow.config.suite import Suite
-from asymflow.files import atomic
 from asymflow.judges.evidence import Evidence
 
 
@@ -29,8 +27,7 @@ def main() -> None:
     seconds = time.perf_counter() - start
     print(f"{card['samples']} images in {seconds:.1f} s", flush=True)
     card |= evidence.record() | {"seconds": round(seconds, 2)} | provenance.record(*parts.of_score(arguments.judge))
-    with atomic(arguments.out) as temporary:
-        temporary.write_text(json.dumps(card, indent=1))
+    documents.write(arguments.out, "score", card)
 
 
 def _arguments() -> argparse.Namespace:

@@ -6,7 +6,6 @@ python -m asymflow.stages.search_guidance --config JSON --sampling JSON --asks c
 """
 
 import argparse
-import json
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -15,10 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asymflow import parts, provenance
+from asymflow import documents, lineage, parts, provenance
 from asymflow.config.sampling import Sampling
 from asymflow.config.search import Search
-from asymflow.files import atomic
 from asymflow.metrics import evaluators, statistics
 from asymflow.metrics.evaluators import Evaluator
 from asymflow.metrics.frechet import Moments, frechet_distance
@@ -44,6 +42,7 @@ def main() -> None:
             " search.count"
         )
     reference, description = statistics.load(arguments.reference)
+    lineage.check(arguments.reference, description["data"], arguments.model, run.data)
     evaluator = evaluators.load(arguments.evaluator, run.machine.device)
     evaluators.check(evaluator, arguments.reference, description)
     print(f"searching on {run.machine}", flush=True)
@@ -54,14 +53,14 @@ def main() -> None:
     visits = parts.load(parts.solver(settings.solver)).visits(settings.steps)
     result = _describe(outcome, grid, search, levels, visits) | {
         "metric": evaluator.names.frechet,
+        "model": run.checksum,
         "evaluations": judge.evaluations,
         "seconds": round(time.perf_counter() - start, 2),
         **provenance.record(
             *parts.of_search(run.arm, settings.solver, arguments.asks), without=parts.undeciding(run.arm)
         ),
     }
-    with atomic(arguments.out) as temporary:
-        temporary.write_text(json.dumps(result, indent=1))
+    documents.write(arguments.out, "guidance", result)
 
 
 def _arguments() -> argparse.Namespace:

@@ -26,10 +26,9 @@ def main() -> None:
     arguments = parser.parse_args()
     bases = {}
     for path in arguments.bases:
-        description, _ = tensors.describe(path)
-        loaded = tensors.load(path)
+        description, loaded = tensors.describe(path, "subspace"), tensors.load(path, "subspace")
         shown = visible(loaded["basis"], description["patch_size"], description["colour"])
-        bases[description["kind"]] = (shown.numpy(), loaded["spectrum"].numpy())
+        bases[description["name"]] = (shown.numpy(), loaded["spectrum"].numpy())
     style.save(figures.subspaces(bases), arguments.figure)
 
 

@@ -62,6 +62,7 @@ def main() -> None:
         content=data.images([case.caption for case in listed if case.kind == "swap"]),
         image_size=data.image_size,
         split=data.split,
+        data=data.set,
     )
     suite.save(arguments.out)
     print(f"{len(listed)} cases, {len(edits)} of them edits", flush=True)

@@ -6,8 +6,8 @@ python -m asymflow.stages.train --arm JSON --seed 0 --data results/data/train.js
 """
 
 import argparse
-import json
 import shutil
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -15,20 +15,20 @@ from pathlib import Path
 import torch
 import torch.distributed as distributed
 
-from asymflow import machine, parts, provenance
+from asymflow import documents, lineage, machine, parts, provenance, tensors
 from asymflow.config.arm import Arm
 from asymflow.data.batches import Batches
 from asymflow.data.reader import ShardReader
 from asymflow.data.rows import RowReader
 from asymflow.data.tokens import grid_of
-from asymflow.files import atomic, sha256
+from asymflow.files import checksum, folder, locked, writing
 from asymflow.models.assemble import Beginning, Lift, assemble, trained
 from asymflow.models.condition import Shapes, example
 from asymflow.models.cost import gflops
 from asymflow.models.velocity import VelocityModel
 from asymflow.subspace import file as subspace_file
 from asymflow.subspace.patches import CHANNEL_LAST
-from asymflow.training import averages, checkpoint, objective
+from asymflow.training import averages, checkpoint, curve, objective
 from asymflow.training.averages import Average
 from asymflow.training.example import draw
 from asymflow.training.loop import Result, train
@@ -51,13 +51,26 @@ STORED = ("captions", "images", "latents")
 
 def main() -> None:
     arguments = _arguments()
+    rank, _, _ = machine.torchrun()
+    with locked(arguments.state) if rank == 0 else nullcontext():
+        _train(arguments)
+
+
+def _train(arguments: argparse.Namespace) -> None:
     rank, world_size, local_rank = machine.torchrun()
     arm, reader = Arm.model_validate_json(arguments.arm), ShardReader(arguments.data)
     stored = {name: RowReader(path) for name in STORED if (path := getattr(arguments, name))}
+    for rows in stored.values():
+        lineage.check(rows.path, rows.description["data"], reader.path, reader.set)
     grid = _grid(arm, reader, stored, arguments)
     hardware = machine.choose(arm.training.precision, arm.training.compile, local_rank)
     if world_size > 1:
-        distributed.init_process_group("nccl" if hardware.device.type == "cuda" else "gloo")
+        distributed.init_process_group("nccl" if hardware.device.type == "cuda" else "gloo", timeout=machine.patience())
+        distributed.barrier()  # behind the lock, which the first process waits for
+    identity = _identity(arm, arguments, hardware)
+    if _is_finished(arguments, identity):
+        print("another process has finished this training meanwhile; nothing is left to do", flush=True)
+        return
     labelled = "class" in arm.conditions.modalities
     batches = Batches(
         reader, images=arm.training.images, batch=arm.training.batch, seed=arguments.seed, rank=rank, world_size=world_size,
@@ -65,9 +78,9 @@ def main() -> None:
     )  # fmt: skip
     print(f"training on {hardware}, {world_size} process(es), {batches.count} images", flush=True)
 
-    shapes, lift = _shapes(arm, reader, stored), _lift(arm, arguments.lift, stored)
+    shapes, lift = _shapes(arm, reader, stored), _lift(arm, arguments.lift, stored, reader)
     model = assemble(
-        arm, shapes, grid, _beginning(arm, lift, arguments), seed=arguments.seed, precision=hardware.precision
+        arm, shapes, grid, _beginning(arm, lift, arguments, reader), seed=arguments.seed, precision=hardware.precision
     )
     model = model.to(hardware.device).train()
     needs = objective.Needs(
@@ -82,11 +95,11 @@ def main() -> None:
     empty = captions.shared["empty"].to(hardware.device) if captions else None
     result = train(
         minimised, batches, arm.training, hardware, draw=partial(draw, arm=arm, empty=empty), optimiser=optimiser, averages=kept,
-        seed=arguments.seed, state=arguments.state, identity=_identity(arm, arguments, hardware), snapshot=run.snapshot,
+        seed=arguments.seed, state=arguments.state, identity=identity, snapshot=run.snapshot,
         say=lambda text: print(text, flush=True),
     )  # fmt: skip
     if rank == 0:
-        run.write(result, batches.count, grid, hardware)
+        run.write(result, batches.count, grid, hardware, identity)
     if world_size > 1:
         distributed.destroy_process_group()
 
@@ -150,18 +163,20 @@ def _patch_channels(stored: dict[str, RowReader]) -> int:
     return stored["images"].shapes["patches"][1] if "images" in stored else 0
 
 
-def _lift(arm: Arm, path: Path | None, stored: dict[str, RowReader]) -> Lift | None:
+def _lift(arm: Arm, path: Path | None, stored: dict[str, RowReader], reader: ShardReader) -> Lift | None:
     """How latent tokens lie in patches, checked against the arm's patches and the latents that it sees.
 
-    Raises ValueError when the file is not a lift, or one of other patches, another order, colour space or latents.
+    Raises ValueError when the file is not a lift, or one of other patches, another order, colour space, latents or
+    images.
     """
     if path is None:
         return None
     agreed = {"patch_size": arm.representation.patch_size, "colour": arm.representation.colour}
     loaded = subspace_file.load(path, order=arm.network.order, **agreed)
-    if loaded.kind != "procrustes":
+    lineage.check(path, loaded.data, reader.path, reader.set)
+    if loaded.name != "procrustes":
         raise ValueError(
-            f"{path} holds a {loaded.kind} basis, not the lift of a latent space; stage fit_lift writes one"
+            f"{path} holds a {loaded.name} basis, not the lift of a latent space; stage fit_lift writes one"
         )
     lift = Lift(loaded.columns(loaded.basis.shape[1]), loaded.scale)
     if "latents" in stored and (token := stored["latents"].shapes["latents"][1]) != lift.A.shape[1]:
@@ -172,12 +187,14 @@ def _lift(arm: Arm, path: Path | None, stored: dict[str, RowReader]) -> Lift | N
     return lift
 
 
-def _beginning(arm: Arm, lift: Lift | None, arguments: argparse.Namespace) -> Beginning:
+def _beginning(arm: Arm, lift: Lift | None, arguments: argparse.Namespace, reader: ShardReader) -> Beginning:
     """What the network begins with, and the subspace of its target."""
 
     def basis(path: Path) -> subspace_file.Subspace:
         agreed = {"patch_size": arm.representation.patch_size, "colour": arm.representation.colour}
-        return subspace_file.load(path, order=CHANNEL_LAST, **agreed).in_order(arm.network.order)
+        fitted = subspace_file.load(path, order=CHANNEL_LAST, **agreed)
+        lineage.check(path, fitted.data, reader.path, reader.set)
+        return fitted.in_order(arm.network.order)
 
     subspace = None
     if arguments.subspace:
@@ -200,7 +217,22 @@ def _identity(arm: Arm, arguments: argparse.Namespace, hardware: machine.Machine
         "seed": str(arguments.seed),
         "code": provenance.digest(*parts.of_training(arm), without=parts.undeciding(arm)),
         "precision": str(hardware.precision),
-    } | {name: sha256(path) if path and path.is_file() else str(path) for name, path in given.items()}
+    } | {name: checksum(path) if path and path.is_file() else str(path) for name, path in given.items()}
+
+
+def _is_finished(paths: argparse.Namespace, identity: dict[str, str]) -> bool:
+    """Whether all that this training would write is there already, whole."""
+    try:
+        summary = documents.read(paths.summary, "training")
+        model = tensors.describe(paths.model, "model")["checksum"]
+        snapshots = {
+            number: tensors.describe(checkpoint.snapshot_path(paths.snapshots, int(number)), "model")["checksum"]
+            for number in summary["snapshots"]
+        }
+        found = summary["identity"], summary["model"], summary["snapshots"], summary["curve"]
+        return found == (identity, model, snapshots, checksum(paths.curve))
+    except (OSError, ValueError):
+        return False
 
 
 @dataclass(frozen=True)
@@ -216,51 +248,66 @@ class Run:
     averages: list[Average]
     caption_reader: dict | None  # what read its captions
 
-    def snapshot(self, number: int, images: int) -> None:
-        """Keeps the weights after so many images."""
-        self._save(checkpoint.snapshot_path(_made(self.arguments.state / "snapshots"), number), images)
+    def snapshot(self, number: int, images: int) -> str:
+        """Keeps the weights after so many images; gives their checksum."""
+        return self._save(checkpoint.snapshot_path(self.arguments.state / "snapshots", number), images)
 
-    def write(self, result: Result, set_images: int, grid: tuple[int, int], hardware: machine.Machine) -> None:
+    def write(
+        self,
+        result: Result,
+        set_images: int,
+        grid: tuple[int, int],
+        hardware: machine.Machine,
+        identity: dict[str, str],
+    ) -> None:
         """The model, its snapshots, curve and summary; the resumable state goes last, when nothing needs it any more."""
         paths, network = self.arguments, self.model.network
-        self._save(paths.model, result.images)
-        shutil.copytree(_made(paths.state / "snapshots"), paths.snapshots, dirs_exist_ok=True)
+        seconds = curve.seconds(result.points)
+        model = self._save(paths.model, result.images)
+        with folder(paths.snapshots) as made:
+            for number in map(int, result.snapshots):
+                shutil.copyfile(
+                    checkpoint.snapshot_path(paths.state / "snapshots", number), checkpoint.snapshot_path(made, number)
+                )
+        with writing(paths.curve) as file:
+            file.write(curve.text(result.points).encode())
         one = torch.zeros(1, grid[0] * grid[1], self.model.A.shape[0]), torch.zeros(1), example(self.shapes, grid)
         summary = {
+            "arm": self.arm.model_dump(mode="json", exclude_none=True),
+            "seed": paths.seed,
             "images": result.images,
             "set_images": set_images,
-            "seconds": round(result.seconds, 2),
-            "images_per_second": round(result.images / result.seconds, 2) if result.seconds else None,
+            "seconds": round(seconds, 2),
+            "images_per_second": round(result.images / seconds, 2) if seconds else None,
             "parameters": sum(parameter.numel() for parameter in network.parameters()),
             "trained_parameters": sum(parameter.numel() for parameter in trained(network).values()),
             "gflops_per_image": round(gflops(network, *one), 4),
             "peak_memory_mib": machine.peak_memory(hardware.device) >> 20,
             "machine": str(hardware),
+            "identity": identity,
+            "data": self.reader.set,
+            "model": model,
+            "curve": checksum(paths.curve),
+            "snapshots": result.snapshots,
             **provenance.record(*parts.of_training(self.arm), without=parts.undeciding(self.arm)),
         }
-        with atomic(paths.curve) as temporary:
-            shutil.copy(paths.state / "curve.jsonl", temporary)
-        with atomic(paths.summary) as temporary:
-            temporary.write_text(json.dumps(summary, indent=1))
-        shutil.rmtree(paths.state)
+        documents.write(paths.summary, "training", summary)
+        if paths.state.exists():  # a training of no image has none
+            shutil.rmtree(paths.state)
 
-    def _save(self, path: Path, images: int) -> None:
+    def _save(self, path: Path, images: int) -> str:
         description = {
             "arm": self.arm.model_dump(mode="json", exclude_none=True),
             "shapes": asdict(self.shapes),
             "classes": self.reader.classes if self.shapes.classes else [],
             "reader": self.caption_reader,
             "image_size": self.reader.image_size,
+            "data": self.reader.set,
             "seed": self.arguments.seed,
             "images": images,
             "code": provenance.digest(*parts.of_training(self.arm), without=parts.undeciding(self.arm)),
         }
-        checkpoint.save_model(path, self.averages, self.model.A, self.lift, description)
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+        return checkpoint.save_model(path, self.averages, self.model.A, self.lift, description)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from asymflow.config.representation import Order
 from asymflow.subspace.patches import CHANNEL_LAST
 
 ORTHONORMAL_TOLERANCE = 1e-6  # of A^T A - I in float64; a float16 copy of a basis misses it by two orders
-DESCRIPTION = ("kind", "patch_size", "order", "colour", "source", "patches", "scale")
+DESCRIPTION = ("name", "patch_size", "order", "colour", "source", "patches", "scale", "data")
 
 
 @dataclass(frozen=True)
@@ -21,19 +21,20 @@ class Subspace:
 
     basis: Float[Tensor, "D K"]  # orthonormal columns, those of the smallest rank first, float64
     spectrum: Float[Tensor, "K"]  # mean squared patch coefficient along each column; zeros where no data was used
-    kind: str  # pca, pca_centred, dct, random, identity; or procrustes, the lift from a latent space
+    name: str  # pca, pca_centred, dct, random, identity; or procrustes, the lift from a latent space
     patch_size: int  # pixels
     order: Order  # of the values within a patch
     colour: str  # colour space of the pixels: rgb, oklab
     source: str  # what it was fitted on, for people
     patches: int  # how many patches it was fitted on
     scale: float = 1.0  # s of a lift from latent tokens (eq. 12); 1 without latents
+    data: str = ""  # the name of the data set that it was fitted on
 
     def columns(self, rank: int) -> Float[Tensor, "D r"]:
         """A: the first `rank` columns in float32. Raises when the basis has fewer."""
         if rank > self.basis.shape[1]:
             raise ValueError(
-                f"rank {rank} was asked of a {self.kind} basis that has only {self.basis.shape[1]} columns"
+                f"rank {rank} was asked of a {self.name} basis that has only {self.basis.shape[1]} columns"
             )
         return self.basis[:, :rank].float()
 
@@ -52,7 +53,7 @@ class Subspace:
 def save(subspace: Subspace, path: Path | str) -> None:
     """Writes a subspace file."""
     description = {name: getattr(subspace, name) for name in DESCRIPTION}
-    tensors.save(path, {"basis": subspace.basis, "spectrum": subspace.spectrum}, description)
+    tensors.save(path, "subspace", {"basis": subspace.basis, "spectrum": subspace.spectrum}, description)
 
 
 def load(path: Path | str, *, patch_size: int, order: Order, colour: str) -> Subspace:
@@ -61,13 +62,13 @@ def load(path: Path | str, *, patch_size: int, order: Order, colour: str) -> Sub
     Raises ValueError when patch size, order or colour space differ, or the columns are not orthonormal: each of these
     gives a model that trains without any error and is not the model that was meant.
     """
-    description, _ = tensors.describe(path)
+    description = tensors.describe(path, "subspace")
     for name, expected in (("patch_size", patch_size), ("order", order), ("colour", colour)):
         if description[name] != expected:
             raise ValueError(
                 f"{path} was fitted with {name} {description[name]!r}, but the model works with {expected!r}; fit it again"
             )
-    loaded = Subspace(**tensors.load(path), **description)
+    loaded = Subspace(**tensors.load(path, "subspace"), **{name: description[name] for name in DESCRIPTION})
     deviation = (loaded.basis.T @ loaded.basis - torch.eye(loaded.basis.shape[1])).abs().max().item()
     if not deviation < ORTHONORMAL_TOLERANCE:
         raise ValueError(

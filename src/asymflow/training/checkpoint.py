@@ -4,20 +4,31 @@ checkpoint.safetensors    objective, averages, optimiser, images seen; described
 model.safetensors         every set of weights that the run keeps, by name; A, and the lift of arms that have one
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from asymflow import tensors as tensor_file
+from asymflow import tensors
 from asymflow.config.arm import Arm
 from asymflow.models.assemble import Lift
 from asymflow.models.condition import Shapes
 from asymflow.training.averages import Average, Weights
+from asymflow.training.curve import Point
 
-KIND, FORMAT = "model", 1
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training has come, beside its tensors."""
+
+    images: int = 0  # seen
+    points: list[Point] = field(default_factory=list)  # of the curve
+    losses: list[dict[str, float]] = field(default_factory=list)  # since its last point, one entry for each update
+    norms: list[float] = field(default_factory=list)  # of the gradients, likewise
+    seconds: float = 0.0  # since its last point
+    snapshots: dict[str, str] = field(default_factory=dict)  # checksums of those that were kept, by number
 
 
 def save(
@@ -25,19 +36,21 @@ def save(
     objective: nn.Module,
     averages: list[Average],
     optimiser: torch.optim.Optimizer,
-    images: int,
+    progress: Progress,
     identity: dict[str, str],
 ) -> None:
-    """Writes the state after `images` images. `identity` says what is being trained: configuration, code, data.
+    """Writes the state of a training. `identity` says what is being trained: configuration, code, data.
 
-    The random state needs no place: every step seeds its generators from (seed, images seen).
+    The random state needs no place: every step seeds its generators from (seed, images seen). Raises FloatingPointError when a
+    number in it is not finite: what was saved before stays.
     """
-    tensors = _prefixed("objective", objective.state_dict())
+    contents = _prefixed("objective", objective.state_dict())
     for average in averages:
-        tensors |= _prefixed(f"average.{average.name}", average.state())
+        contents |= _prefixed(f"average.{average.name}", average.state())
     for index, state in optimiser.state_dict()["state"].items():
-        tensors |= _prefixed(f"optimiser.{index}", state)
-    tensor_file.save(path, tensors, {"images": images, "identity": identity})
+        contents |= _prefixed(f"optimiser.{index}", state)
+    _check_finite(contents, progress.images)
+    tensors.save(path, "checkpoint", contents, {"progress": asdict(progress), "identity": identity})
 
 
 def restore(
@@ -46,27 +59,35 @@ def restore(
     averages: list[Average],
     optimiser: torch.optim.Optimizer,
     identity: dict[str, str],
-) -> tuple[int, str]:
-    """Loads a checkpoint in place and returns (images seen, why nothing was loaded).
+) -> tuple[Progress, str]:
+    """Loads a checkpoint in place and returns (how far it had come, why nothing was loaded).
 
-    Zero images and a reason when there is no checkpoint, or it belongs to another configuration, code or data: resuming
-    from it would silently train a mixture of two arms.
+    No progress and a reason when there is no checkpoint, it is damaged, a snapshot that it counts on is, or it belongs to another
+    configuration, code or data: resuming from it would silently train a mixture of two arms.
     """
     if not path.exists():
-        return 0, "no checkpoint"
-    description, _ = tensor_file.describe(path)
-    changed = [name for name in identity if identity[name] != description["identity"].get(name)]
-    if changed:
-        return 0, f"the checkpoint was made with another {' and '.join(changed)}"
-    tensors = tensor_file.load(path)
-    objective.load_state_dict(_group(tensors, "objective"))
+        return Progress(), "no checkpoint"
+    try:
+        description = tensors.describe(path, "checkpoint")
+        changed = [name for name in identity if identity[name] != description["identity"].get(name)]
+        if changed:
+            return Progress(), f"the checkpoint was made with another {' and '.join(changed)}"
+        contents, progress = tensors.load(path, "checkpoint"), Progress(**description["progress"])
+        for number, checksum in progress.snapshots.items():
+            snapshot = snapshot_path(path.parent / "snapshots", int(number))
+            if tensors.describe(snapshot, "model")["checksum"] != checksum:
+                return Progress(), f"{snapshot} is not the snapshot that this training kept"
+            tensors.load(snapshot, "model")
+    except (OSError, ValueError) as error:
+        return Progress(), f"what was saved cannot be used: {str(error).partition(';')[0]}"
+    objective.load_state_dict(_group(contents, "objective"))
     for average in averages:
-        average.restore(_group(tensors, f"average.{average.name}"))
+        average.restore(_group(contents, f"average.{average.name}"))
     state = optimiser.state_dict()
     for index in (index for group in state["param_groups"] for index in group["params"]):
-        state["state"][index] = _group(tensors, f"optimiser.{index}")
+        state["state"][index] = _group(contents, f"optimiser.{index}")
     optimiser.load_state_dict(state)
-    return description["images"], ""
+    return progress, ""
 
 
 @dataclass(frozen=True)
@@ -82,15 +103,21 @@ class Model:
     image_size: int  # pixels
     seed: int  # of its training
     images: int  # that it has seen
+    data: str  # the name of the data set that it saw
+    checksum: str  # of its file
 
 
-def save_model(path: Path, averages: list[Average], A: Tensor, lift: Lift | None, description: dict[str, Any]) -> None:
-    """Writes a model for sampling: every set of weights, the subspace, and what they are (`Model`'s last fields by name)."""
-    tensors = {"A": A} | ({"lift": lift.A.clone()} if lift else {})
+def save_model(path: Path, averages: list[Average], A: Tensor, lift: Lift | None, description: dict[str, Any]) -> str:
+    """Writes a model for sampling: every set of weights, the subspace, and what they are (`Model`'s last fields by name).
+
+    Gives its checksum. Raises FloatingPointError when a number in it is not finite.
+    """
+    contents = {"A": A} | ({"lift": lift.A.clone()} if lift else {})
     for average in averages:
-        tensors |= _prefixed(average.name, average.weights)
-    header = {"kind": KIND, "format": FORMAT, "weights": [average.name for average in averages]}
-    tensor_file.save(path, tensors, description | header | ({"scale": lift.s} if lift else {}))
+        contents |= _prefixed(average.name, average.weights)
+    _check_finite(contents, description["images"])
+    names = {"weights": [average.name for average in averages]}
+    return tensors.save(path, "model", contents, description | names | ({"scale": lift.s} if lift else {}))
 
 
 def load_model(path: Path | str, weights: str | None = None) -> Model:
@@ -98,16 +125,11 @@ def load_model(path: Path | str, weights: str | None = None) -> Model:
 
     Raises ValueError for any other file, for a file of another version, and when the run kept no weights of that name.
     """
-    description, _ = tensor_file.describe(path)
-    if description.get("kind") != KIND or description.get("format") != FORMAT:
-        actual = f"{description.get('kind')!r} of format {description.get('format')}"
-        raise ValueError(
-            f"{path} holds a {actual}, not a model of format {FORMAT}; stage train writes one: train the arm again"
-        )
+    description = tensors.describe(path, "model")
     name = weights or description["weights"][0]
     if name not in description["weights"]:
         raise ValueError(f"{path} holds no weights {name!r}; it has {', '.join(description['weights'])}")
-    loaded = tensor_file.load(path, lambda key: key.startswith(f"{name}/") or key in ("A", "lift"))
+    loaded = tensors.load(path, "model", lambda key: key.startswith(f"{name}/") or key in ("A", "lift"))
     lift = Lift(loaded["lift"], description["scale"]) if "lift" in loaded else None
     shapes = Shapes(**{key: tuple(v) if isinstance(v, list) else v for key, v in description["shapes"].items()})
     return Model(
@@ -120,6 +142,8 @@ def load_model(path: Path | str, weights: str | None = None) -> Model:
         image_size=description["image_size"],
         seed=description["seed"],
         images=description["images"],
+        data=description["data"],
+        checksum=description["checksum"],
     )
 
 
@@ -128,10 +152,19 @@ def snapshot_path(folder: Path, number: int) -> Path:
     return folder / f"{number:04d}.safetensors"
 
 
-def _prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {f"{prefix}/{name}": value for name, value in tensors.items()}
+def _prefixed(prefix: str, values: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{prefix}/{name}": value for name, value in values.items()}
 
 
-def _group(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def _group(values: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     start = f"{prefix}/"
-    return {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}
+    return {name.removeprefix(start): value for name, value in values.items() if name.startswith(start)}
+
+
+def _check_finite(contents: dict[str, Tensor], images: int) -> None:
+    for name, values in contents.items():
+        if values.is_floating_point() and not values.isfinite().all():
+            raise FloatingPointError(
+                f"after {images} images the tensor {name} is not finite; nothing was saved of it. Lower training.lr, or lengthen"
+                " training.warmup_images: the changed arm begins anew"
+            )

@@ -1,39 +1,40 @@
-"""The training curve: one JSON line for each point, mirrored to TensorBoard."""
+"""The training curve: its points, mirrored to TensorBoard while they come.
+
+An unfinished training keeps its points in the checkpoint, so that the two cannot differ.
+"""
 
 import json
 from pathlib import Path
+from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
+Point = dict[str, Any]  # images, and what was measured there
+
 
 class Curve:
-    """Appends points to a file that survives interruptions; points after the resumed position are dropped.
+    """Points up to the resumed position, and those that follow. TensorBoard's events lie in the folder `board`."""
 
-    TensorBoard's events lie in the folder `board` and stay after the run.
-    """
-
-    def __init__(self, path: Path, board: Path, images: int):
-        self.path = path
-        kept = [line for line in self._lines() if json.loads(line)["images"] <= images]
-        path.write_text("".join(kept))
-        self._board = SummaryWriter(board, purge_step=images + 1)
-
-    def _lines(self) -> list[str]:
-        # a killed writer may leave half a line at the end
-        lines = self.path.read_text().splitlines(keepends=True) if self.path.exists() else []
-        return [line for line in lines if line.endswith("\n")]
+    def __init__(self, board: Path, points: list[Point]):
+        self.points = list(points)
+        self._board = SummaryWriter(board, purge_step=points[-1]["images"] + 1 if points else 0)
 
     def add(self, images: int, **values: float) -> None:
         """Adds the point at `images` images seen."""
-        with self.path.open("a") as file:
-            file.write(json.dumps({"images": images, **values}) + "\n")
+        self.points.append({"images": images, **values})
         for name, value in values.items():
             self._board.add_scalar(f"training/{name}", value, images)
-
-    def seconds(self) -> float:
-        """Time spent in updates, over all resumptions."""
-        return sum((json.loads(line)["seconds"] for line in self._lines()), 0.0)
 
     def close(self) -> None:
         """Flushes TensorBoard's file."""
         self._board.close()
+
+
+def text(points: list[Point]) -> str:
+    """One JSON line for each point."""
+    return "".join(json.dumps(point) + "\n" for point in points)
+
+
+def seconds(points: list[Point]) -> float:
+    """Time spent in updates, over all resumptions."""
+    return sum((point["seconds"] for point in points), 0.0)

@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -19,7 +20,7 @@ from asymflow.machine import Machine
 from asymflow.progress import Progress
 from asymflow.training import checkpoint
 from asymflow.training.averages import Average
-from asymflow.training.curve import Curve
+from asymflow.training.curve import Curve, Point
 from asymflow.training.example import Example, seed_step
 from asymflow.training.objective import Objective
 from asymflow.training.schedule import finished_part, learning_rate
@@ -34,7 +35,8 @@ class Result:
     """What a finished training hands on."""
 
     images: int
-    seconds: float  # spent in updates, over all resumptions of which the curve knows
+    points: list[Point]  # of the curve
+    snapshots: dict[str, str]  # checksums by number
 
 
 def train(
@@ -49,7 +51,7 @@ def train(
     seed: int,
     state: Path,
     identity: dict[str, str],
-    snapshot: Callable[[int, int], None],
+    snapshot: Callable[[int, int], str],
     say: Callable[[str], None],
 ) -> Result:
     """Trains the objective, and moves the averages, in place.
@@ -57,20 +59,20 @@ def train(
     `draw` makes the example of a batch at a share of the training, from the generators seeded for its step. `optimiser` has
     groups with a `multiple` of the scheduled learning rate each (`optimisers.groups`). `state` is the folder of everything
     that an interrupted run resumes from. `snapshot` is called after each of the schedule's `snapshots` equal parts, with its
-    number and the images seen. Raises FloatingPointError when the loss stops being finite, naming the update; the last good
-    checkpoint stays.
+    number and the images seen, and gives the checksum of what it kept. Raises FloatingPointError when loss, gradient or weights
+    stop being finite; the last good checkpoint stays.
     """
     # Prepare.
     rank, world_size = (
         (distributed.get_rank(), distributed.get_world_size()) if distributed.is_initialized() else (0, 1)
     )
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-    state.mkdir(parents=True, exist_ok=True)
 
     # Resume.
-    images, why = checkpoint.restore(state / "checkpoint.safetensors", objective, averages, optimiser, identity)
+    done, why = checkpoint.restore(state / "checkpoint.safetensors", objective, averages, optimiser, identity)
+    images, snapshots = done.images, dict(done.snapshots)
     say(f"resuming after {images} images" if images else f"starting from the beginning: {why}")
-    curve = Curve(state / "curve.jsonl", state.parent / "tensorboard", images) if rank == 0 else None
+    curve = Curve(state.parent / "tensorboard", done.points) if rank == 0 else None
 
     wrapped: nn.Module = objective
     if machine.compiled:  # the network alone: it is the same for all arms, so the compiler's cache serves them all
@@ -80,7 +82,10 @@ def train(
             wrapped, device_ids=[machine.device] if machine.device.type == "cuda" else None
         )
     stop = _listen_for_signals()
-    losses, norms, since, marked = [], [], time.perf_counter(), images
+    on_device = partial(torch.tensor, device=machine.device)
+    losses = [{name: on_device(value) for name, value in terms.items()} for terms in done.losses]
+    norms = [on_device(norm) for norm in done.norms]
+    since, marked = time.perf_counter() - done.seconds, images - len(losses) * schedule.batch  # the curve's last point
     total = len(batches) * schedule.batch  # a last incomplete batch is not trained
     supply = batches.starting_at(images // schedule.batch, workers=max(1, (os.cpu_count() or 2) // world_size - 1))
 
@@ -88,8 +93,8 @@ def train(
         for batch in supply:
             # Draw. The generators are seeded from the position, never from what happened before.
             seed_step(seed, images, rank)
-            on_device = {name: values.to(machine.device, non_blocking=True) for name, values in batch.items()}
-            example = draw(on_device, images / schedule.images)
+            moved = {name: values.to(machine.device, non_blocking=True) for name, values in batch.items()}
+            example = draw(moved, images / schedule.images)
 
             # Loss and gradient, in parts where the memory asks for it.
             parts = example.split(schedule.micro_batch or len(example.t))
@@ -110,12 +115,14 @@ def train(
             for average in averages:
                 average.update(schedule.batch)
 
-            # Report. Losses are read here and not at every update, which would make a GPU wait.
-            last = images >= total or stop.requested
+            # Report. Losses are read here and not at every update, which would make a GPU wait. The wish to stop is looked at
+            # once, and adds no point: an interrupted training has the curve of an undisturbed one.
+            stopping, last = stop.requested, images >= total
             saves = last or images % schedule.checkpoint_images < schedule.batch
+            if saves or stopping or images % schedule.log_images < schedule.batch:
+                numbers = _finite(losses, norms, images, schedule.batch)
             if saves or images % schedule.log_images < schedule.batch:
-                means = _finite_means(losses, images, schedule.batch)
-                now = time.perf_counter()
+                means, now = _means(losses), time.perf_counter()
                 if curve:
                     curve.add(
                         images,
@@ -125,22 +132,24 @@ def train(
                         images_per_second=(images - marked) / (now - since),
                         seconds=now - since,
                     )
-                progress.advance(images - marked, f"loss {means['loss']:.4f}")
+                progress.advance(images - max(marked, done.images), f"loss {means['loss']:.4f}")
                 losses, norms, since, marked = [], [], now, images
+                numbers = [], []
 
-            # Save. A snapshot comes first: a run that resumes from the checkpoint does not come by here again. A checkpoint
-            # is only written after the losses since the last one were found finite.
+            # Save. A snapshot comes first: a run that resumes from the checkpoint does not come by here again.
             if rank == 0 and (part := finished_part(images, schedule.batch, total, schedule.snapshots)):
-                snapshot(part, images)
-            if saves and rank == 0 and images < total:
-                checkpoint.save(state / "checkpoint.safetensors", objective, averages, optimiser, images, identity)
-                since = time.perf_counter()
-            if stop.requested and images < total:
+                snapshots[str(part)] = snapshot(part, images)
+            if rank == 0 and (saves or stopping):
+                seconds = time.perf_counter() - since if losses else 0.0
+                reached = checkpoint.Progress(images, curve.points, *numbers, seconds, snapshots)
+                checkpoint.save(state / "checkpoint.safetensors", objective, averages, optimiser, reached, identity)
+                since = time.perf_counter() - seconds
+            if stopping and not last:
                 raise Interrupted(f"interrupted after {images} of {total} images; run it again to continue")
 
     if curve:
         curve.close()
-    return Result(images, curve.seconds() if curve else 0.0)
+    return Result(images, curve.points if curve else [], snapshots)
 
 
 def _backward(objective: nn.Module, part: Example, weight: float) -> dict[str, Tensor]:
@@ -155,15 +164,26 @@ def _add(parts: Iterable[dict[str, Tensor]]) -> dict[str, Tensor]:
     return {name: sum((part[name] for part in others), value) for name, value in first.items()}
 
 
-def _finite_means(losses: list[dict[str, Tensor]], images: int, batch: int) -> dict[str, float]:
-    """The means of the last losses, term by term. Raises FloatingPointError at the first loss that is not finite."""
-    for index, value in enumerate(torch.stack([terms["loss"] for terms in losses]).tolist()):
-        if not math.isfinite(value):
-            update = images // batch - len(losses) + index + 1
-            raise FloatingPointError(
-                f"the loss became {value} at update {update} ({update * batch} images); the last good checkpoint is kept."
-                " Lower training.lr, or lengthen training.warmup_images"
-            )
+def _finite(
+    losses: list[dict[str, Tensor]], norms: list[Tensor], images: int, batch: int
+) -> tuple[list[dict[str, float]], list[float]]:
+    """The losses and gradient norms as numbers. Raises FloatingPointError at the first update where one is not finite."""
+    names = list(losses[0])
+    values = torch.stack([torch.stack([terms[name] for name in names]) for terms in losses]).tolist()
+    lengths = torch.stack(norms).tolist()
+    for index, (terms, norm) in enumerate(zip(values, lengths, strict=True)):
+        for name, value in [*zip(names, terms, strict=True), ("gradient_norm", norm)]:
+            if not math.isfinite(value):
+                update = images // batch - len(losses) + index + 1
+                raise FloatingPointError(
+                    f"{name} became {value} at update {update} ({update * batch} images); what was saved before is finite. Lower"
+                    " training.lr, or lengthen training.warmup_images: the changed arm begins anew"
+                )
+    return [dict(zip(names, terms, strict=True)) for terms in values], lengths
+
+
+def _means(losses: list[dict[str, Tensor]]) -> dict[str, float]:
+    """The means of the losses, term by term."""
     return {name: torch.stack([terms[name] for terms in losses]).mean().item() for name in losses[0]}
 
 

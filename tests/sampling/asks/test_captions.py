@@ -17,7 +17,7 @@ MASK = torch.arange(4) <= torch.arange(5)[:, None]
 def asked(tmp_path):
     """Five prompts as tokens, in shards of three and two."""
     parts = [{"text": TEXT[rows], "mask": MASK[rows]} for rows in (slice(0, 3), slice(3, 5))]
-    write(tmp_path / "prompts.json", parts, {"kind": "captions"}, shared={"empty": torch.full((4, 3), 0.5)})
+    write(tmp_path / "prompts.json", parts, {"data": ""}, shared={"empty": torch.full((4, 3), 0.5)})
     return tmp_path / "prompts.json"
 
 

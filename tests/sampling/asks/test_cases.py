@@ -33,7 +33,9 @@ def rows() -> dict[str, torch.Tensor]:
 @pytest.fixture
 def asked(tmp_path):
     wanted = torch.zeros(6, 3, 6, 6, dtype=torch.uint8)
-    suite = Suite(CASES, [], rows(), torch.full((4, 3), 0.5), wanted, wanted[:0], image_size=6, split="heldout")
+    suite = Suite(
+        CASES, [], rows(), torch.full((4, 3), 0.5), wanted, wanted[:0], image_size=6, split="heldout", data=""
+    )
     suite.save(tmp_path / "suite.safetensors")
     return tmp_path / "suite.safetensors"
 

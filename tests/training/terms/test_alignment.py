@@ -250,7 +250,7 @@ def local_teacher() -> ImageTower:
 
 def test_the_local_teacher_comes_from_the_evaluator_s_file_and_is_no_part_of_the_run(tmp_path):
     weights = {f"{PREFIX}{name}": value for name, value in local_teacher().state_dict().items()}
-    tensors.save(tmp_path / "evaluator.safetensors", weights, {"kind": "evaluator", "config": EVALUATOR.model_dump()})
+    tensors.save(tmp_path / "evaluator.safetensors", "evaluator", weights, {"config": EVALUATOR.model_dump()})
     configured = arm(teacher="local")
     minimised = build(configured, model(configured), Needs(0, CPU, evaluator=tmp_path / "evaluator.safetensors"))
     shown, term = example(), minimised.terms["alignment"]

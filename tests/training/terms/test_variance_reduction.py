@@ -221,7 +221,7 @@ def test_an_arm_s_term_measures_with_the_perceptual_network_of_its_run(tmp_path)
     torch.manual_seed(0)
     network = perceptual.untrained("squeeze")
     description = {"kind": "perceptual", "config": {"backbone": "squeeze"}}
-    tensors.save(tmp_path / "perceptual.safetensors", network.state_dict(), description)
+    tensors.save(tmp_path / "perceptual.safetensors", "perceptual network", network.state_dict(), description)
     needs, made = Needs(0, CPU, perceptual=tmp_path / "perceptual.safetensors"), model()
     big = (6, 7)  # the backbone halves an image several times
     torch.manual_seed(1)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from asymflow import lineage
 from asymflow.config.sampling import Sampling
 from asymflow.data.rows import RowReader
 from asymflow.models.condition import Condition
@@ -16,6 +17,7 @@ def build(run: Run, settings: Sampling, asked: Path) -> Request:
     Raises ValueError when there are fewer.
     """
     rows = RowReader(asked)
+    lineage.check(asked, rows.description["data"], "the run", run.data)
     if len(rows) < settings.count:
         raise ValueError(
             f"{asked} has {len(rows)} captions, but the setting's count is {settings.count}; raise prompts.count"

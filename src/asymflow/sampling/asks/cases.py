@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from asymflow import lineage
 from asymflow.config.conditions import MODALITIES
 from asymflow.config.sampling import Sampling
 from asymflow.data.suite import UNPAIRED, Case, Suite
@@ -17,6 +18,7 @@ from asymflow.sampling.run import Run
 def build(run: Run, settings: Sampling, asked: Path) -> Request:
     """All cases of the suite in the file `asked`. Raises ValueError when its images have another size."""
     suite = Suite.load(asked)
+    lineage.check(asked, suite.data, "the run", run.data)
     if suite.image_size != run.image_size:
         raise ValueError(
             f"{asked} has images of {suite.image_size} pixels, but the run draws {run.image_size}; run stage suite again"
