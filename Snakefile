@@ -4,8 +4,8 @@ from snakemake.utils import min_version
 min_version("9.20")
 
 
-configfile: "workflow/config.yaml"
-configfile: "workflow/studies.yaml"
+configfile: f"{workflow.basedir}/workflow/config.yaml"
+configfile: f"{workflow.basedir}/workflow/studies.yaml"
 
 
 report: "workflow/report/workflow.rst"

@@ -5,6 +5,7 @@ Snakemake calls wildcards: anything with the attributes arm, seed, sampling, jud
 """
 
 import json
+import os
 from functools import cached_property
 from typing import Any, Literal
 
@@ -26,8 +27,9 @@ INCEPTION = "inception"  # what stages call the published evaluator
 class Plan:
     """The plan of one experiment."""
 
-    def __init__(self, experiment: Experiment):
-        self.experiment, self.paths = experiment, Paths(experiment.results)
+    def __init__(self, experiment: Experiment, root: str = "."):
+        """`root` is the folder of the Snakefile, as seen from where it runs."""
+        self.experiment, self.paths, self._root = experiment, Paths(experiment.results), root
 
     # Names, as patterns of what a wildcard may be.
 
@@ -281,14 +283,17 @@ class Plan:
     def published(self, wildcards: Any) -> list[str]:
         """Published numbers that join a study's rows."""
         name = self._study(wildcards).published
-        return [f"workflow/published/{name}.csv"] if name else []
+        return [self._published(name)] if name else []
 
     def systems(self, wildcards: Any) -> list[str]:
         """Rows that join a study's own: published systems, and what is not a model's drawing in the validation suite."""
         study = self._study(wildcards)
         patch = self.experiment.arms[study.arms[0]].representation.patch_size
         floors = [self.paths.floors(patch)] if "suite" in study.judges else []
-        return floors + ([f"workflow/published/{study.systems}.csv"] if study.systems else [])
+        return floors + ([self._published(study.systems)] if study.systems else [])
+
+    def _published(self, name: str) -> str:
+        return os.path.normpath(f"{self._root}/workflow/published/{name}.csv")
 
     def beside(self, wildcards: Any) -> list[str]:
         """What a figure shows beside its table: the searches behind a guidance surface, the subspaces of arms."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from asymflow import tensors
+from asymflow.command import run
 from asymflow.config.arm import Arm
 from asymflow.config.embeddings import Embeddings
 from asymflow.config.sampling import ClassifierFree, Sampling
@@ -148,4 +149,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

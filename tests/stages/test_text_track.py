@@ -114,7 +114,8 @@ def test_pairs_are_as_alike_as_can_be_with_themselves(track):
     for name in ("latent_base", "lifted"):
         track.sample(name, "captions", **SAMPLING)
     study = {
-        "name": "q", "title": "q", "figure": "q", "judges": [], "bases": {}, "configurations": {}, "arms": {"latent_base": {}, "lifted": {}},
+        "name": "q", "title": "q", "figure": "q", "judges": [], "bases": {}, "configurations": {},
+        "arms": {"latent_base": {}, "lifted": {}},
         "seeds": [1], "samplings": {"captions": {}}, "reference": "latent_base",
         "files": {"samples": track.plan.paths.run("samples")},
     }  # fmt: skip

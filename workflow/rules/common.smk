@@ -13,17 +13,21 @@ from asymflow.config.representation import Colour
 from asymflow.config.subspace import Basis
 from asymflow.config.study import Judge
 from asymflow.plan import Plan
+from asymflow.workdir import clear_dead_lock
+
+if workflow.is_main_process:
+    clear_dead_lock(Path.cwd())
 
 try:
     overlays = list(workflow.overwrite_configfiles)
     files = [f for f in workflow.configfiles if f not in overlays] + overlays
     # the process of a single job need not find again what the main process found
-    experiment = load(files, workflow.config_settings.config, sys.argv[1:] if workflow.is_main_process else None)
+    experiment = load([os.path.relpath(file) for file in files], workflow.config_settings.config, sys.argv[1:] if workflow.is_main_process else None)
     check(experiment.latent, experiment.arms)
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 
-plan = Plan(experiment)
+plan = Plan(experiment, os.path.relpath(workflow.basedir))
 paths = plan.paths
 
 # jobs run the Python that runs Snakemake, also where its environment was not activated

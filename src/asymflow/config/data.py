@@ -37,7 +37,7 @@ class Data(Section):
     download: bool = False
     """Whether torchvision may download the dataset when it is missing."""
 
-    image_size: PositiveInt = 64
+    image_size: int = Field(64, gt=0, le=8192)
     """Height and width in pixels. Larger images are scaled down and cropped at the centre, smaller ones rejected."""
 
     shapes: tuple[tuple[PositiveInt, PositiveInt], ...] = ()

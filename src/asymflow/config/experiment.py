@@ -7,10 +7,11 @@ workflow and benchmarks import this module; a stage imports the sections that it
 import difflib
 import os
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from pydantic import PositiveInt
+from pydantic import Field
 
 from asymflow.config.arm import Arm
 from asymflow.config.autoencoder import Autoencoder
@@ -39,7 +40,7 @@ class Experiment(Section):
     results: str
     """The folder that everything is made in: results, or results/<scale>."""
 
-    seeds: PositiveInt
+    seeds: int = Field(gt=0, le=1000)
     """Seeds that each study runs over, unless it says its own number."""
 
     evaluators: Literal["local", "pretrained"]
@@ -107,6 +108,7 @@ def contradictions(experiment: Experiment, used: Requested) -> Iterator[Mistake]
         for key, text in _of_arm(name, experiment.arms[name], experiment):
             yield ("arms", name, *key.split(".")), text
     for name in sorted(used.studies):
+        yield from _of_counts(experiment.studies[name], experiment)
         yield from ((("studies", name), text) for text in _of_study(experiment.studies[name], experiment))
 
 
@@ -206,3 +208,41 @@ def _unanswered(arm: Arm, sampling: Sampling, study: Study, experiment: Experime
         )
     if what == "cases" and arm.network.kind == "flux" and experiment.latent.model:
         yield "which asks for cases, whose captions another encoder reads than that of latent.model; ask for captions"
+
+
+def _of_counts(study: Study, experiment: Experiment) -> Iterator[Mistake]:
+    """Where a study asks for more than the data or another section gives. Splits whose size only the images know are skipped."""
+    data, scoring, suite = experiment.data, experiment.scoring, experiment.suite
+    arms = [experiment.arms[name] for name in study.arms if name in experiment.arms]
+    settings = {name: experiment.samplings[name] for name in study.samplings if name in experiment.samplings}
+    needed = [
+        ("heldout", scoring.smallest, "a score needs as many"),
+        ("train", scoring.smallest, "a score needs as many"),
+    ]
+    if experiment.evaluators == "local":
+        needed.append(("evaluator", 2, "the evaluator learns to tell them apart"))
+    if not experiment.prompts.path and any(asked(arm, s) == "captions" for arm in arms for s in settings.values()):
+        needed.append(("heldout", experiment.prompts.count, "prompts.count takes their captions"))
+    needed += [
+        ("train", arm.training.set_images, "training.set_images of an arm") for arm in arms if arm.training.set_images
+    ]
+    if "suite" in study.judges:
+        needed += [(suite.split, getattr(suite, key), f"suite.{key}") for key in ("reconstructions", "texts", "edits")]
+        needed += [
+            (suite.split, suite.swaps + 1, "suite.swaps, and one more"),
+            ("train", suite.memories, "suite.memories"),
+        ]
+    for split, count, why in {
+        entry[0]: entry for entry in sorted(needed, key=itemgetter(1))
+    }.values():  # the largest of each
+        there = getattr(data, split)
+        if there is not None and there < count:
+            yield ("data", split), f"found {there}; expected at least {count} ({why}): raise it, or lower that"
+    for name, setting in settings.items():
+        drawn = any(asked(arm, setting) != "cases" for arm in arms)
+        for count, what in (
+            (scoring.smallest if drawn else 0, "a score needs as many, see scoring"),
+            (experiment.search.count if setting.guidance.kind == "searched" else 0, "search.count judges by as many"),
+        ):
+            if setting.count < count:
+                yield ("samplings", name, "count"), f"found {setting.count}; expected at least {count} ({what})"

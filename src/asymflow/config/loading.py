@@ -19,6 +19,10 @@ from asymflow.config.section import Section
 from asymflow.config.study import Study
 
 NAME = re.compile(r"[a-z0-9_]+")
+# of studies: a table and a figure are called <study> and <study>_<what>, and must not be another's
+RESERVED = ("summary", "speedup", "pairs", "paired", "crops", "samples", "curves", "progression", "nearest_images")
+RESULTS = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")  # a folder that needs no quotes anywhere
+TOP = ("pathvars", "bases", *SECTIONS)  # keys beside the groups
 GROUPS = {"arms": Arm, "samplings": Sampling, "studies": Study}
 SINGULAR = {"arms": "arm", "samplings": "sampling setting", "studies": "study", "bases": "base"}
 BASE = "base"  # the key that names what an arm or a sampling setting differs from
@@ -65,6 +69,9 @@ def load(
     is given (`words` of None: nowhere); other mistakes count everywhere. Raises ConfigurationError with all that could be found.
     """
     source = Source(files, given)
+    misshapen = [mistake for file, content in source.contents for mistake in _misshapen(file, content)]
+    if misshapen:
+        raise _error(misshapen)
     config = source.merged()
     mistakes = list(_misnamed(config, source))
     values: dict[str, Any] = {name: config[name] for name in SECTIONS if config.get(name) is not None}
@@ -84,13 +91,43 @@ def load(
         experiment = _build(Experiment, values, [()], source, mistakes)
     if not mistakes and words is not None:
         for keys, text in contradictions(experiment, requested(experiment, words)):
-            places = [(group, name, *keys[2:]) for group, name in _ancestry(config, keys[0], keys[1])]
+            places = [(group, name, *keys[2:]) for group, name in _ancestry(config, keys[0], keys[1])] or [keys]
             file, _ = source.origin(places)
-            mistakes.append(f"{file}: {_called(keys)}{':' if len(keys) > 2 else ''} {text}")
+            mistakes.append(f"{file}: {_called(keys)}{'' if keys[0] == 'studies' else ':'} {text}")
     if mistakes:
-        listed = "\n".join(f"  {mistake}" for mistake in dict.fromkeys(mistakes))
-        raise ConfigurationError(f"the configuration has mistakes; nothing was run\n{listed}")
+        raise _error(mistakes)
     return experiment
+
+
+def _error(mistakes: list[str]) -> ConfigurationError:
+    listed = "\n".join(f"  {mistake}" for mistake in dict.fromkeys(mistakes))
+    return ConfigurationError(f"the configuration has mistakes; nothing was run\n{listed}")
+
+
+def _misshapen(file: str, content: Any) -> Iterator[str]:
+    """Where a file has something else than keys and their values in the places that everything else looks into."""
+    if not isinstance(content, dict):
+        yield f"{file}: found {_short(content)}; expected keys, as in `seeds: 3`"
+        return
+    for key, value in content.items():
+        if value is None or key not in (*TOP, *GROUPS):
+            continue
+        is_section = key in ("pathvars", "bases", *GROUPS) or isinstance(Experiment.model_fields[key].default, Section)
+        if is_section and not isinstance(value, dict):
+            yield f"{file}: key {key}: found {_short(value)}; expected keys, as in `{key}: {{name: value}}`"
+            continue
+        for name, entry in value.items() if key in ("bases", *GROUPS) else ():
+            if not isinstance(name, str):
+                yield f"{file}: {key} has the entry {name!r}; expected a name: write it in quotes, with a letter"
+            elif entry is not None and not isinstance(entry, dict):
+                yield f"{file}: {SINGULAR[key]} {name!r}: found {_short(entry)}; expected keys, as in `{name}: {{base: ...}}`"
+            elif isinstance((entry or {}).get(BASE, ""), dict | list | bool | int | float) and key != "studies":
+                yield f"{file}: {SINGULAR[key]} {name!r}, key base: found {_short(entry[BASE])}; expected the name of another"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) < 60 else f"{text[:56]} ..."
 
 
 def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -169,7 +206,8 @@ def _explain(
     section: type[Section], detail: ErrorDetails, places: list[tuple[str, ...]], source: Source
 ) -> tuple[str, str]:
     """One mistake: where it is, and what it is."""
-    keys, holder = _walk(section, detail["loc"])
+    own = detail["ctx"] if detail["type"] == "wrong_key" else {}
+    keys, holder = _walk(section, (*detail["loc"], own["key"]) if own else detail["loc"])
     message = detail["msg"].removeprefix("Value error, ")
     named = message.split(" ")[0].split(".")
     if not keys and len(named) > 1 and named[0] in section.model_fields:
@@ -177,8 +215,12 @@ def _explain(
         message = f"{'.'.join(keys)} {message}"
     file, place = source.origin([(*place, *keys) for place in places])
     where = f"{file}: {_called((*places[0], *keys), place)}"
+    if own:
+        return where, f"found {own['found']!r}; expected {message}"
     if detail["type"] == "extra_forbidden":
         return where, f"unknown key {keys[-1]!r}; {suggest(keys[-1], holder.model_fields)}"
+    if detail["type"] == "missing" and keys[-1].isdecimal():
+        return where, f"found {detail['input']!r}; expected another entry"
     if detail["type"] == "missing":
         return where, f"missing; expected {holder.model_fields[keys[-1]].annotation}"
     if detail["type"] == "union_tag_not_found":
@@ -240,6 +282,23 @@ def _misnamed(config: dict[str, Any], source: Source) -> Iterator[str]:
     for key in config:
         if key not in valid:
             yield f"{source.origin([(str(key),)])[0]}: unknown key {key!r}; {suggest(str(key), valid)}"
+    results = (config.get("pathvars") or {}).get("results")
+    for key in config.get("pathvars") or {}:
+        if key != "results":
+            file, _ = source.origin([("pathvars", str(key))])
+            yield f"{file}: key pathvars: unknown key {key!r}; {suggest(str(key), ['results'])}"
+    if not isinstance(results, str) or not RESULTS.fullmatch(results) or {".", ".."} & set(results.split("/")):
+        file, _ = source.origin([("pathvars", "results")])
+        yield (
+            f"{file}: key pathvars.results: found {results!r}; expected a folder below this one, of ASCII letters, digits,"
+            " `_`, `-`, `.` and `/`, such as results/mine"
+        )
+    studies = config.get("studies") or {}
+    for name in studies:
+        for other in studies:
+            if name != other and name.removeprefix(f"{other}_") in RESERVED:
+                file, _ = source.origin([("studies", name)])
+                yield f"{file}: study {name!r} would have the files of study {other!r}; give it another name"
     for group in ("bases", *GROUPS):
         for name in config.get(group) or {}:
             if not NAME.fullmatch(str(name)):
@@ -247,5 +306,28 @@ def _misnamed(config: dict[str, Any], source: Source) -> Iterator[str]:
                 yield f"{file}: {group} has an entry {name!r}; expected a name of lower-case letters, digits and underscores"
 
 
-def _read(file: Path | str) -> dict[str, Any]:
-    return yaml.safe_load(Path(file).read_text(encoding="utf-8")) or {}
+def _read(file: Path | str) -> Any:
+    """The content of a file. Raises ConfigurationError for a file that is not there or is not YAML, and for a key said twice."""
+    try:
+        return yaml.load(Path(file).read_text(encoding="utf-8-sig"), _Loader) or {}
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
+        raise _error([f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}"]) from error
+    except yaml.YAMLError as error:
+        place = getattr(error, "problem_mark", None)
+        line = f", line {place.line + 1}" if place else ""
+        raise _error([f"{file}{line}: is not YAML: {getattr(error, 'problem', None) or error}"]) from error
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is said twice: the first of the two would be lost without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        said = set()
+        for key, _ in node.value:
+            if key.tag != "tag:yaml.org,2002:merge":
+                if key.value in said:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key {key.value!r} is said twice", key.start_mark
+                    )
+                said.add(key.value)
+        return super().construct_mapping(node, deep)

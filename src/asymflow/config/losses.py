@@ -81,10 +81,10 @@ class Frequency(Section):
 class Losses(Section):
     """The terms that training minimises the sum of."""
 
-    sigma_min: PositiveFloat = 1e-6
+    sigma_min: float = Field(1e-6, gt=0, lt=1)
     """Smallest denominator of the velocity recovery during training."""
 
-    sigma_floor: PositiveFloat = 0.05
+    sigma_floor: float = Field(0.05, gt=0, le=1)
     """Noise level below which the flow matching loss stops growing: its weight t / max(t, floor) falls under 1."""
 
     places: Places | None = None

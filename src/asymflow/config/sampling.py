@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from asymflow.config.section import Section
 
@@ -34,7 +34,7 @@ class ClassifierFree(Interval):
 
     kind: Literal["classifier_free"] = "classifier_free"
 
-    scale: NonNegativeFloat = 2.0
+    scale: float = Field(2.0, ge=0, le=100)
     """1 means no guidance; the paper's is 4 for captions."""
 
     orthogonal: bool = False
@@ -46,10 +46,10 @@ class Dual(Interval):
 
     kind: Literal["dual"] = "dual"
 
-    caption_scale: NonNegativeFloat = 3.0
+    caption_scale: float = Field(3.0, ge=0, le=100)
     """Scale of the caption; prx-tg's."""
 
-    image_scale: NonNegativeFloat = 2.5
+    image_scale: float = Field(2.5, ge=0, le=100)
     """Scale of the image embedding and the patch tokens; prx-tg's."""
 
 
@@ -58,7 +58,7 @@ class Routing(Interval):
 
     kind: Literal["routing"] = "routing"
 
-    scale: NonNegativeFloat = 3.0
+    scale: float = Field(3.0, ge=0, le=100)
     """Scale; prx-tg's."""
 
 
@@ -84,16 +84,16 @@ class Sampling(Section):
     solver: Literal["heun", "euler", "unipc"] = "heun"
     """Heun: two evaluations of the network a step, the last one; Euler and UniPC (order 2): one."""
 
-    steps: PositiveInt = 12
+    steps: int = Field(12, gt=0, le=10_000)
     """Steps of the solver."""
 
-    shift: PositiveFloat | None = None
+    shift: float | None = Field(None, gt=0, le=1000)
     """Shift of the noise levels towards noise; null is that of the arm's training."""
 
     guidance: Annotated[Unguided | ClassifierFree | Dual | Routing | Searched, Field(discriminator="kind")] = Unguided()
     """How guidance strengthens the conditions."""
 
-    sigma_min: NonNegativeFloat = 0.04
+    sigma_min: float = Field(0.04, ge=0, lt=1)
     """Smallest denominator of the velocity recovery while sampling; the paper's 0.04, 1e-4 for its text-to-image models."""
 
     gamut_clamp: bool = False

@@ -4,6 +4,8 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from asymflow.config.section import Section
 
+LARGEST_GRID = 10**6  # points
+
 
 class Search(Section):
     """The grid of guidance settings that is searched, and how. Interval: [0, end] in noise level, as the paper's are."""
@@ -11,7 +13,7 @@ class Search(Section):
     scale_low: PositiveFloat = 1.0
     """Smallest scale of the grid."""
 
-    scale_high: PositiveFloat = 4.0
+    scale_high: float = Field(4.0, gt=0, le=100)
     """Largest scale of the grid; JiT searches 1 to 4."""
 
     scale_step: PositiveFloat = 0.1
@@ -23,7 +25,7 @@ class Search(Section):
     count: PositiveInt = 500
     """Samples that each surviving candidate is judged by in the end."""
 
-    rounds: PositiveInt = 3
+    rounds: int = Field(3, gt=0, le=20)
     """Times that the number of samples doubles and the spacing halves; the last round has `count` and the full grid."""
 
     confidence: float = Field(0.95, gt=0.5, lt=1)
@@ -36,6 +38,16 @@ class Search(Section):
     def _consistent(self):
         if self.scale_low > self.scale_high:
             raise ValueError(f"scale_low ({self.scale_low}) exceeds scale_high ({self.scale_high})")
+        points = (self.scale_high - self.scale_low) / self.scale_step / self.interval_step
+        if points > LARGEST_GRID:
+            raise ValueError(
+                f"scale_step ({self.scale_step:g}) and interval_step ({self.interval_step:g}) make a grid of {points:.0e} points;"
+                f" expected at most {LARGEST_GRID:.0e}: raise them"
+            )
+        if self.count < 2**self.rounds:
+            raise ValueError(
+                f"count is {self.count}, which cannot double {self.rounds} times (rounds); raise it to {2**self.rounds}"
+            )
         if self.interval_step > 1:
             raise ValueError(f"interval_step is {self.interval_step}; noise levels end at 1")
         return self

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from asymflow.config.section import Section
 
@@ -34,7 +34,7 @@ class Study(Section):
     judges: tuple[Judge, ...] = Field(("distribution",), min_length=1)
     """What is measured, in the order of the table's columns."""
 
-    seeds: PositiveInt | None = None
+    seeds: int | None = Field(None, gt=0, le=1000)
     """How many seeds are run (0, 1, ...); null takes the workflow's number."""
 
     figure: Literal["bars", "rank", "convergence", "guidance", "width", "bases", "systems", "data", "suite"] = "bars"

@@ -1,9 +1,9 @@
 """Configuration of training."""
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from asymflow.config.section import Section
 
@@ -28,13 +28,13 @@ class Training(Section):
     flip: bool = False
     """Whether half of the images are mirrored. Off for portraits: their captions know left from right."""
 
-    time_mean: float = 0.8
+    time_mean: float = Field(0.8, ge=-10, le=10)
     """Mean of the logit of the noise level. JiT's -0.8 in clean time is +0.8 here; the paper's text-to-image models have 0."""
 
-    time_std: PositiveFloat = 0.8
+    time_std: float = Field(0.8, gt=0, le=10)
     """Standard deviation of the logit of the noise level; the paper's text-to-image models have 1."""
 
-    shift: PositiveFloat = 1.0
+    shift: float = Field(1.0, gt=0, le=1000)
     """Shift of noise levels towards noise, in training and in sampling; 1 is none. The paper's text-to-image models have 17 for
     pixels and 7 for latents at 1024 x 1024."""
 
@@ -45,7 +45,7 @@ class Training(Section):
     muon_embedding: bool = False
     """Whether Muon updates the patch embedding too. In prx-tg's public code it does not: the embedding is a convolution there."""
 
-    lr: PositiveFloat = 1e-3
+    lr: float = Field(1e-3, gt=0, le=10)
     """Learning rate after warm-up."""
 
     multiples: dict[str, PositiveFloat] = Field(default_factory=dict)
@@ -57,10 +57,10 @@ class Training(Section):
     decay: float = Field(0.0, ge=0, le=1)
     """Share of the training, at its end, over which the learning rate falls linearly to zero; 0 keeps it, as the paper does."""
 
-    betas: tuple[float, float] = (0.9, 0.95)
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.95)
     """AdamW's decay rates of the gradient and of its square."""
 
-    weight_decay: NonNegativeFloat = 0.0
+    weight_decay: float = Field(0.0, ge=0, le=10)
     """Decoupled weight decay of all parameters."""
 
     gradient_clip: PositiveFloat | None = None

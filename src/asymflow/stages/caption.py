@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
+from asymflow.command import run
 from asymflow.config.captions import Captions
 from asymflow.data.reader import ShardReader, parts
 from asymflow.files import atomic
@@ -72,4 +73,4 @@ class Describer:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

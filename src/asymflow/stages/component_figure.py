@@ -8,6 +8,7 @@ import argparse
 from pathlib import Path
 
 from asymflow import anatomy
+from asymflow.command import run
 from asymflow.data.reader import ShardReader
 from asymflow.report import method, style
 from asymflow.subspace import file as subspace_file
@@ -37,4 +38,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

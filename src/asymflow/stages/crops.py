@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from asymflow import documents
+from asymflow.command import run
 from asymflow.report import figures, style
 from asymflow.report.study import Study
 
@@ -29,4 +30,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from asymflow.command import run
 from asymflow.report import style, suite_figures
 from asymflow.report.study import Study
 
@@ -23,4 +24,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -6,6 +6,7 @@ python -m asymflow.stages.data_grid --data results/data/train.json --picture OUT
 import argparse
 from pathlib import Path
 
+from asymflow.command import run
 from asymflow.data.reader import ShardReader
 from asymflow.report import pictures
 
@@ -27,4 +28,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

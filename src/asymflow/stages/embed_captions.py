@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from asymflow import documents, provenance
+from asymflow.command import run
 from asymflow.config.embeddings import Embeddings
 from asymflow.data import rows
 from asymflow.data.reader import ShardReader
@@ -99,4 +100,4 @@ def _parts(captions: list[str], reader: Reader) -> Iterator[Rows]:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from asymflow import provenance
+from asymflow.command import run
 from asymflow.config.embeddings import Embeddings
 from asymflow.data import portraits, rows
 from asymflow.data.portraits import Portrait
@@ -72,4 +73,4 @@ def _face(person: Portrait, size: int, patch_size: int) -> Tensor:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from asymflow import provenance
+from asymflow.command import run
 from asymflow.data import rows
 from asymflow.data.reader import ShardReader, parts
 from asymflow.data.rows import Rows
@@ -51,4 +52,4 @@ def _parts(data: ShardReader, shards: list[range], space: Latents, device: torch
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -7,6 +7,7 @@ python -m asymflow.stages.export --model results/runs/asymflow/seed0/model.safet
 import argparse
 from pathlib import Path
 
+from asymflow.command import run
 from asymflow.config.sampling import Sampling
 from asymflow.files import folder
 from asymflow.models.export import export
@@ -28,4 +29,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from asymflow import documents, tensors
+from asymflow.command import run
 from asymflow.report import figures, style, suite_figures
 from asymflow.report.study import Study
 
@@ -49,4 +50,4 @@ def _draw(study: Study, table: pd.DataFrame) -> Figure:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from asymflow import machine, provenance, tensors
+from asymflow.command import run
 from asymflow.config.autoencoder import DOWN
 from asymflow.config.autoencoder import Autoencoder as Config
 from asymflow.data.batches import Batches
@@ -125,4 +126,4 @@ def _pixels(images: Tensor, hardware: machine.Machine) -> Tensor:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

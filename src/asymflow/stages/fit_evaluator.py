@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from asymflow import machine, provenance, tensors
+from asymflow.command import run
 from asymflow.config.evaluator import Evaluator as Config
 from asymflow.data.reader import ShardReader
 from asymflow.metrics import clip as network
@@ -95,4 +96,4 @@ def _resized(images: Tensor, size: int) -> Tensor:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

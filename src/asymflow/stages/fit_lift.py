@@ -12,6 +12,7 @@ from typing import get_args
 import torch
 from torch import Tensor
 
+from asymflow.command import run
 from asymflow.config.autoencoder import DOWN
 from asymflow.config.representation import Colour
 from asymflow.config.subspace import Subspace as Config
@@ -75,4 +76,4 @@ def _pairs(
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from asymflow import machine, provenance, tensors
+from asymflow.command import run
 from asymflow.config.perceptual import Perceptual as Config
 from asymflow.data.batches import Batches
 from asymflow.data.reader import ShardReader
@@ -83,4 +84,4 @@ def _features(network: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -12,6 +12,7 @@ from typing import get_args
 import torch
 from torch import Tensor
 
+from asymflow.command import run
 from asymflow.config.representation import Colour
 from asymflow.config.subspace import Basis
 from asymflow.config.subspace import Subspace as Config
@@ -70,4 +71,4 @@ def _patches(reader: ShardReader, images: int, patch_size: int, colour: Colour, 
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

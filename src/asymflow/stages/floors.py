@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
+from asymflow.command import run
 from asymflow.data.suite import Suite
 from asymflow.files import atomic
 from asymflow.metrics import evaluators, perceptual
@@ -67,4 +68,4 @@ def noise(images: Tensor, stream: int) -> Tensor:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

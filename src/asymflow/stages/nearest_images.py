@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from asymflow import documents
+from asymflow.command import run
 from asymflow.data.reader import ShardReader
 from asymflow.report import style, suite_figures
 from asymflow.report.study import Study
@@ -44,4 +45,4 @@ def _rows(samples: Path, nearest: dict[str, list[int]], splits: dict[str, ShardR
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from asymflow import documents
+from asymflow.command import run
 from asymflow.files import atomic
 from asymflow.metrics.bootstrap import interval
 from asymflow.report.study import Study
@@ -59,4 +60,4 @@ def compared(study: Study, per_case: dict[tuple, dict[str, list[float]]]):
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

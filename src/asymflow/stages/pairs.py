@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
+from asymflow.command import run
 from asymflow.files import atomic
 from asymflow.metrics import evaluators, perceptual
 from asymflow.metrics.evaluators import Evaluator
@@ -70,4 +71,4 @@ def _load(path: Path) -> Tensor:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from asymflow import anatomy
+from asymflow.command import run
 from asymflow.data.reader import ShardReader
 from asymflow.report import method, style
 from asymflow.subspace import file as subspace_file
@@ -43,4 +44,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

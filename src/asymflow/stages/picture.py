@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from asymflow import documents
+from asymflow.command import run
 from asymflow.report import pictures
 
 ROWS, COLUMNS = 6, 10  # at most
@@ -28,4 +29,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from asymflow.command import run
 from asymflow.report import style, suite_figures
 from asymflow.report.study import Study
 
@@ -30,4 +31,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

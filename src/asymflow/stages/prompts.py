@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 from asymflow import documents
+from asymflow.command import run
 from asymflow.config.prompts import Prompts
 from asymflow.data.reader import ShardReader
 
@@ -61,4 +62,4 @@ def from_file(path: Path) -> list[dict]:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from asymflow import documents, provenance
+from asymflow.command import run
 from asymflow.config.scoring import Scoring
 from asymflow.data.reader import ShardReader
 from asymflow.metrics import evaluators, statistics
@@ -75,4 +76,4 @@ def _accuracy(gathered: Statistics, reader: ShardReader) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

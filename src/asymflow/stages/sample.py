@@ -12,6 +12,7 @@ from pathlib import Path
 import torch.distributed as distributed
 
 from asymflow import documents, machine, parts, provenance
+from asymflow.command import run
 from asymflow.config.sampling import Sampling
 from asymflow.files import checksum, locked
 from asymflow.progress import Progress
@@ -140,4 +141,4 @@ def _draw(
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

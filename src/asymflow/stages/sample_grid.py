@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from asymflow.command import run
 from asymflow.report import figures, style
 from asymflow.report.study import Study
 
@@ -26,4 +27,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 from asymflow import documents, parts, provenance
+from asymflow.command import run
 from asymflow.config.study import Judge
 from asymflow.config.suite import Suite
 from asymflow.judges.evidence import Evidence
@@ -50,4 +51,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

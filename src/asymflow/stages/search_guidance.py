@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from asymflow import documents, lineage, parts, provenance
+from asymflow.command import run
 from asymflow.config.sampling import Sampling
 from asymflow.config.search import Search
 from asymflow.metrics import evaluators, statistics
@@ -151,4 +152,4 @@ def _describe(outcome: Outcome, grid: Grid, search: Search, times: list[float], 
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

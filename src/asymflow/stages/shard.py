@@ -6,6 +6,7 @@ python -m asymflow.stages.shard --config JSON --out-dir results/data --processes
 import argparse
 from pathlib import Path
 
+from asymflow.command import run
 from asymflow.config.data import Data
 from asymflow.data.shards import write_splits
 
@@ -22,4 +23,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from asymflow.command import run
 from asymflow.files import atomic
 from asymflow.report import tables
 
@@ -25,4 +26,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from asymflow import tensors
+from asymflow.command import run
 from asymflow.config.representation import Colour
 from asymflow.data.colour import from_rgb, to_rgb
 from asymflow.report import figures, style
@@ -41,4 +42,4 @@ def visible(basis: Float[Tensor, "D K"], patch_size: int, colour: Colour) -> Flo
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

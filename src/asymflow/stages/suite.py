@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from asymflow.command import run
 from asymflow.config.embeddings import Embeddings
 from asymflow.config.suite import Suite as Config
 from asymflow.data import cases
@@ -83,4 +84,4 @@ def _wanted(case: Case, edits: list[Edit], pictures: dict[str, ShardReader]) -> 
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

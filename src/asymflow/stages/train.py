@@ -16,6 +16,7 @@ import torch
 import torch.distributed as distributed
 
 from asymflow import documents, lineage, machine, parts, provenance, tensors
+from asymflow.command import run
 from asymflow.config.arm import Arm
 from asymflow.data.batches import Batches
 from asymflow.data.reader import ShardReader
@@ -311,4 +312,4 @@ class Run:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -1,0 +1,34 @@
+"""Snakemake's lock of the folder that it works in, when the Snakemake that took it is dead."""
+
+import fcntl
+import os
+import sys
+from pathlib import Path
+
+_held: list[int] = []  # open until the process ends
+
+
+def clear_dead_lock(folder: Path) -> None:
+    """Removes Snakemake's lock if no process that called this still runs in the folder, and says so.
+
+    Snakemake leaves its lock behind when it is killed, and cannot tell whose it was. Every Snakemake of this workflow therefore
+    shares a lock of the system's, which dies with it: whoever has that one alone is the only one there.
+    """
+    own = folder / ".snakemake" / "asymflow.lock"
+    try:
+        own.parent.mkdir(exist_ok=True)
+        handle = os.open(own, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pass
+        else:
+            left = list((folder / ".snakemake" / "locks").glob("*"))
+            for lock in left:
+                lock.unlink()
+            if left:
+                print("a Snakemake that worked here has died; its lock is removed", file=sys.stderr)
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        _held.append(handle)
+    except OSError:
+        pass  # no permission, or a file system without locks: Snakemake says what to do, `snakemake --unlock`

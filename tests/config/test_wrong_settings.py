@@ -1,0 +1,206 @@
+"""Wrong settings: each ends in one sentence with the file, the key, what was found and what was expected. None is a traceback."""
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import yaml
+
+from asymflow.config.arm import Arm
+from asymflow.config.experiment import Experiment
+from asymflow.config.loading import ConfigurationError, load
+from asymflow.config.sampling import Sampling
+from asymflow.config.section import Section
+
+ROOT = Path(__file__).parents[2]
+DEFAULT = [ROOT / "workflow/config.yaml", ROOT / "workflow/studies.yaml"]
+NOT_FINITE = (float("nan"), float("inf"), -float("inf"))
+NUMBERS = (*NOT_FINITE, -1e13, 1e13, True, False, "many", [1, 2, 3, 4], {"a": 1})
+TEXTS = (3.5, [1.5], {"a": {"b": 1}})
+
+
+def sections():
+    """Every section below the three kinds of entries and of the experiment, with the keys that lead to it."""
+    for name, field in Experiment.model_fields.items():
+        if isinstance(field.default, Section):
+            yield (name,), type(field.default)
+    yield from _below(("bases", "scratch"), Arm)
+    yield from _below(("samplings", "guided"), Sampling)
+
+
+def _below(path, section):
+    yield path, section
+    for name, field in section.model_fields.items():
+        inner = field.default
+        if isinstance(inner, Section):
+            yield from _below((*path, name), type(inner))
+
+
+def cases():
+    """(keys, wrong value) for every number and every text of every section."""
+    for path, section in sections():
+        for name, field in section.model_fields.items():
+            types = {a for a in (field.annotation, *get_args(field.annotation))}
+            if types & {int, float} or any("Gt" in str(t) or "Ge" in str(t) for t in types):
+                wrong = NUMBERS
+            elif str in types:
+                wrong = TEXTS
+            else:
+                continue
+            if name != "multiples":  # a table of numbers
+                yield from (((*path, name), value) for value in wrong)
+
+
+CASES = list(cases())
+
+
+def complaint(tmp_path, text):
+    overlay = tmp_path / "mine.yaml"
+    overlay.write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        load([*DEFAULT, overlay])
+    return str(caught.value)
+
+
+def test_there_are_many():
+    assert len(CASES) > 500
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"), CASES, ids=lambda entry: ".".join(entry) if isinstance(entry, tuple) else repr(entry)
+)
+def test_a_wrong_value_is_named_with_its_file_and_key(tmp_path, keys, value):
+    changes = value
+    for key in reversed(keys):
+        changes = {key: changes}
+    said = complaint(tmp_path, yaml.safe_dump(changes))
+    first = said.splitlines()[1]
+    assert "mine.yaml: " in first and "expected" in first, said
+    own = keys[2:] if keys[0] in ("bases", "samplings") else keys
+    assert ".".join(own) in first or ".".join(own[:-1]) in first, said
+
+
+STRUCTURES = {
+    "arms as a list": ("arms: [rank8]", "key arms: found ['rank8']; expected keys"),
+    "arms as a number": ("arms: 3", "key arms: found 3; expected keys"),
+    "arms as text": ("arms: rank8", "key arms: found 'rank8'; expected keys"),
+    "an arm as text": ("arms: {mine: rank8}", "arm 'mine': found 'rank8'; expected keys"),
+    "an arm as a list": ("arms: {mine: [rank8]}", "arm 'mine': found ['rank8']; expected keys"),
+    "an arm as a number": ("arms: {mine: 8}", "arm 'mine': found 8; expected keys"),
+    "an arm called by a number": ("arms: {8: {base: scratch}}", "arms has the entry 8; expected a name"),
+    "an arm called yes": ("arms: {yes: {base: scratch}}", "arms has the entry True; expected a name"),
+    "an arm called by a date": ("arms: {2026-11-25: {base: scratch}}", "expected a name"),
+    "a base as a list": ("arms: {mine: {base: [scratch]}}", "arm 'mine', key base: found ['scratch']; expected the name"),
+    "a base as a number": ("arms: {mine: {base: 3}}", "arm 'mine', key base: found 3; expected the name"),
+    "a base as a section": ("arms: {mine: {base: {target: {rank: 0}}}}", "expected the name of another"),
+    "bases as a list": ("bases: [scratch]", "key bases: found ['scratch']; expected keys"),
+    "samplings as text": ("samplings: guided", "key samplings: found 'guided'; expected keys"),
+    "a sampling as a list": ("samplings: {guided: [1]}", "sampling setting 'guided': found [1]; expected keys"),
+    "studies as a list": ("studies: [rank_sweep]", "key studies: found ['rank_sweep']; expected keys"),
+    "a study as text": ("studies: {rank_sweep: rank0}", "study 'rank_sweep': found 'rank0'; expected keys"),
+    "pathvars as text": ("pathvars: results", "key pathvars: found 'results'; expected keys"),
+    "a misspelt pathvar": ("pathvars: {result: out}", "key pathvars: unknown key 'result'; did you mean 'results'?"),
+    "data as text": ("data: photos", "key data: found 'photos'; expected keys"),
+    "data as a list": ("data: [1]", "key data: found [1]; expected keys"),
+    "the whole as a list": ("- seeds: 3", "found [{'seeds': 3}]; expected keys"),
+    "the whole as text": ("seeds", "found 'seeds'; expected keys"),
+    "no YAML": ("arms: {", "line 1: is not YAML"),
+    "tabs": ("data:\n\ttrain: 3", "line 2: is not YAML"),
+    "a key said twice": ("seeds: 1\nseeds: 2", "line 2: is not YAML: the key 'seeds' is said twice"),
+    "a key said twice, deep": ("data: {train: 64, heldout: 3, train: 65}", "the key 'train' is said twice"),
+    "a tag": ("data: !!python/object:os.system {}", "is not YAML: could not determine a constructor"),
+    "an unknown section": ("dat: {train: 3}", "unknown key 'dat'; did you mean 'data'?"),
+    "an unknown key": ("data: {trian: 3}", "unknown key 'trian'; did you mean 'train'?"),
+    "an unknown key of an arm": ("arms: {rank8: {targets: {}}}", "unknown key 'targets'; did you mean 'target'?"),
+    "an unknown key of a network": ("arms: {rank8: {network: {kind: jit, siz: b}}}", "unknown key 'siz'"),
+    "an unknown kind of network": ("arms: {rank8: {network: {kind: unet}}}", "found the kind 'unet'; expected one of"),
+    "seeds of zero": ("seeds: 0", "key seeds: found 0; expected"),
+    "seeds of yes": ("seeds: yes", "key seeds: found True; expected something else than a truth value"),
+    "too many seeds": ("seeds: 100000", "key seeds: found 100000; expected"),
+    "train of yes": ("data: {train: yes}", "key data.train: found True; expected something else than a truth value"),
+    "batch of no": ("bases: {scratch: {training: {batch: no}}}", "key training.batch: found False; expected something else"),
+    "a shape of one number": ("data: {source: folder, path: x, shapes: [[64]]}", "key data.shapes.0"),
+    "a shape of three numbers": ("data: {source: folder, path: x, shapes: [[64, 32, 3]]}", "key data.shapes.0"),
+    "one beta": ("bases: {scratch: {training: {betas: [0.9]}}}", "key training.betas"),
+    "betas beyond one": ("bases: {scratch: {training: {betas: [1.5, 2]}}}", "key training.betas.0: found 1.5; expected"),
+    "a beta of one": ("bases: {scratch: {training: {betas: [0.9, 1.0]}}}", "key training.betas.1: found 1.0; expected"),
+    "a large learning rate": ("bases: {scratch: {training: {lr: 1000}}}", "key training.lr: found 1000; expected"),
+    "a scale beyond sense": ("samplings: {guided: {guidance: {kind: classifier_free, scale: 1.0e+9}}}", "found 1000000000.0"),
+    "a search without end": ("search: {scale_step: 1.0e-9}", "make a grid of"),
+    "a search that cannot double": ("search: {count: 3}", "count is 3, which cannot double"),
+    "a low scale above the high one": ("search: {scale_low: 5}", "scale_low (5.0) exceeds scale_high (4.0)"),
+    "results with a command": ("pathvars: {results: 'results/$(touch x)'}", "key pathvars.results: found 'results/$(touch x)'"),
+    "results with a space": ("pathvars: {results: results/a b}", "key pathvars.results: found 'results/a b'; expected a folder"),
+    "results with a quote": ('pathvars: {results: "results/a\'b"}', "key pathvars.results: found"),
+    "results with a semicolon": ("pathvars: {results: results/a;b}", "key pathvars.results: found 'results/a;b'"),
+    "results with an ampersand": ("pathvars: {results: results/a&b}", "key pathvars.results: found"),
+    "results with a parenthesis": ("pathvars: {results: results/(a)}", "key pathvars.results: found"),
+    "results with a brace": ("pathvars: {results: 'results/{a}'}", "key pathvars.results: found"),
+    "results elsewhere": ("pathvars: {results: /tmp/x}", "key pathvars.results: found '/tmp/x'; expected a folder below"),
+    "results above": ("pathvars: {results: ../x}", "key pathvars.results: found '../x'"),
+    "results with an end": ("pathvars: {results: results/x/}", "key pathvars.results: found 'results/x/'"),
+    "results with a beginning": ("pathvars: {results: ./results/x}", "key pathvars.results: found './results/x'"),
+    "results with accents": ("pathvars: {results: résultats}", "key pathvars.results: found 'résultats'"),
+    "results of nothing": ("pathvars: {results: ''}", "key pathvars.results: found ''"),
+    "results as a number": ("pathvars: {results: 3}", "key pathvars.results: found 3"),
+    "a name with a space": ("arms: {my arm: {base: scratch}}", "arms has an entry 'my arm'; expected a name"),
+    "a name with a slash": ("arms: {a/b: {base: scratch}}", "arms has an entry 'a/b'; expected a name"),
+    "a name with capitals": ("arms: {Mine: {base: scratch}}", "arms has an entry 'Mine'; expected a name"),
+    "a name with accents": ("arms: {é: {base: scratch}}", "arms has an entry 'é'; expected a name"),
+    "an empty name": ("arms: {'': {base: scratch}}", "arms has an entry ''; expected a name"),
+    "a study in another's files": (
+        "studies: {rank_sweep_summary: {title: a, arms: [rank0], reference: rank0, samplings: [guided]}}",
+        "study 'rank_sweep_summary' would have the files of study 'rank_sweep'",
+    ),
+    "a study of nothing": (
+        "studies: {mine: {title: a, arms: [], reference: rank0, samplings: [guided]}}", "study 'mine', key arms: found []"
+    ),
+    "a study of an arm that is not there": (
+        "studies: {mine: {title: a, arms: [rnk0], reference: rnk0, samplings: [guided]}}",
+        "lists the arm 'rnk0', which is not defined; did you mean 'rank0'?",
+    ),
+    "a study of a setting that is not there": (
+        "studies: {mine: {title: a, arms: [rank0], reference: rank0, samplings: [guide]}}",
+        "lists the sampling setting 'guide', which is not defined; did you mean 'guided'?",
+    ),
+    "an arm without a base": ("arms: {mine: {target: {rank: 8}}}", "arm 'mine' names no base; valid here"),
+    "a base that is not there": ("arms: {mine: {base: scrtch}}", "found 'scrtch', which does not exist; did you mean 'scratch'?"),
+    "fewer samples than a score needs": ("samplings: {guided: {count: 10}}", "key count: found 10; expected at least"),
+    "fewer held-out images than a score needs": ("data: {heldout: 5}", "key data.heldout: found 5; expected at least"),
+    "more prompts than held-out images": ("prompts: {count: 5000}", "expected at least 5000 (prompts.count"),
+    "an evaluator of one image": ("data: {evaluator: 1}", "key data.evaluator: found 1; expected at least 2"),
+    "more of a set than there is": (
+        "arms: {rank8: {training: {set_images: 99999}}}", "expected at least 99999 (training.set_images"
+    ),
+    "a suite larger than its split": ("suite: {texts: 99999}", "expected at least 99999 (suite.texts"),
+    "a search of more than is drawn": ("search: {count: 99999}", "key count: found 1000; expected at least 99999 (search.count"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "expected"), STRUCTURES.values(), ids=STRUCTURES)
+def test_a_wrong_structure_is_one_sentence(tmp_path, text, expected):
+    said = complaint(tmp_path, text)
+    assert expected in said, said
+
+
+def test_the_command_line_is_blamed_for_what_it_says():
+    for given, expected in (({"seeds": 0}, "key seeds: found 0"), ({"arms": [1]}, "key arms: found [1]")):
+        with pytest.raises(ConfigurationError, match="the command line: ") as caught:
+            load(DEFAULT, given)
+        assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize(("value", "meant"), [(True, "on"), ("on", "on"), (False, "off")])
+def test_on_without_quotes_is_what_it_says(tmp_path, value, meant):
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"bases": {"scratch": {"training": {"compile": value}}}}))
+    assert load([*DEFAULT, tmp_path / "mine.yaml"]).arms["rank8"].training.compile == meant
+
+
+def test_a_byte_order_mark_is_not_part_of_the_first_key(tmp_path):
+    (tmp_path / "mine.yaml").write_text("seeds: 2\n", encoding="utf-8-sig")
+    assert load([*DEFAULT, tmp_path / "mine.yaml"]).seeds == 2
+
+
+def test_a_file_that_is_not_there_is_one_sentence(tmp_path):
+    with pytest.raises(ConfigurationError, match=r"none.yaml: cannot be read: No such file"):
+        load([*DEFAULT, tmp_path / "none.yaml"])
