@@ -165,11 +165,26 @@ def test_folders_and_hidden_members_are_left_alone(tmp_path, scratch):
     assert only(read(tar, scratch)).key == "d/a"
 
 
-def test_the_same_key_in_two_tars_is_a_duplicate_that_names_both(tmp_path, scratch):
+def test_keys_that_start_anew_in_each_tar_are_told_apart_by_their_tar(tmp_path, scratch):
     for name in ("0.tar", "1.tar"):
-        write(tmp_path / name, [("a.png", png())])
+        write(tmp_path / name, [("0.png", png()), ("1.png", png(1))])
     listing = read(tmp_path / "{0,1}.tar", scratch)
-    assert reason(listing) == "1.tar/a.png: has the same key, 'a', as 0.tar/a.png, which is kept"
+    assert {record.key for record in listing.records} == {"0.tar/0", "0.tar/1", "1.tar/0", "1.tar/1"}
+    assert not listing.rejects
+
+
+def test_keys_that_no_two_tars_share_stay_as_they_are(tmp_path, scratch):
+    for name in ("0.tar", "1.tar"):
+        write(tmp_path / name, [(f"a{name[0]}.png", png())])
+    assert {record.key for record in read(tmp_path / "{0,1}.tar", scratch).records} == {"a0", "a1"}
+
+
+def test_the_same_key_in_two_tars_of_one_name_is_a_duplicate_that_names_both(tmp_path, scratch):
+    for folder in ("0", "1"):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder / "s.tar", [("a.png", png())])
+    listing = read(tmp_path / "{0,1}" / "s.tar", scratch)
+    assert reason(listing) == "s.tar/a.png: has the same key, 'a', as s.tar/a.png, which is kept"
 
 
 def test_an_archive_without_a_usable_sample_is_an_error(tmp_path, scratch):

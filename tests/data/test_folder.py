@@ -109,7 +109,7 @@ def test_a_line_of_a_table_that_cannot_be_used_is_a_reject_by_its_number(tmp_pat
     assert captions(tmp_path)["0.png"] == "x"
 
 
-def test_a_file_that_is_no_image_is_a_reject_and_a_hidden_one_is_not(tmp_path):
+def test_files_of_other_kinds_are_counted_and_left_alone(tmp_path):
     for name in (
         "cat/1.png",
         "cat/notes.pdf",
@@ -120,8 +120,10 @@ def test_a_file_that_is_no_image_is_a_reject_and_a_hidden_one_is_not(tmp_path):
         "README.txt",
     ):
         put(tmp_path / name)
-    assert set(rejects(tmp_path)) == {"cat/notes.pdf", "cat/noname"}
-    assert "is not an image" in rejects(tmp_path)["cat/notes.pdf"]
+    assert not rejects(tmp_path)
+    assert list_folder(str(tmp_path), 0).notes == [
+        "2 files that do not claim to be images are left alone: 1 without an end, 1 .pdf"
+    ]
 
 
 def test_two_images_of_one_name_are_a_duplicate_that_names_both(tmp_path):

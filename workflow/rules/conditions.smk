@@ -16,8 +16,8 @@ rule embed_captions:
         mem_mb=64000,
         runtime=1440,
     params:
-        config=plan.section("embeddings"),
-        folder=plan.folder,
+        config=lambda wildcards: plan.section("embeddings"),
+        folder=lambda wildcards: plan.folder,
         code=plan.code("embed_captions"),
     shell:
         "python -m asymflow.stages.embed_captions --config {params.config:q} --reader {wildcards.reader} --data {input.data:q}"
@@ -42,7 +42,7 @@ rule embed_images:
         mem_mb=64000,
         runtime=1440,
     params:
-        config=plan.section("embeddings"),
+        config=lambda wildcards: plan.section("embeddings"),
         code=plan.code("embed_images"),
     shell:
         "python -m asymflow.stages.embed_images --config {params.config:q} --patch-size {wildcards.patch_size}"
@@ -62,8 +62,8 @@ rule suite:
         gpu=1,
         mem_mb=64000,
     params:
-        config=plan.section("suite"),
-        embeddings=plan.section("embeddings"),
+        config=lambda wildcards: plan.section("suite"),
+        embeddings=lambda wildcards: plan.section("embeddings"),
         reader=plan.reader,
         code=plan.code("suite"),
     shell:

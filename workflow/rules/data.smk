@@ -1,3 +1,6 @@
+from asymflow.data.contents import contents
+
+
 rule shard:
     "Draw or read the images and pack them into shards: training, evaluator and held-out split."
     output:
@@ -11,7 +14,8 @@ rule shard:
         mem_mb=8000,
         runtime=720,
     params:
-        config=plan.section("data"),
+        config=lambda wildcards: plan.section("data"),  # a function's text may have braces: Snakemake takes no wildcards from it
+        contents=lambda wildcards: contents(experiment.data),
         folder=f"{paths.results}/data",
         code=plan.code("shard"),
     shell:
@@ -52,7 +56,7 @@ rule caption:
         mem_mb=64000,
         runtime=1440,
     params:
-        config=plan.section("captions"),
+        config=lambda wildcards: plan.section("captions"),
         code=plan.code("caption"),
     shell:
         "python -m asymflow.stages.caption --config {params.config:q} --data {input:q} --out {output:q} > {log:q} 2>&1"
@@ -68,7 +72,7 @@ rule prompts:
         "<results>/data/prompts.log",
     localrule: True
     params:
-        config=plan.section("prompts"),
+        config=lambda wildcards: plan.section("prompts"),
         code=plan.code("prompts"),
     shell:
         "python -m asymflow.stages.prompts --config {params.config:q} --heldout {input.heldout:q}"

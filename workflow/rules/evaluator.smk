@@ -12,7 +12,7 @@ rule fit_evaluator:
     resources:
         gpu=1,
     params:
-        config=plan.section("evaluator"),
+        config=lambda wildcards: plan.section("evaluator"),
         code=plan.code("fit_evaluator"),
     shell:
         "python -m asymflow.stages.fit_evaluator --config {params.config:q} --data {input:q} --out {output:q} > {log:q} 2>&1"
@@ -33,7 +33,7 @@ rule reference:
     resources:
         gpu=1,
     params:
-        config=plan.section("scoring"),
+        config=lambda wildcards: plan.section("scoring"),
         evaluator=plan.evaluator,
         code=plan.code("reference"),
     shell:
@@ -53,7 +53,7 @@ rule fit_perceptual:
     resources:
         gpu=1,
     params:
-        config=plan.section("perceptual"),
+        config=lambda wildcards: plan.section("perceptual"),
         code=plan.code("fit_perceptual"),
     shell:
         "python -m asymflow.stages.fit_perceptual --config {params.config:q} --data {input:q} --out {output:q} > {log:q} 2>&1"

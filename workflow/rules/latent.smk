@@ -13,7 +13,7 @@ rule fit_autoencoder:
     resources:
         gpu=1,
     params:
-        config=plan.section("autoencoder"),
+        config=lambda wildcards: plan.section("autoencoder"),
         code=plan.code("fit_autoencoder"),
     shell:
         "python -m asymflow.stages.fit_autoencoder --config {params.config:q} --data {input.data:q}"
@@ -24,14 +24,14 @@ rule fit_lift:
     "Align latent tokens with pixel patches: the orthonormal lift and its scale (Procrustes)."
     input:
         data="<results>/data/train.json",
-        latents=plan.latent_space,
+        latents=lambda wildcards: plan.latent_space,
     output:
         "<results>/latent/lift_{colour}_p{patch_size}.safetensors",
     log:
         "<results>/latent/lift_{colour}_p{patch_size}.fit_lift.log",
     threads: 1
     params:
-        config=plan.section("subspace"),
+        config=lambda wildcards: plan.section("subspace"),
         code=plan.code("fit_lift"),
     shell:
         "python -m asymflow.stages.fit_lift --config {params.config:q} --patch-size {wildcards.patch_size}"
@@ -42,7 +42,7 @@ rule encode_latents:
     "Encode the training images as latent tokens."
     input:
         data="<results>/data/train.json",
-        latents=plan.latent_space,
+        latents=lambda wildcards: plan.latent_space,
     output:
         "<results>/latent/p{patch_size}/train.json",
     log:

@@ -43,7 +43,7 @@ rule search_guidance:
         mem_mb=16000,
         runtime=480,
     params:
-        config=plan.section("search"),
+        config=lambda wildcards: plan.section("search"),
         sampling=plan.sampling,
         asks=plan.asks,
         folder=plan.folder_of,

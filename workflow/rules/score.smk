@@ -10,7 +10,7 @@ rule score:
     resources:
         gpu=1,
     params:
-        config=plan.section("suite"),
+        config=lambda wildcards: plan.section("suite"),
         evaluator=plan.evaluator,
         code=plan.score_code,
     shell:

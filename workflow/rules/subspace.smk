@@ -8,7 +8,7 @@ rule fit_subspace:
         "<results>/subspace/{basis}_{colour}_p{patch_size}.fit_subspace.log",
     threads: 1
     params:
-        config=plan.section("subspace"),
+        config=lambda wildcards: plan.section("subspace"),
         code=plan.code("fit_subspace"),
     shell:
         "python -m asymflow.stages.fit_subspace --config {params.config:q} --basis {wildcards.basis}"

@@ -10,16 +10,18 @@ from asymflow.config.section import Section
 # validation suite. memorisation: the nearest training image of a sample against its nearest held-out one.
 Judge = Literal["distribution", "captions", "suite", "memorisation"]
 
+# reports take it for reStructuredText and figures for mathematics, where other characters can start something else than text
+ONE_LINE = r"^[^\x00-\x1f\x7f`|$\\]+$"
 NEEDS: dict[str, Judge] = {"suite": "suite", "data": "memorisation"}  # figures that show what one judge measures
 
 
 class Study(Section):
     """A list of arms, seeds and sampling settings that gives one table and its figure."""
 
-    title: str
+    title: str = Field(pattern=ONE_LINE)
     """What the study asks; heads its figure."""
 
-    source: str | None = None
+    source: str | None = Field(None, pattern=ONE_LINE)
     """What it repeats, for instance a figure of the paper; shown in the report."""
 
     arms: tuple[str, ...] = Field(min_length=1)

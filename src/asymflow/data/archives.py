@@ -66,9 +66,19 @@ def list_archives(pattern: str, seed: int, scratch: Path) -> Listing:
         raise ValueError(
             f"data.path {pattern!r} has no usable sample" + "".join(f"; {r.path}: {r.reason}" for r in rejects[:3])
         )
-    records, duplicates = unique(records)
+    records, duplicates = unique(_with_shard(records))
     records, classless = _completed(records)
     return Listing(class_list(r.class_name for r in records), dealt(records, seed), rejects + duplicates + classless)
+
+
+def _with_shard(records: list[Record]) -> list[Record]:
+    """The records with their shard in the key, where keys start anew in each shard; else as they are."""
+    shards: dict[str, set[str]] = {}
+    for record in records:
+        shards.setdefault(record.key, set()).add(record.source.partition("/")[0])
+    if all(len(named) == 1 for named in shards.values()):
+        return records
+    return [replace(record, key=f"{record.source.partition('/')[0]}/{record.key}") for record in records]
 
 
 def _read_shard(tar: Path, shard: str) -> Iterator[Record | Reject]:
@@ -149,7 +159,7 @@ def _json(content: bytes) -> dict[str, Any]:
 
 def _text(content: bytes, suffix: str) -> str:
     try:
-        return content.decode("utf-8").strip()
+        return content.decode("utf-8-sig").strip()
     except UnicodeDecodeError as error:
         raise SampleError(f"its {suffix} is not valid UTF-8") from error
 

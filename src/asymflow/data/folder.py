@@ -1,14 +1,19 @@
 """Images in a folder: one subfolder per class, captions beside the images.
 
 The class is the first subfolder below the root, however deep the image lies in it; images in the root itself form one
-class named after the root. A caption is the text file with the image's name (`cat/3.txt` for `cat/3.jpg`), else what a
-`.jsonl` file in any folder says with {"file": path from that folder, "caption": ..., "attributes": {...}}, else "a
-photo of a {class}". Hidden files are left alone; every other file that is not an image is a reject.
+class named after the root. A caption is the text file with the image's name (`cat/3.txt` or `cat/3.caption` for `cat/3.jpg`),
+else what a `.jsonl` or `.csv` file in any folder says of it, else "a photo of a {class}". Such a table names an image by `file`,
+or `file_name` as Hugging Face's ImageFolder does, a path from its own folder, and has a `caption`, or `text`; JSON may have
+`attributes`. Text is UTF-8, with or without a byte order mark. Hidden files are left alone. So are files of other kinds, which
+are counted: only what claims to be an image, or to describe one, can be a reject.
 """
 
+import codecs
+import csv
 import json
 import os
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +23,9 @@ from PIL import Image
 
 from asymflow.data.images import SUFFIXES, load
 from asymflow.data.records import Listing, Record, Reject, class_list, dealt, default_caption, printable, unique
+
+TEXTS = (".txt", ".caption")  # ends of the names of captions
+SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing", "eval", "dev"}  # not classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,7 @@ class Contents:
     texts: dict[Path, Path] = field(default_factory=dict)  # image path without suffix -> text file
     tables: list[Path] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)  # files of other kinds, by the end of their name
 
 
 def list_folder(path: str, seed: int) -> Listing:
@@ -48,13 +57,33 @@ def list_folder(path: str, seed: int) -> Listing:
         raise ValueError(f"data.path {path!r} is not a folder (looked in {Path.cwd()})")
     contents = _scan(root)
     if not contents.images:
-        reason = f"none of its {len(contents.rejects)} files is an image" if contents.rejects else "it is empty"
+        others = contents.others.total() + len(contents.rejects) + len(contents.texts) + len(contents.tables)
+        reason = f"none of its {others} files is an image" if others else "it is empty"
         raise ValueError(f"folder {path!r} has no images: {reason}; expected one subfolder of images per class")
+    _check_layout(path, contents.images)
     rejects = contents.rejects
     captions = dict(_table_captions(root, contents, rejects))
     records, duplicates = unique(_records(root, contents, captions, rejects))
     rejects += duplicates + list(_empty_classes(root, contents))
-    return Listing(class_list(record.class_name for record in records), dealt(records, seed), rejects)
+    return Listing(class_list(record.class_name for record in records), dealt(records, seed), rejects, _notes(contents))
+
+
+def _notes(contents: Contents) -> list[str]:
+    if not contents.others:
+        return []
+    kinds = ", ".join(f"{count} {suffix or 'without an end'}" for suffix, count in sorted(contents.others.items()))
+    return [f"{contents.others.total()} files that do not claim to be images are left alone: {kinds}"]
+
+
+def _check_layout(path: str, images: list[Path]) -> None:
+    """Raises ValueError when the folders of the root are splits that hold class folders: their names are not classes."""
+    tops = sorted({image.parts[0] for image in images})
+    if len(tops) > 1 and SPLITS.issuperset(map(str.lower, tops)) and all(len(image.parts) > 2 for image in images):
+        meant = Path(path) / next((top for top in tops if top.lower().startswith("train")), tops[0])
+        raise ValueError(
+            f"folder {path!r} has the folders {', '.join(tops)}, which are splits and not classes; set data.path to one of them,"
+            f" such as {meant}: the three splits here are dealt from within it"
+        )
 
 
 def _scan(root: Path) -> Contents:
@@ -79,14 +108,12 @@ def _sort_in(contents: Contents, path: Path) -> None:
         contents.rejects.append(Reject(printable(str(path)), "its name is not valid UTF-8"))
     elif suffix in SUFFIXES:
         contents.images.append(path)
-    elif suffix == ".txt":
-        contents.texts[path.with_suffix("")] = path
-    elif suffix == ".jsonl":
+    elif suffix in TEXTS:
+        contents.texts.setdefault(path.with_suffix(""), path)
+    elif suffix in (".jsonl", ".csv"):
         contents.tables.append(path)
     else:
-        contents.rejects.append(
-            Reject(str(path), "is not an image: its name ends in none of " + " ".join(sorted(SUFFIXES)))
-        )
+        contents.others[suffix] += 1
 
 
 def _records(root: Path, contents: Contents, captions: dict[Path, dict], rejects: list[Reject]) -> Iterator[Record]:
@@ -96,7 +123,7 @@ def _records(root: Path, contents: Contents, captions: dict[Path, dict], rejects
         caption = entry.get("caption")
         if text := contents.texts.get(path.with_suffix("")):
             try:
-                caption = (root / text).read_text(encoding="utf-8").strip()
+                caption = (root / text).read_text(encoding="utf-8-sig").strip()
             except UnicodeDecodeError:
                 rejects.append(Reject(str(text), "its caption is not valid UTF-8, so the image is left out"))
                 continue
@@ -108,30 +135,49 @@ def _records(root: Path, contents: Contents, captions: dict[Path, dict], rejects
 
 
 def _table_captions(root: Path, contents: Contents, rejects: list[Reject]) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The entries of all JSONL files by image; lines that cannot be used are rejects."""
+    """The entries of all tables by image; lines that cannot be used are rejects."""
     images, described = set(contents.images), {}
     for table in contents.tables:
-        for number, line in enumerate((root / table).read_bytes().splitlines(), start=1):
-            if not line.strip():
-                continue
+        for number, entry in _csv(root, table, contents) if table.suffix.lower() == ".csv" else _jsonl(root / table):
             place = f"{table}:{number}"
-            try:
-                entry = json.loads(line)
-                image, wrong = table.parent / Path(entry["file"]), _wrong_entry(entry)
-            except (ValueError, KeyError, TypeError, RecursionError):
+            if not isinstance(entry, dict) or not isinstance(file := entry.get("file", entry.get("file_name")), str):
                 rejects.append(Reject(place, 'expected one object per line, {"file": "cat/1.jpg", "caption": "a cat"}'))
                 continue
+            entry = {"caption": entry.get("text"), **entry}
+            image, wrong = table.parent / Path(file), _wrong_entry(entry)
             if image not in images:
-                wrong = (
-                    f"names {entry['file']!r}, which is not an image here (paths start at the JSONL file's own folder)"
-                )
+                wrong = f"names {file!r}, which is not an image here (paths start at the table's own folder)"
             elif image in described:
-                wrong = f"names {entry['file']!r} again, after {described[image]}"
+                wrong = f"names {file!r} again, after {described[image]}"
             if wrong:
                 rejects.append(Reject(place, wrong))
                 continue
             described[image] = place
             yield image, entry
+
+
+def _jsonl(path: Path) -> Iterator[tuple[int, Any]]:
+    for number, line in enumerate(path.read_bytes().removeprefix(codecs.BOM_UTF8).splitlines(), start=1):
+        if line.strip():
+            try:
+                yield number, json.loads(line)
+            except (ValueError, RecursionError):
+                yield number, None
+
+
+def _csv(root: Path, table: Path, contents: Contents) -> Iterator[tuple[int, Any]]:
+    """The rows of a table of captions; a table of something else is a file of another kind."""
+    try:
+        with open(root / table, encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file)
+            columns = set(rows.fieldnames or ())
+            if not columns & {"file", "file_name"} or not columns & {"caption", "text"}:
+                contents.others[".csv"] += 1
+                return
+            for row in rows:
+                yield rows.line_num, {name: value for name, value in row.items() if name in columns}
+    except (UnicodeDecodeError, csv.Error):
+        yield 0, None
 
 
 def _wrong_entry(entry: dict[str, Any]) -> str | None:

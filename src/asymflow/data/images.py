@@ -9,6 +9,7 @@
 - Colour profiles are ignored, and an animation gives its first frame, as in the usual pipelines.
 """
 
+import contextlib
 import io
 import struct
 import zlib
@@ -43,7 +44,9 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
     Raises ImageError when the range of its pixels is unknown.
     """
-    ImageOps.exif_transpose(image, in_place=True)
+    # an EXIF block that is broken costs the turn, not the image
+    with contextlib.suppress(Exception):
+        ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith("I"):
         return _grey16(image).convert("RGB")
     if image.mode == "F":

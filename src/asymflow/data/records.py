@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from PIL import Image
@@ -44,6 +44,7 @@ class Listing:
     classes: list[str]
     records: list[Record]
     rejects: list[Reject]
+    notes: list[str] = field(default_factory=list)  # what else was seen there, for the log
 
 
 def default_caption(class_name: str) -> str:

@@ -98,6 +98,8 @@ def write_splits(data: Data, out_dir: Path, processes: int) -> None:
 def _write(data: Data, out_dir: Path, processes: int) -> None:
     with TemporaryDirectory(dir=out_dir, prefix=SCRATCH) as scratch:
         contents = listing(data, Path(scratch))
+        for note in contents.notes:
+            print(note, file=sys.stderr)
         check_rejects(contents.rejects, len(contents.records) + len(contents.rejects), data)
         counts = split_counts(data, len(contents.records))
         images, indexes = Images(contents.records, data, processes), {}

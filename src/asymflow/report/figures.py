@@ -277,7 +277,15 @@ def crops(columns: dict[str, np.ndarray], captions: list[str]) -> Figure:
             panel.imshow(images[row][low:high, low:high], interpolation="nearest")
         for panel in panels[row]:
             _framed(panel)
-        whole.text(0, -0.06, shorten(caption, 110), transform=whole.transAxes, fontsize=6, va="top", color="0.3")
+        whole.text(
+            0,
+            -0.06,
+            shorten(caption, 110).replace("$", r"\$"),
+            transform=whole.transAxes,
+            fontsize=6,
+            va="top",
+            color="0.3",
+        )
     for panel, name in zip(panels[0, 1:], columns, strict=True):
         panel.set_title(name, fontsize=7, fontweight="normal")
     return figure

@@ -57,7 +57,7 @@ def _captions(data: Path, made: Path | None) -> tuple[list[str], str]:
         listed = documents.read(data, "prompts")
         return [prompt["caption"] for prompt in listed["prompts"]], listed["data"]
     reader = ShardReader(data)
-    captions = made.read_text().splitlines() if made else reader.captions
+    captions = made.read_text(encoding="utf-8").splitlines() if made else reader.captions
     if len(captions) != len(reader):
         raise ValueError(f"{made} has {len(captions)} lines for the {len(reader)} images of {data}")
     if reader.split == "train":

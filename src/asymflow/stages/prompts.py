@@ -45,7 +45,7 @@ def from_file(path: Path) -> list[dict]:
     Raises ValueError for a line that is neither.
     """
     try:
-        lines = [line for line in path.read_text().splitlines() if line.strip()]
+        lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"the captions in {path} (prompts.path) cannot be read: {error}") from error
     if path.suffix != ".jsonl":
