@@ -59,7 +59,7 @@ def atomic(path: Path | str) -> Iterator[Path]:
     _make_folder(path.parent)
     temporary = path.with_name(f".{path.stem}.partial{path.suffix}")
     with locked(path):
-        _remove(temporary)  # of a process that died
+        remove(temporary)  # of a process that died
         try:
             with _naming(path):
                 yield temporary
@@ -67,7 +67,7 @@ def atomic(path: Path | str) -> Iterator[Path]:
                 os.replace(temporary, path)
                 _flush_folder(path.parent)
         finally:
-            _remove(temporary)
+            remove(temporary)
 
 
 @contextmanager
@@ -84,7 +84,7 @@ def folder(path: Path | str) -> Iterator[Path]:
     _make_folder(path.parent)
     temporary, old = (path.with_name(f".{path.name}.{state}") for state in ("partial", "replaced"))
     with locked(path):
-        _remove(temporary)
+        remove(temporary)
         with _naming(path):
             temporary.mkdir()
         try:
@@ -95,13 +95,13 @@ def folder(path: Path | str) -> Iterator[Path]:
                         _flush(Path(below, name))
                     _flush_folder(Path(below))
                 if path.exists():
-                    _remove(old)
+                    remove(old)
                     os.replace(path, old)
                 os.replace(temporary, path)
                 _flush_folder(path.parent)
         finally:
-            _remove(temporary)
-            _remove(old)
+            remove(temporary)
+            remove(old)
 
 
 @contextmanager
@@ -119,8 +119,13 @@ def locked(path: Path | str) -> Iterator[None]:
         yield
     finally:
         if handle is not None:
-            lock.unlink(missing_ok=True)  # while it is held: who waits for it sees that it is gone, and takes a new one
-            os.close(handle)
+            with _naming(lock):
+                try:
+                    lock.unlink(
+                        missing_ok=True
+                    )  # while it is held: who waits sees that it is gone, and takes a new one
+                finally:
+                    os.close(handle)
 
 
 def _acquire(lock: Path, path: Path) -> int | None:
@@ -146,11 +151,12 @@ def _acquire(lock: Path, path: Path) -> int | None:
             if error.errno not in NO_LOCKS:
                 raise OSError(error.errno, error.strerror, str(lock)) from error
             return None
-        if _is_still(handle, lock):
-            os.truncate(handle, 0)
-            os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
-            return handle
-        os.close(handle)
+        with _naming(lock):
+            if _is_still(handle, lock):
+                os.truncate(handle, 0)
+                os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+                return handle
+            os.close(handle)
 
 
 def _is_still(handle: int, lock: Path) -> bool:
@@ -188,7 +194,7 @@ def _naming(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.filename is None or Path(str(error.filename)).name.startswith(f".{path.stem}.partial"):
+        if not isinstance(error.filename, str) or Path(error.filename).name.startswith(f".{path.stem}.partial"):
             number = error.errno or _number_in(error)
             raise OSError(number, os.strerror(number) if number else str(error), str(path)) from error
         raise
@@ -228,8 +234,10 @@ def _umask() -> int:
     return mask
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+def remove(path: Path) -> None:
+    """Removes a file, or a folder with all in it, if it is there."""
+    with _naming(path):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)

@@ -4,14 +4,13 @@ A piece says of what it is one, and which images it holds. It is taken again onl
 in the order of their numbers, never by what lies in the folder.
 """
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 import torch
 import xxhash
 
-from asymflow import tensors
+from asymflow import files, tensors
 from asymflow.files import writing
 
 Identity = dict[str, str]  # what decides about the images
@@ -57,7 +56,7 @@ def join(folder: Path, out: Path, count: int, batch: int, identity: Identity) ->
 
 def remove(folder: Path) -> None:
     """Removes the pieces, which nothing needs any more."""
-    shutil.rmtree(folder, ignore_errors=True)
+    files.remove(folder)
 
 
 def _is_whole(path: Path, numbers: range, identity: Identity) -> bool:

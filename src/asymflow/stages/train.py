@@ -22,7 +22,7 @@ from asymflow.data.batches import Batches
 from asymflow.data.reader import ShardReader
 from asymflow.data.rows import RowReader
 from asymflow.data.tokens import grid_of
-from asymflow.files import checksum, folder, locked, writing
+from asymflow.files import checksum, folder, locked, remove, writing
 from asymflow.models.assemble import Beginning, Lift, assemble, trained
 from asymflow.models.condition import Shapes, example
 from asymflow.models.cost import gflops
@@ -294,7 +294,7 @@ class Run:
         }
         documents.write(paths.summary, "training", summary)
         if paths.state.exists():  # a training of no image has none
-            shutil.rmtree(paths.state)
+            remove(paths.state)
 
     def _save(self, path: Path, images: int) -> str:
         description = {
