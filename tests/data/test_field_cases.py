@@ -1,5 +1,7 @@
 """What people's image sets look like: each case is right, or ends in one sentence that says the way on."""
 
+import errno
+import gzip
 import os
 import struct
 import time
@@ -11,9 +13,11 @@ import pytest
 from PIL import Image
 
 from asymflow.config.data import Data
+from asymflow.data import fetch
 from asymflow.data.contents import contents
 from asymflow.data.folder import list_folder
 from asymflow.data.images import load, to_rgb
+from asymflow.files import explained
 
 
 def put(path: Path, content: str | bytes | None = None) -> None:
@@ -195,3 +199,33 @@ def test_what_cannot_be_looked_at_says_nothing():
     assert contents(Data(source="webdataset", path="https://example.org/s-{0..9}.tar", image_size=8)) == contents(
         Data(source="webdataset", path="https://example.org/t.tar", image_size=8)
     )
+
+
+# ----- hostile archives, full disks -----
+
+
+def test_an_archive_that_swells_beyond_sense_is_refused_before_it_fills_the_disk(tmp_path):
+    with gzip.open(tmp_path / "bomb.tar.gz", "wb") as file:
+        for _ in range(200):
+            file.write(bytes(1 << 20))
+    with pytest.raises(ValueError, match="unpacks to over 100 times its size"):
+        fetch.local(str(tmp_path / "bomb.tar.gz"), tmp_path / "scratch", 0)
+    assert not [path for path in (tmp_path / "scratch").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_a_full_disk_ends_a_download_at_once_and_is_not_called_a_broken_file(tmp_path, monkeypatch, number):
+    def full(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fetch, "_copy", full)
+    monkeypatch.setattr(fetch.time, "sleep", lambda seconds: pytest.fail("it tried again"))
+    (tmp_path / "a.tar").write_bytes(b"x")
+    with pytest.raises(OSError) as caught:
+        fetch._download((tmp_path / "a.tar").as_uri(), tmp_path / "b.tar")
+    assert caught.value.errno == number and str(tmp_path / "b.tar") in explained(caught.value)
+    with gzip.open(tmp_path / "c.tar.gz", "wb") as file:
+        file.write(bytes(100))
+    with pytest.raises(OSError) as caught:
+        fetch.local(str(tmp_path / "c.tar.gz"), tmp_path / "scratch", 0)
+    assert caught.value.errno == number

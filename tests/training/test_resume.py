@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -123,10 +124,12 @@ def test_another_configuration_starts_anew_and_says_so(stage):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoint(stage):
-    wild = ARM.model_copy(update={"training": ARM.training.model_copy(update={"lr": 1e18, "warmup_images": 400})})
+    wild = ARM.model_copy(
+        update={"training": ARM.training.model_copy(update={"lr": 10.0, "weight_decay": 10.0, "warmup_images": 8})}
+    )
     code, output = stage.finish("wild", wild)
     assert code != 0
-    assert "error: loss became" in output and "at update" in output
+    assert re.search(r"error: (loss|gradient_norm) became (inf|nan) at update", output), output
     assert "Lower training.lr" in output
     assert not (stage.folder / "wild" / "model.safetensors").exists()
 

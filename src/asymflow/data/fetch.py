@@ -1,8 +1,8 @@
 """Tar files by path, pattern or URL, each as a local, uncompressed file that can be read at any position."""
 
+import errno
 import glob
 import gzip
-import shutil
 import time
 import urllib.error
 import urllib.request
@@ -20,6 +20,15 @@ from asymflow.files import atomic
 PAUSES = (1.0, 4.0, 16.0)  # seconds before a failed download is tried again
 TIMEOUT = 60.0  # seconds without a byte
 GZIP = b"\x1f\x8b"
+SWELLING, ROOM = 100, 1 << 26  # how many times its own size, and bytes beside, an archive may have when it is unpacked
+OWN_DISK = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EFBIG,
+    errno.EIO,
+)  # errors that no server can mend
 
 
 def expand(pattern: str) -> list[str]:
@@ -70,8 +79,10 @@ def local(location: str, folder: Path, number: int) -> Path:
     unpacked = folder / f"{number:06d}.unpacked.tar"
     try:
         with gzip.open(tar) as stream, atomic(unpacked) as temporary:
-            _copy(stream, temporary)
+            _copy(stream, temporary, SWELLING * tar.stat().st_size + ROOM)
     except (OSError, EOFError, zlib.error) as error:
+        if isinstance(error, OSError) and error.errno in OWN_DISK:
+            raise
         raise ValueError(f"{short_name(location)} is not a complete gzip file: {error}") from error
     return unpacked
 
@@ -87,6 +98,8 @@ def _download(url: str, target: Path) -> None:
         try:
             return _attempt(url, target)
         except (OSError, HTTPException) as error:
+            if isinstance(error, OSError) and error.errno in OWN_DISK:
+                raise
             refused = isinstance(error, urllib.error.HTTPError) and 400 <= error.code < 500
             if refused or pause is None:
                 host = urlsplit(url).hostname
@@ -101,6 +114,14 @@ def _attempt(url: str, target: Path) -> None:
             raise OSError(f"the connection closed {response.length} bytes too early")
 
 
-def _copy(stream: BufferedIOBase, target: Path) -> None:
+def _copy(stream: BufferedIOBase, target: Path, most: int | None = None) -> None:
+    """Copies a stream into a file. Raises ValueError when there is more than `most` bytes of it."""
+    copied = 0
     with open(target, "wb") as file:
-        shutil.copyfileobj(stream, file, 1 << 20)
+        while block := stream.read(1 << 20):
+            copied += len(block)
+            if most is not None and copied > most:
+                raise ValueError(
+                    f"an archive unpacks to over {SWELLING} times its size, as images do not; unpack it by hand if it is meant"
+                )
+            file.write(block)

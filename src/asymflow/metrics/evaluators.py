@@ -26,7 +26,8 @@ from asymflow.metrics.tower import ImageTower, features, to_pixels
 from asymflow.metrics.tower import load as load_tower
 
 INCEPTION = "inception"  # asks for the published network by name
-# torch-fidelity's release; the name ends in the start of the file's SHA-256
+# torch-fidelity's release, which torch-fidelity unpickles: nothing else may be handed to it
+INCEPTION_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"
 INCEPTION_URL = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{INCEPTION_FILE}"
 INCEPTION_SIDE = 299  # pixels; larger images are shrunk to this, so their patches are central squares of it
@@ -154,17 +155,16 @@ class InceptionEvaluator:
     def load(cls, path: Path, device: torch.device) -> "InceptionEvaluator":
         """The network with the weights in a file. Nothing is ever downloaded.
 
-        Raises ValueError when the file is missing or is not the published one (its name ends in its SHA-256's start).
+        Raises ValueError when the file is missing or is not the published one (by its whole SHA-256).
         """
         if not path.is_file():
             raise ValueError(
                 f"the Inception weights are not at {path}; download {INCEPTION_URL} to that place (or set TORCH_HOME"
                 " to a folder that has it as hub/checkpoints/...), or configure 'evaluators: local'"
             )
-        expected = Path(INCEPTION_FILE).stem.rsplit("-", 1)[1]
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        if not digest.startswith(expected):
-            raise ValueError(f"{path} has the SHA-256 {digest}, not {expected}...; download {INCEPTION_URL} again")
+        if digest != INCEPTION_SHA256:
+            raise ValueError(f"{path} has the SHA-256 {digest}, not {INCEPTION_SHA256}; download {INCEPTION_URL} again")
         # torch-fidelity loads libraries that the local evaluator has no use for
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
