@@ -167,6 +167,13 @@ def _is_still(handle: int, lock: Path) -> bool:
         return False
 
 
+def tidy(*paths: Path | str) -> None:
+    """Removes what a writer of these results left beside them when it was stopped just after it had put them into place."""
+    for path in map(Path, paths):
+        with locked(path):
+            remove(path.with_name(f".{path.stem}.partial{path.suffix}"))
+
+
 def checksum(path: Path | str) -> str:
     """The checksum of a file's bytes: XXH3 with 128 bits, in hexadecimal. It finds damage and mix-ups, not forgery."""
     hasher = xxhash.xxh3_128()

@@ -39,7 +39,8 @@ class Faults:
         if what.startswith("kill"):
             os.kill(os.getpid(), signal.SIGKILL)
         number = getattr(errno, what)
-        raise OSError(number, os.strerror(number))
+        named = (str(path),) if name in ("open", "replace", "unlink", "mkdir") else ()  # as the system's own errors are
+        raise OSError(number, os.strerror(number), *named)
 
     def install(self) -> None:
         real = {

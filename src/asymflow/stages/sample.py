@@ -14,7 +14,7 @@ import torch.distributed as distributed
 from asymflow import documents, machine, parts, provenance
 from asymflow.command import run
 from asymflow.config.sampling import Sampling
-from asymflow.files import checksum, locked
+from asymflow.files import checksum, locked, tidy
 from asymflow.progress import Progress
 from asymflow.sampling import pieces
 from asymflow.sampling.asks.request import Request
@@ -51,7 +51,10 @@ def _sample(arguments: argparse.Namespace) -> None:
     if world_size > 1:
         distributed.barrier()  # behind the lock, which the first process waits for
     if _is_finished(arguments, identity):
-        print("another process has drawn these images meanwhile; nothing is left to do", flush=True)
+        print("these images are drawn already, whole and of the same run; nothing is left to do", flush=True)
+        if rank == 0:
+            tidy(arguments.samples, arguments.summary)
+            pieces.remove(folder)
         return
 
     start = time.perf_counter()

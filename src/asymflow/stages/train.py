@@ -22,7 +22,7 @@ from asymflow.data.batches import Batches
 from asymflow.data.reader import ShardReader
 from asymflow.data.rows import RowReader
 from asymflow.data.tokens import grid_of
-from asymflow.files import checksum, folder, locked, remove, writing
+from asymflow.files import checksum, folder, locked, remove, tidy, writing
 from asymflow.models.assemble import Beginning, Lift, assemble, trained
 from asymflow.models.condition import Shapes, example
 from asymflow.models.cost import gflops
@@ -70,7 +70,10 @@ def _train(arguments: argparse.Namespace) -> None:
         distributed.barrier()  # behind the lock, which the first process waits for
     identity = _identity(arm, arguments, hardware)
     if _is_finished(arguments, identity):
-        print("another process has finished this training meanwhile; nothing is left to do", flush=True)
+        print("this training is finished already, and all that it made is whole; nothing is left to do", flush=True)
+        if rank == 0:
+            tidy(arguments.model, arguments.snapshots, arguments.curve, arguments.summary)
+            remove(arguments.state)
         return
     labelled = "class" in arm.conditions.modalities
     batches = Batches(
@@ -293,8 +296,7 @@ class Run:
             **provenance.record(*parts.of_training(self.arm), without=parts.undeciding(self.arm)),
         }
         documents.write(paths.summary, "training", summary)
-        if paths.state.exists():  # a training of no image has none
-            remove(paths.state)
+        remove(paths.state)
 
     def _save(self, path: Path, images: int) -> str:
         description = {
