@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from asymflow.report.study import Study
+from asymflow import documents
+from asymflow.report.study import Study, configuration_checksum
 
 TOLD = {
     "name": "rank",
@@ -63,3 +64,58 @@ def test_the_first_setting_is_compared_with_and_the_last_one_is_shown(study):
 
 def test_only_a_setting_that_asks_for_it_is_searched(study):
     assert not study.searched("bare") and study.searched("found")
+
+
+# ----- whether files of a run belong together -----
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A study of one run with all its files, and what they say."""
+    files = {
+        name: f"{tmp_path}/{{arm}}/{{seed}}/{{sampling}}/{name}.json"
+        for name in ("summary", "sampled", "score", "guidance")
+    }
+    study = Study.parse(
+        json.dumps(TOLD | {"files": files, "configurations": {"rank8": configuration_checksum("eight")}})
+    )
+    trained = {"identity": {"configuration": "eight", "seed": "3"}, "model": "m", "snapshots": {"1": "s"}}
+    for name, kind, content in (
+        ("summary", "training", trained), ("sampled", "sampling", {"model": "m", "file": "f"}), ("score", "score", {"file": "f"}),
+        ("guidance", "guidance", {"model": "m"}),
+    ):  # fmt: skip
+        documents.write(study.path(name, "rank8", 3, "" if name == "summary" else "bare"), kind, content)
+    return study
+
+
+def read_all(study):
+    trained = study.trained("rank8", 3)
+    sampled = study.sampled("rank8", 3, "bare", trained)
+    return study.score("score", "rank8", 3, "bare", sampled), study.search("rank8", 3, "bare", trained)
+
+
+def test_files_of_one_run_are_read(run):
+    read_all(run)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "content", "sentence"),
+    [
+        ("summary", "training", {"identity": {"configuration": "nought", "seed": "3"}}, "is of another arm or seed"),
+        ("summary", "training", {"identity": {"configuration": "eight", "seed": "4"}}, "is of another arm or seed"),
+        ("sampled", "sampling", {"model": "other", "file": "f"}, "is of other weights than"),
+        ("score", "score", {"file": "other"}, "is of other samples than"),
+        ("guidance", "guidance", {"model": "other"}, "is of other weights than"),
+    ],
+)  # fmt: skip
+def test_a_file_of_another_run_is_refused(run, name, kind, content, sentence):
+    documents.write(run.path(name, "rank8", 3, "" if name == "summary" else "bare"), kind, content)
+    with pytest.raises(
+        ValueError, match=rf"{name}.json {sentence}.*delete it and give|{sentence}.*; delete .*{name}.json and give"
+    ):
+        read_all(run)
+
+
+def test_a_snapshot_s_samples_belong_to_the_run(run):
+    documents.write(run.path("sampled", "rank8", 3, "bare"), "sampling", {"model": "s", "file": "f"})
+    read_all(run)

@@ -57,7 +57,7 @@ class Study:
         path = self.path("sampled", arm, seed, sampling)
         summary = documents.read(path, "sampling")
         if summary["model"] not in (trained["model"], *trained["snapshots"].values()):
-            raise _of_another(path, "model", self.path("summary", arm, seed))
+            raise _of_another(path, "weights", self.path("summary", arm, seed))
         return summary
 
     def score(self, judge: str, arm: str, seed: int, sampling: str, sampled: dict[str, Any]) -> dict[str, Any]:
@@ -73,7 +73,7 @@ class Study:
         path = self.path("guidance", arm, seed, sampling)
         result = documents.read(path, "guidance")
         if result["model"] != trained["model"]:
-            raise _of_another(path, "model", self.path("summary", arm, seed))
+            raise _of_another(path, "weights", self.path("summary", arm, seed))
         return result
 
     def first_seed(self, file: str, sampling: str = "") -> dict[str, Path]:
@@ -102,5 +102,5 @@ def configuration_checksum(configuration: str) -> str:
 
 def _of_another(path: Path, what: str, other: Path) -> ValueError:
     return ValueError(
-        f"{path} is of another {what} than {other} speaks of; delete {path} and give the same command again"
+        f"{path} is of other {what} than {other} speaks of; delete {path} and give the same command again"
     )

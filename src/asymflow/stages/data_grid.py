@@ -1,10 +1,12 @@
-"""Shows training images, one column for each class.
+"""Shows training images, one column for each class; a class that has fewer leaves a gap.
 
 python -m asymflow.stages.data_grid --data results/data/train.json --picture OUT.png
 """
 
 import argparse
 from pathlib import Path
+
+import numpy as np
 
 from asymflow.command import run
 from asymflow.data.reader import ShardReader
@@ -21,9 +23,12 @@ def main() -> None:
     reader = ShardReader(arguments.data)
     columns = min(len(reader.classes), COLUMNS)
     of_class = [(reader.labels == label).nonzero().flatten()[:ROWS].tolist() for label in range(columns)]
-    rows = min(map(len, of_class))
-    shown = [of_class[column][row] for row in range(rows) for column in range(columns)]
-    picture = pictures.grid(reader.images(shown).permute(0, 2, 3, 1).numpy(), columns)
+    rows = max(map(len, of_class))
+    shown = np.full((rows * columns, reader.image_size, reader.image_size, 3), 255, np.uint8)
+    for column, numbers in enumerate(of_class):
+        if numbers:
+            shown[column : len(numbers) * columns : columns] = reader.images(numbers).permute(0, 2, 3, 1).numpy()
+    picture = pictures.grid(shown, columns)
     pictures.save(pictures.enlarge(picture, 2), arguments.picture)
 
 

@@ -40,6 +40,12 @@ def main() -> None:
     evaluator = evaluators.load(arguments.evaluator, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
 
     reference, floor = (gather(evaluator, reader, settings) for reader in (train, heldout))
+    for path, gathered in ((arguments.data, reference), (arguments.heldout, floor)):
+        if not gathered.images.scatter.trace() > 0:
+            raise ValueError(
+                f"{path}: all its images look the same to the evaluator, so nothing can be measured; are they of one colour, or"
+                " one image many times? look at results/figures/data.png"
+            )
     card = report_card(reference, floor, evaluator.names, settings)
     card["class_accuracy"] = _accuracy(floor, heldout) if evaluator.name == "local" else None
     described = {"evaluator": evaluator.name, "evaluator_digest": evaluator.digest, "scoring": settings.model_dump()}
