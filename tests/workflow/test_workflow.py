@@ -8,8 +8,10 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 TABLE = "results/smoke/rank_sweep.csv"
 FIGURE = "results/smoke/figures/rank_sweep.png"
@@ -109,3 +111,62 @@ def test_every_target_of_the_default_has_a_complete_graph_without_flags(target, 
     )
     assert result.returncode == 0, result.stdout + result.stderr
     assert re.search(r"^train +[1-9]", result.stdout + result.stderr, re.MULTILINE)
+
+
+# ----- paths as people write them, and other places to run from -----
+
+
+@pytest.mark.parametrize("path", ["shards/shard-{0000..0003}.tar", "shards/{a,b}.tar", "shards/{name}.tar"])
+def test_braces_in_a_path_are_not_taken_for_wildcards(tmp_path, project, path):
+    copy = project(tmp_path)
+    copy.overlay({"data": {"source": "webdataset", "path": path, "image_size": 32, "train": None}})
+    result = copy.run("-n", "results/smoke/rank_sweep.csv")
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_it_runs_from_another_folder(tmp_path, project):
+    copy, elsewhere = project(tmp_path / "project"), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    overlays = [str(copy.folder / name) for name in copy.overlays]
+    target = "results/smoke/system_comparison.csv"  # published numbers are found beside the Snakefile
+    for place in (["--snakefile", str(copy.folder / "Snakefile")], ["--directory", str(elsewhere)]):
+        command = [sys.executable, "-m", "snakemake", *place, "-n", target, "--cores", "1", "--configfile", *overlays]
+        where = elsewhere if "--snakefile" in place else copy.folder
+        environment = os.environ | {"PYTHONPATH": str(copy.folder / "src")}
+        result = subprocess.run(command, cwd=where, env=environment, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_lock_of_a_dead_snakemake_is_no_obstacle(tmp_path, project):
+    copy = project(tmp_path)
+    locks = copy.folder / ".snakemake" / "locks"
+    locks.mkdir(parents=True)
+    (locks / "0.output.lock").write_text("results/smoke/figures/data.png\n")
+    result = copy.run("results/smoke/figures/data.png")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "a Snakemake that worked here has died" in result.stderr
+
+
+def test_images_that_changed_are_sharded_again(tmp_path, project):
+    copy, photos = project(tmp_path), tmp_path / "photos"
+    for i in range(12):
+        (photos / "ab"[i % 2]).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((32, 32, 3), 20 * i, np.uint8)).save(photos / "ab"[i % 2] / f"{i}.png")
+    copy.overlay(
+        {"data": {"source": "folder", "path": "photos", "image_size": 32, "train": 8, "evaluator": 2, "heldout": 1}}
+    )
+    target = "results/smoke/figures/data.png"
+    result = copy.run(target)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert copy.stale(target) == {}
+    Image.fromarray(np.full((32, 32, 3), 255, np.uint8)).save(photos / "a" / "new.png")
+    assert "shard" in copy.stale(target)
+
+
+def test_a_contradiction_of_a_study_that_nobody_asked_for_is_no_obstacle(tmp_path, project):
+    copy = project(tmp_path)
+    copy.overlay({"arms": {"wide": {"base": "scratch", "representation": {"patch_size": 12}}}})
+    assert copy.run("-n", "results/smoke/rank_sweep.csv").returncode == 0
+    result = copy.run("-n", "results/smoke/runs/wide/seed0/model.safetensors")
+    assert result.returncode == 1 and "arm 'wide', key representation.patch_size" in result.stdout + result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
