@@ -136,7 +136,7 @@ STRUCTURES = {
     "results with an ampersand": ("pathvars: {results: results/a&b}", "key pathvars.results: found"),
     "results with a parenthesis": ("pathvars: {results: results/(a)}", "key pathvars.results: found"),
     "results with a brace": ("pathvars: {results: 'results/{a}'}", "key pathvars.results: found"),
-    "results elsewhere": ("pathvars: {results: /elsewhere/x}", "key pathvars.results: found '/elsewhere/x'; expected a folder below"),
+    "results elsewhere": ("pathvars: {results: /elsewhere/x}", "found '/elsewhere/x'; expected a folder below"),
     "results above": ("pathvars: {results: ../x}", "key pathvars.results: found '../x'"),
     "results with an end": ("pathvars: {results: results/x/}", "key pathvars.results: found 'results/x/'"),
     "results with a beginning": ("pathvars: {results: ./results/x}", "key pathvars.results: found './results/x'"),
