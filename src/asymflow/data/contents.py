@@ -1,15 +1,12 @@
 """Whether the images that a configuration points at have changed since they were read, told without opening them."""
 
-import glob
 import os
-import urllib.request
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import xxhash
-from braceexpand import UnbalancedBracesError, braceexpand
 
 from asymflow.config.data import SCHEME, Data
+from asymflow.data import fetch
 
 
 def contents(data: Data) -> str:
@@ -44,16 +41,12 @@ def _folder(path: str) -> Iterator[bytes]:
 
 def _archives(pattern: str) -> Iterator[bytes]:
     try:
-        names = [pattern] if os.path.isfile(pattern) else list(braceexpand(pattern))
-    except UnbalancedBracesError:
+        locations = fetch.expand(pattern)
+    except ValueError:
         return  # stage shard says what is wrong
-    for name in names:
-        scheme = SCHEME.match(name)
-        if scheme and scheme[1].lower() != "file":
-            continue
-        path = urllib.request.url2pathname(urlsplit(name).path) if scheme else name
-        for file in [path] if os.path.isfile(path) else glob.glob(path, recursive=True):
-            yield _line(file, os.stat(file))
+    for location in locations:
+        if not SCHEME.match(location):
+            yield _line(location, os.stat(location))
 
 
 def _line(name: str, stat: os.stat_result | None) -> bytes:
