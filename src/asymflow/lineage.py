@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+from asymflow import tensors
+from asymflow.tensors import Kind
+
 
 def check(path: Path | str, made_from: str, other: Path | str, data: str) -> None:
     """Raises ValueError unless the file `path`, made from one data set, and the file `other`, of another, mean the same one."""
@@ -10,3 +13,9 @@ def check(path: Path | str, made_from: str, other: Path | str, data: str) -> Non
             f"{path} was made from other images (data set {made_from[:8]}) than {other} ({data[:8]}); delete {path} and give the"
             " same command again"
         )
+
+
+def check_file(path: Path | str, kind: Kind, other: Path | str, data: str) -> None:
+    """The same for a file of tensors, which says itself what it was made from; a published model says nothing."""
+    if Path(path).suffix == ".safetensors":
+        check(path, tensors.describe(path, kind)["data"], other, data)

@@ -44,7 +44,7 @@ def condition_of(shapes) -> Condition:
     return Condition(presence(["caption"], 2), GRID, text=text, empty=torch.zeros(shapes.caption))
 
 
-def finished(path, configured, shapes, lift=None, **beginning):
+def finished(path, configured, shapes, lift=None, began=None, **beginning):
     """Writes a model whose last weights have moved, and gives it."""
     given = Beginning(lift=lift, **beginning)
     model = assemble(configured, shapes, GRID, given, seed=5, precision=torch.float32)
@@ -55,6 +55,7 @@ def finished(path, configured, shapes, lift=None, **beginning):
     description = {
         "arm": configured.model_dump(mode="json", exclude_none=True), "shapes": asdict(shapes),
         "classes": ["cat", "dog", "owl"][: shapes.classes], "image_size": SIZE, "seed": 5, "images": 640, "data": "set",
+        "began": began,
     }  # fmt: skip
     save_model(path, kept, model.A, lift, description)
     return model.eval()
@@ -110,11 +111,15 @@ def latent(path):
 def test_an_adapted_run_is_loaded_over_the_model_that_it_began_with(tmp_path):
     begun = latent(tmp_path / "latent")
     weights = {name: p.detach().clone() for name, p in trained(begun.network).items()}
-    model = finished(tmp_path / "model", arm(**FLUX, **ADAPTED), CAPTIONS, LIFT, weights=weights)
+    began = tensors.describe(tmp_path / "latent", "model")["checksum"]
+    model = finished(tmp_path / "model", arm(**FLUX, **ADAPTED), CAPTIONS, LIFT, began, weights=weights)
     settings = SETTINGS.model_copy(update={"weights": "last"})
     run = load(tmp_path / "model", settings, Files(start=tmp_path / "latent"))
     assert torch.equal(predicted(run.model, CAPTIONS), predicted(model, CAPTIONS))
     assert torch.equal(run.lift.A, A) and run.lift.s == run.model.s == 1.7
+    finished(tmp_path / "other", arm(**FLUX, **ADAPTED), CAPTIONS, LIFT, "the weights of another", weights=weights)
+    with pytest.raises(ValueError, match=r"began with the weights of another model than .*latent holds: train it again"):
+        load(tmp_path / "other", settings, Files(start=tmp_path / "latent"))
 
 
 def test_an_arm_of_latents_comes_with_what_decodes_them(tmp_path):
@@ -141,6 +146,7 @@ def test_weights_of_another_network_are_refused(tmp_path):
     wrong = {
         "arm": configured.model_dump(mode="json", exclude_none=True), "shapes": asdict(CLASSES),
         "classes": ["cat", "dog", "owl"], "image_size": SIZE, "seed": 5, "images": 640, "data": "set",
+        "began": None,
     }  # fmt: skip
     save_model(tmp_path / "model", kept, model.A, None, wrong)
     with pytest.raises(

@@ -15,14 +15,26 @@ from asymflow.config.arm import Arm
 from asymflow.config.autoencoder import Autoencoder
 from asymflow.config.data import Data
 from asymflow.config.embeddings import Embeddings
+from asymflow.config.evaluator import Evaluator
 from asymflow.config.perceptual import Perceptual
 from asymflow.config.subspace import Subspace
 from asymflow.data.reader import ShardReader
 from asymflow.data.rows import RowReader
 from asymflow.data.shards import write_splits
 from asymflow.models import latents
-from asymflow.stages import embed_captions, encode_latents, fit_autoencoder, fit_lift, fit_perceptual, train
+from asymflow.stages import (
+    embed_captions,
+    encode_latents,
+    fit_autoencoder,
+    fit_evaluator,
+    fit_lift,
+    fit_perceptual,
+    train,
+)
 
+EVALUATOR = Evaluator(
+    image_size=16, patch_size=8, stem_width=8, width=16, depth=1, heads=2, images=40, batch=10, precision="float32"
+)
 SQUARE, WIDE = (32, 32), (32, 48)
 GRIDS = {SQUARE: (2, 2), WIDE: (2, 3)}
 COUNTS = {SQUARE: 23, WIDE: 14}
@@ -46,7 +58,7 @@ def pictures(folder: Path) -> Path:
     for shape, count in COUNTS.items():
         for i in range(count):
             coarse = np.random.default_rng((*shape, i)).integers(0, 256, (4, 6, 3), dtype=np.uint8)
-            path = folder / "all" / f"{shape[1]}_{i}.png"
+            path = folder / "ab"[i % 2] / f"{shape[1]}_{i}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(coarse).resize(shape[::-1]).save(path)
             path.with_suffix(".txt").write_text(f"picture {i} of {shape[1]} pixels")
@@ -54,8 +66,8 @@ def pictures(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def folder(portraits, tmp_path_factory):
-    """All that training needs, from images of two shapes; the captions' reader has learned from portraits."""
+def folder(tmp_path_factory):
+    """All that training needs, from images of two shapes; the captions' reader has learned from their middles."""
     out = tmp_path_factory.mktemp("buckets")
     data = Data(
         source="folder", path=str(pictures(out / "photos")), image_size=32, shapes=(WIDE,), train=None, evaluator=0, heldout=0,
@@ -64,16 +76,17 @@ def folder(portraits, tmp_path_factory):
     write_splits(data, out / "data", processes=1)
     split, autoencoder = out / "data" / "train.json", out / "autoencoder.safetensors"
     config = Autoencoder(channels=4, width=8, images=40, batch=20, precision="float32").model_dump_json()
-    run_stage(fit_autoencoder, config=config, data=split, heldout=portraits / "heldout.json", out=autoencoder)
+    run_stage(fit_autoencoder, config=config, data=split, heldout=split, out=autoencoder)
     lift = {"config": Subspace(images=30).model_dump_json(), "patch_size": 16, "colour": "oklab"}
     run_stage(fit_lift, **lift, data=split, latents=autoencoder, out=out / "lift.safetensors")
     run_stage(encode_latents, patch_size=16, data=split, latents=autoencoder, out=out / "latents" / "train.json")
+    run_stage(fit_evaluator, config=EVALUATOR.model_dump_json(), data=split, out=out / "local.safetensors")
     run_stage(
         embed_captions, config=Embeddings().model_dump_json(), reader="local", data=split,
-        evaluator=portraits / "local.safetensors", out=out / "captions" / "train.json",
+        evaluator=out / "local.safetensors", out=out / "captions" / "train.json",
     )  # fmt: skip
     config = Perceptual(images=20, batch=20).model_dump_json()
-    run_stage(fit_perceptual, config=config, data=portraits / "evaluator.json", out=out / "perceptual.safetensors")
+    run_stage(fit_perceptual, config=config, data=split, out=out / "perceptual.safetensors")
     return out
 
 

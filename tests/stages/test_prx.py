@@ -12,6 +12,7 @@ import torch
 from workshop import PRX, run_stage
 
 from asymflow.data.suite import Suite
+from asymflow.report import tables
 from asymflow.stages import curves, floors, nearest_images, paired, progression, suite
 from asymflow.training import checkpoint
 
@@ -123,7 +124,7 @@ def test_answers_have_an_interval_each_and_the_true_images_are_the_best(prx):
     out = prx.folder / "floors.csv"
     run_stage(floors, suite=prx.plan.paths.suite(16), perceptual=prx.plan.paths.perceptual,
             evaluator=prx.plan.paths.evaluator, out=out)  # fmt: skip
-    floor = pd.read_csv(out).set_index("arm")
+    floor = tables.read(out).set_index("arm")
     assert floor.loc["floor: the image itself", "recon_lpips_local"] == 0 < metrics["recon_lpips_local"]
     assert floor.loc["floor: no edit", "manipulation_lpips_local"] == 0
     assert set(floor.columns) <= set(metrics)

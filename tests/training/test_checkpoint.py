@@ -49,7 +49,7 @@ def description(**changes) -> dict:
     fields = {
         "arm": ARM.model_dump(mode="json", exclude_none=True), "shapes": asdict(SHAPES),
         "classes": ["cat", "dog", "owl"], "image_size": 24, "seed": 5, "images": 640, "code": "abc",
-        "data": "def",
+        "data": "def", "began": None,
     }  # fmt: skip
     return fields | changes
 

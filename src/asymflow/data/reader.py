@@ -46,8 +46,8 @@ class Bucket(NamedTuple):
 class ShardReader:
     """The images of one split, by number: `reader[i]` is (image, label).
 
-    Raises ValueError when the file is not an index, or a shard is missing, cut, or holds another number of samples than it
-    should.
+    Raises ValueError when the file is not the index of the split that it is named after, or a shard is missing, cut, or holds
+    another number of samples than it should.
     """
 
     def __init__(self, index: Path | str):
@@ -157,9 +157,15 @@ def parts(numbers: range, size: int) -> list[range]:
 
 def _read_index(path: Path) -> dict[str, Any]:
     try:
-        return documents.read(path, "split")
+        index = documents.read(path, "split")
     except OSError as error:
         raise ValueError(f"the index {path} cannot be read ({error.strerror}); stage shard writes it") from error
+    if index["split"] != path.stem:
+        raise ValueError(
+            f"{path} is the index of the split {index['split']!r} under another name; delete it and give the same command"
+            " again"
+        )
+    return index
 
 
 def _places(index: Path, shard: dict[str, Any]) -> list[Place]:

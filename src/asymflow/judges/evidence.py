@@ -13,7 +13,7 @@ from torch import Tensor
 from asymflow import documents, lineage
 from asymflow.config.scoring import Scoring
 from asymflow.config.suite import Suite as SuiteConfig
-from asymflow.files import checksum
+from asymflow.data import drawn
 from asymflow.metrics import evaluators, perceptual, statistics
 from asymflow.metrics.evaluators import Evaluator
 from asymflow.metrics.perceptual import Lpips
@@ -77,16 +77,11 @@ class Evidence:
     @cached_property
     def samples(self) -> np.ndarray:
         """All samples, not read yet. Raises ValueError for anything but uint8 images of the reference's size."""
-        if checksum(self.samples_path) != self.summary["file"]:
-            raise ValueError(
-                f"{self.samples_path} does not hold the samples that {self.summary_path} speaks of: it is damaged, or of another"
-                " run; delete both and give the same command again"
-            )
+        samples, size = drawn.load(self.samples_path, self.summary_path), self.description["image_size"]
         lineage.check(self.summary_path, self.summary["data"], self.reference_path, self.description["data"])
-        samples, size = np.load(self.samples_path, mmap_mode="r", allow_pickle=False), self.description["image_size"]
-        if samples.dtype != np.uint8 or samples.shape[1:] != (size, size, 3):
+        if samples.shape[1:3] != (size, size):
             raise ValueError(
-                f"{self.samples_path} holds {samples.dtype} {samples.shape}; expected uint8 (n, {size}, {size}, 3)"
+                f"{self.samples_path} holds images of {samples.shape[1]} x {samples.shape[2]} pixels; expected {size} x {size}"
             )
         return samples
 

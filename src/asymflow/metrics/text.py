@@ -33,8 +33,10 @@ class TextTower:
         """The tower in a file of stage fit_evaluator. Raises ValueError for any other file."""
         description = tensors.describe(path, "evaluator")
         clip = network.build(Config.model_validate(description["config"]), description["context_length"])
-        weights = tensors.load(path, "evaluator", lambda name: name.startswith(PREFIX))
-        clip.load_state_dict({name.removeprefix(PREFIX): value for name, value in weights.items()})
+        loaded = tensors.load(path, "evaluator")  # all of it: a file with damage anywhere is not used
+        clip.load_state_dict(
+            {name.removeprefix(PREFIX): value for name, value in loaded.items() if name.startswith(PREFIX)}
+        )
         return cls(clip, device)
 
     @torch.no_grad()

@@ -65,8 +65,10 @@ def load(path: Path) -> tuple[ImageTower, Evaluator]:
     description = tensors.describe(path, "evaluator")
     config = Evaluator.model_validate(description["config"])
     tower = ImageTower(config)
-    weights = tensors.load(path, "evaluator", lambda name: name.startswith(PREFIX))
-    tower.load_state_dict({name.removeprefix(PREFIX): value for name, value in weights.items()})
+    loaded = tensors.load(path, "evaluator")  # all of it: a file with damage anywhere is not used
+    tower.load_state_dict(
+        {name.removeprefix(PREFIX): value for name, value in loaded.items() if name.startswith(PREFIX)}
+    )
     return tower, config
 
 

@@ -1,16 +1,58 @@
 """Tables: one row for each arm, seed and sampling setting, and a summary over seeds."""
 
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import xxhash
 from scipy import stats
 
+from asymflow.files import writing
 from asymflow.report import metrics
 from asymflow.report.study import Study
 
 CONFIDENCE = 0.95
+CHECKSUM = "checksum"  # column of a table that stands for all other cells
+
+
+def write(table: pd.DataFrame, path: Path) -> None:
+    """Writes a table as CSV, whole or not at all, with a checksum of all its cells in its last column."""
+    text = table.to_csv(index=False, float_format="%.6g")
+    text = table.assign(**{CHECKSUM: _checksum(text)}).to_csv(index=False, float_format="%.6g")
+    with writing(path) as file:
+        file.write(text.encode())
+
+
+def read(path: Path) -> pd.DataFrame:
+    """A table as it was written. Raises ValueError when a cell, a row or a column of it is another than then."""
+    try:
+        cells = pd.read_csv(path, dtype=str, keep_default_na=False)
+        sums = set(cells.pop(CHECKSUM)) if CHECKSUM in cells else set()
+        whole = sums == {_checksum(cells.to_csv(index=False))}
+    except (ValueError, KeyError):
+        whole = False
+    if not whole:
+        raise ValueError(
+            f"{path} is cut, damaged or was edited: its cells do not fit its checksum; delete it and give the same command again"
+        )
+    return pd.read_csv(path).drop(columns=CHECKSUM)
+
+
+def check(table: pd.DataFrame, study: Study, path: Path) -> None:
+    """Raises ValueError unless the table, read from a path, has the rows of this study."""
+    keys = ["arm", "seed", "sampling"]
+    rows = set(ours(table)[keys].itertuples(index=False, name=None)) if {*keys} <= {*table} else set()
+    if rows != {(arm, seed, sampling) for arm in study.arms for seed in study.seeds for sampling in study.samplings}:
+        raise ValueError(
+            f"{path} has other arms, seeds or sampling settings than study {study.name}; delete it and give the same command"
+            " again"
+        )
+
+
+def _checksum(text: str) -> str:
+    return xxhash.xxh3_64_hexdigest(text.encode())
 
 
 def gather(study: Study, published: list[pd.DataFrame], systems: list[pd.DataFrame]) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from asymflow import parts
+from asymflow import lineage, parts
 from asymflow.config.arm import Arm
 from asymflow.config.sampling import Sampling
 from asymflow.data.tokens import grid_of
@@ -59,8 +59,11 @@ def load(path: Path, settings: Sampling, files: Files = Files(), local_rank: int
         raise ValueError(
             f"{path} adapts the run {arm.start.run!r}, and holds only what was trained: give the model of that run too"
         )
-    begun = load_model(files.start).weights if files.start else None
-    beginning = Beginning(subspace=saved.A, lift=saved.lift, weights=begun, folder=files.folder)
+    begun = load_model(files.start) if files.start else None
+    if begun and begun.checksum != saved.began:
+        raise ValueError(f"{path} began with the weights of another model than {files.start} holds: train it again")
+    weights = begun.weights if begun else None
+    beginning = Beginning(subspace=saved.A, lift=saved.lift, weights=weights, folder=files.folder)
     model = assemble(arm, saved.shapes, grid, beginning, seed=saved.seed, precision=machine.precision)
     restore(model.network, saved.weights)
     model = model.to(machine.device).eval().requires_grad_(False)
@@ -68,6 +71,7 @@ def load(path: Path, settings: Sampling, files: Files = Files(), local_rank: int
         model.network.compile()
     latents = None
     if arm.representation.space == "latent":
+        lineage.check_file(files.latents, "autoencoder", path, saved.data)
         latents = parts.load("asymflow.models.latents").load(
             files.latents, arm.representation.patch_size, machine.device
         )

@@ -6,10 +6,9 @@ python -m asymflow.stages.crops --study JSON --prompts results/data/prompts.json
 import argparse
 from pathlib import Path
 
-import numpy as np
-
 from asymflow import documents
 from asymflow.command import run
+from asymflow.data import drawn
 from asymflow.report import figures, style
 from asymflow.report.study import Study
 
@@ -24,7 +23,7 @@ def main() -> None:
     arguments = parser.parse_args()
     study, prompts = Study.parse(arguments.study), documents.read(arguments.prompts, "prompts")["prompts"]
     samples = study.first_seed("samples", study.last_sampling)
-    columns = {arm: np.load(path, mmap_mode="r", allow_pickle=False)[:IMAGES] for arm, path in samples.items()}
+    columns = {arm: drawn.load(path)[:IMAGES] for arm, path in samples.items()}
     captions = [prompt["caption"] for prompt in prompts[:IMAGES]]
     style.save(figures.crops(columns, captions), [arguments.picture])
 

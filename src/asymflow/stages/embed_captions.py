@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from asymflow import documents, provenance
+from asymflow import documents, lineage, provenance
 from asymflow.command import run
 from asymflow.config.embeddings import Embeddings
 from asymflow.data import rows
@@ -39,6 +39,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="the index to write, its shards beside it")
     arguments = parser.parse_args()
     captions, data_set = _captions(arguments.data, arguments.captions)
+    if arguments.evaluator:
+        lineage.check_file(arguments.evaluator, "evaluator", arguments.data, data_set)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     config = Embeddings.model_validate_json(arguments.config)
     reader = readers.reader(arguments.reader, config, arguments.evaluator, arguments.folder, device)

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from asymflow import provenance
+from asymflow import lineage, provenance
 from asymflow.command import run
 from asymflow.config.embeddings import Embeddings
 from asymflow.data import portraits, rows
@@ -38,6 +38,8 @@ def main() -> None:
     arguments = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     data = ShardReader(arguments.data)
+    if arguments.evaluator:
+        lineage.check_file(arguments.evaluator, "evaluator", data.path, data.set)
     viewer = readers.viewer(Embeddings.model_validate_json(arguments.config), arguments.evaluator, device)
     description = {"data": data.set, "code": provenance.digest("asymflow.stages.embed_images")}
     rows.write(arguments.out, _parts(data, viewer, arguments.patch_size, device), description)

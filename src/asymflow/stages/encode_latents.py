@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from asymflow import provenance
+from asymflow import lineage, provenance
 from asymflow.command import run
 from asymflow.data import rows
 from asymflow.data.reader import ShardReader, parts
@@ -33,6 +33,7 @@ def main() -> None:
     arguments = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     data = ShardReader(arguments.data)
+    lineage.check_file(arguments.latents, "autoencoder", data.path, data.set)
     space = latents.load(arguments.latents, arguments.patch_size, device)
     shards = [(part, shape) for numbers, shape in data.buckets for part in parts(numbers, SHARD)]
     grids = [grid_of(*shape, arguments.patch_size) for _, shape in shards]

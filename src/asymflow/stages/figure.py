@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from asymflow import documents, tensors
 from asymflow.command import run
-from asymflow.report import figures, style, suite_figures
+from asymflow.report import figures, style, suite_figures, tables
 from asymflow.report.study import Study
 
 
@@ -21,7 +21,9 @@ def main() -> None:
     parser.add_argument("--table", type=Path, required=True)
     parser.add_argument("--figure", type=Path, nargs="+", required=True, help="one file for each format")
     arguments = parser.parse_args()
-    study, table = Study.parse(arguments.study), pd.read_csv(arguments.table)
+    study = Study.parse(arguments.study)
+    table = tables.read(arguments.table)
+    tables.check(table, study, arguments.table)
     style.save(_draw(study, table), arguments.figure)
 
 

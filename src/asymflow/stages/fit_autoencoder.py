@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from asymflow import machine, provenance, tensors
+from asymflow import lineage, machine, provenance, tensors
 from asymflow.command import run
 from asymflow.config.autoencoder import DOWN
 from asymflow.config.autoencoder import Autoencoder as Config
@@ -42,6 +42,7 @@ def main() -> None:
         ShardReader(arguments.data),
         ShardReader(arguments.heldout),
     )
+    lineage.check(heldout.path, heldout.set, reader.path, reader.set)
     if reader.image_size % DOWN:
         raise ValueError(f"{arguments.data} has images of {reader.image_size} pixels; {DOWN} must divide their side")
     hardware = machine.choose(config.precision, "off")

@@ -12,6 +12,7 @@ from typing import get_args
 import torch
 from torch import Tensor
 
+from asymflow import lineage
 from asymflow.command import run
 from asymflow.config.autoencoder import DOWN
 from asymflow.config.representation import Colour
@@ -44,6 +45,7 @@ def main() -> None:
             f"a pixel patch of {arguments.patch_size} pixels cannot be paired with a latent token: it must be a multiple of"
             f" {DOWN}, which a latent position spans, and divide the images' side of {reader.image_size} pixels"
         )
+    lineage.check_file(arguments.latents, "autoencoder", reader.path, reader.set)
     space = latents.load(arguments.latents, arguments.patch_size, torch.device("cpu"))
     save(fit(reader, space, arguments.patch_size, arguments.colour, config), arguments.out)
 

@@ -15,10 +15,10 @@ from torchvision.transforms.functional import gaussian_blur
 
 from asymflow.command import run
 from asymflow.data.suite import Suite
-from asymflow.files import atomic
 from asymflow.metrics import evaluators, perceptual
 from asymflow.metrics.suite import Judge, answers
 from asymflow.randomness import generator
+from asymflow.report import tables
 
 BACKBONE = "alex"  # of the published LPIPS; prx-tg's
 BATCH = 50  # images looked at together
@@ -41,8 +41,7 @@ def main() -> None:
     for name, drawn in drawings(wanted).items():
         scores = answers(drawn, wanted, suite.content, suite.edits, judge)
         rows.append({"arm": f"floor: {name}"} | {metric: values.mean() for metric, values in scores.items()})
-    with atomic(arguments.out) as temporary:
-        pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6g")
+    tables.write(pd.DataFrame(rows), arguments.out)
 
 
 def drawings(wanted: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from asymflow import documents
 from asymflow.command import run
+from asymflow.data import drawn
 from asymflow.data.reader import ShardReader
 from asymflow.report import style, suite_figures
 from asymflow.report.study import Study
@@ -37,11 +38,11 @@ def main() -> None:
 
 def _rows(samples: Path, nearest: dict[str, list[int]], splits: dict[str, ShardReader]) -> np.ndarray:
     """(n, 3, h, w, 3): each sample, its nearest training image, and its nearest held-out image."""
-    drawn = np.load(samples, mmap_mode="r", allow_pickle=False)[nearest["sample"][:COLUMNS]]
+    own = drawn.load(samples)[nearest["sample"][:COLUMNS]]
     neighbours = [
         splits[name].images(nearest[name][:COLUMNS]).permute(0, 2, 3, 1).numpy() for name in ("train", "heldout")
     ]
-    return np.stack([drawn, *neighbours], axis=1)
+    return np.stack([own, *neighbours], axis=1)
 
 
 if __name__ == "__main__":

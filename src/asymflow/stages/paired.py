@@ -11,8 +11,8 @@ import pandas as pd
 
 from asymflow import documents
 from asymflow.command import run
-from asymflow.files import atomic
 from asymflow.metrics.bootstrap import interval
+from asymflow.report import tables
 from asymflow.report.study import Study
 
 RESAMPLES = 5_000
@@ -26,8 +26,7 @@ def main() -> None:
     study = Study.parse(arguments.study)
     runs = [(setting, arm, seed) for setting in study.samplings for arm in study.arms for seed in study.seeds]
     per_case = {(setting, arm, seed): _per_case(study, arm, seed, setting) for setting, arm, seed in runs}
-    with atomic(arguments.out) as temporary:
-        pd.DataFrame(list(compared(study, per_case))).to_csv(temporary, index=False, float_format="%.6g")
+    tables.write(pd.DataFrame(list(compared(study, per_case))), arguments.out)
 
 
 def _per_case(study: Study, arm: str, seed: int, sampling: str) -> dict[str, list[float]]:

@@ -15,10 +15,11 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from asymflow.command import run
-from asymflow.files import atomic
+from asymflow.data import drawn
 from asymflow.metrics import evaluators, perceptual
 from asymflow.metrics.evaluators import Evaluator
 from asymflow.metrics.perceptual import Lpips
+from asymflow.report import tables
 from asymflow.report.study import Study
 
 BATCH = 50  # images looked at together
@@ -48,8 +49,7 @@ def main() -> None:
             | {f"{name}_paired": value for name, value in near.items()}
             | {f"{name}_shuffled": value for name, value in far.items()}
         )
-    with atomic(arguments.out) as temporary:
-        pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6g")
+    tables.write(pd.DataFrame(rows), arguments.out)
 
 
 def alike(images: Tensor, others: Tensor, distance: Lpips, evaluator: Evaluator) -> dict[str, float]:
@@ -67,7 +67,7 @@ def alike(images: Tensor, others: Tensor, distance: Lpips, evaluator: Evaluator)
 
 
 def _load(path: Path) -> Tensor:
-    return torch.from_numpy(np.load(path, allow_pickle=False)).permute(0, 3, 1, 2)
+    return torch.from_numpy(np.array(drawn.load(path))).permute(0, 3, 1, 2)
 
 
 if __name__ == "__main__":

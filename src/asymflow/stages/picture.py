@@ -6,10 +6,9 @@ python -m asymflow.stages.picture --samples RUN/guided/samples.npy --data result
 import argparse
 from pathlib import Path
 
-import numpy as np
-
 from asymflow import documents
 from asymflow.command import run
+from asymflow.data import drawn
 from asymflow.report import pictures
 
 ROWS, COLUMNS = 6, 10  # at most
@@ -21,7 +20,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="index of a split, for the number of classes")
     parser.add_argument("--picture", type=Path, required=True)
     arguments = parser.parse_args()
-    images = np.load(arguments.samples, mmap_mode="r", allow_pickle=False)
+    images = drawn.load(arguments.samples)
     classes = len(documents.read(arguments.data, "split")["classes"])
     columns = min(classes, COLUMNS)
     shown = [i for i in range(len(images)) if i % classes < columns][: ROWS * columns]

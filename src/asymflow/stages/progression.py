@@ -6,9 +6,8 @@ python -m asymflow.stages.progression --study JSON --picture OUT.png
 import argparse
 from pathlib import Path
 
-import numpy as np
-
 from asymflow.command import run
+from asymflow.data import drawn
 from asymflow.report import style, suite_figures
 from asymflow.report.study import Study
 
@@ -22,7 +21,7 @@ def main() -> None:
     arguments = parser.parse_args()
     study = Study.parse(arguments.study)
     rows = {
-        (arm, setting): np.load(path, mmap_mode="r", allow_pickle=False)[:COLUMNS]
+        (arm, setting): drawn.load(path)[:COLUMNS]
         for arm in study.arms
         for setting in study.samplings
         for path in [study.path("samples", arm, study.seeds[0], setting)]

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from asymflow import documents, provenance
+from asymflow import documents, lineage, provenance
 from asymflow.command import run
 from asymflow.config.scoring import Scoring
 from asymflow.data.reader import ShardReader
@@ -34,9 +34,11 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = Scoring.model_validate_json(arguments.config)
     train, heldout = ShardReader(arguments.data), ShardReader(arguments.heldout)
+    lineage.check(heldout.path, heldout.set, train.path, train.set)
     for path, reader in ((arguments.data, train), (arguments.heldout, heldout)):
         if len(reader) < settings.smallest:
             raise ValueError(f"{path} has {len(reader)} images; the metrics need {settings.smallest} or more (scoring)")
+    lineage.check_file(arguments.evaluator, "evaluator", train.path, train.set)
     evaluator = evaluators.load(arguments.evaluator, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
 
     reference, floor = (gather(evaluator, reader, settings) for reader in (train, heldout))

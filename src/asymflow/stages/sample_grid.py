@@ -6,9 +6,8 @@ python -m asymflow.stages.sample_grid --study JSON --picture OUT.png
 import argparse
 from pathlib import Path
 
-import numpy as np
-
 from asymflow.command import run
+from asymflow.data import drawn
 from asymflow.report import figures, style
 from asymflow.report.study import Study
 
@@ -22,7 +21,7 @@ def main() -> None:
     arguments = parser.parse_args()
     study = Study.parse(arguments.study)
     samples = study.first_seed("samples", study.last_sampling)
-    rows = {arm: np.load(path, mmap_mode="r", allow_pickle=False)[:COLUMNS] for arm, path in samples.items()}
+    rows = {arm: drawn.load(path)[:COLUMNS] for arm, path in samples.items()}
     style.save(figures.sample_grid(rows), [arguments.picture])
 
 

@@ -6,10 +6,7 @@ python -m asymflow.stages.speedup --reference rank0 --table results/convergence.
 import argparse
 from pathlib import Path
 
-import pandas as pd
-
 from asymflow.command import run
-from asymflow.files import atomic
 from asymflow.report import tables
 
 
@@ -19,10 +16,7 @@ def main() -> None:
     parser.add_argument("--table", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    with atomic(arguments.out) as temporary:
-        tables.speedup(pd.read_csv(arguments.table), arguments.reference).to_csv(
-            temporary, index=False, float_format="%.6g"
-        )
+    tables.write(tables.speedup(tables.read(arguments.table), arguments.reference), arguments.out)
 
 
 if __name__ == "__main__":

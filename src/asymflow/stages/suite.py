@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from asymflow import lineage
 from asymflow.command import run
 from asymflow.config.embeddings import Embeddings
 from asymflow.config.suite import Suite as Config
@@ -41,6 +42,13 @@ def main() -> None:
     config = Config.model_validate_json(arguments.config)
     data, train = ShardReader(arguments.data), ShardReader(arguments.train)
     _check(config, data, train)
+    stored = (arguments.captions, arguments.images, arguments.train_captions, arguments.train_images)
+    captions, images, train_captions, train_images = map(RowReader, stored)
+    for made in (captions, images, train_captions, train_images):
+        lineage.check(made.path, made.description["data"], data.path, data.set)
+    lineage.check(train.path, train.set, data.path, data.set)
+    if arguments.evaluator:
+        lineage.check_file(arguments.evaluator, "evaluator", data.path, data.set)
     edits = cases.edits(data, config.edits, config.seed)
     listed = cases.listed(config, edits)
 
@@ -48,11 +56,7 @@ def main() -> None:
     embeddings = Embeddings.model_validate_json(arguments.embeddings)
     reader = readers.reader(arguments.reader, embeddings, arguments.evaluator, None, device)
     text, mask = reader.text([edit.caption for edit in edits])
-    captions = RowReader(arguments.captions)
-    sources = {
-        "": (captions, RowReader(arguments.images)),
-        "train": (RowReader(arguments.train_captions), RowReader(arguments.train_images)),
-    }
+    sources = {"": (captions, images), "train": (train_captions, train_images)}
     pictures = {"": data, "train": train}
     suite = Suite(
         cases=listed,

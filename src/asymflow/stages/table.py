@@ -9,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 
 from asymflow.command import run
-from asymflow.files import atomic
 from asymflow.report import tables
 from asymflow.report.study import Study
 
@@ -17,17 +16,16 @@ from asymflow.report.study import Study
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--study", required=True, help="the study as JSON")
-    parser.add_argument("--published", type=Path, nargs="*", help="published numbers, joined to our arms")
-    parser.add_argument("--systems", type=Path, nargs="*", help="published systems, as rows below ours")
+    parser.add_argument("--published", type=Path, nargs="*", default=[], help="published numbers, joined to our arms")
+    parser.add_argument("--systems", type=Path, nargs="*", default=[], help="published systems, as rows below ours")
     parser.add_argument("--table", type=Path, required=True)
     parser.add_argument("--summary", type=Path, required=True)
     arguments = parser.parse_args()
     study = Study.parse(arguments.study)
     published, systems = ([pd.read_csv(path) for path in paths] for paths in (arguments.published, arguments.systems))
     table = tables.gather(study, published, systems)
-    for frame, path in ((table, arguments.table), (tables.summarise(table, study.reference), arguments.summary)):
-        with atomic(path) as temporary:
-            frame.to_csv(temporary, index=False, float_format="%.6g")
+    tables.write(table, arguments.table)
+    tables.write(tables.summarise(table, study.reference), arguments.summary)
 
 
 if __name__ == "__main__":

@@ -63,6 +63,9 @@ def _train(arguments: argparse.Namespace) -> None:
     stored = {name: RowReader(path) for name in STORED if (path := getattr(arguments, name))}
     for rows in stored.values():
         lineage.check(rows.path, rows.description["data"], reader.path, reader.set)
+    for path, kind in ((arguments.evaluator, "evaluator"), (arguments.perceptual, "perceptual network")):
+        if path:
+            lineage.check_file(path, kind, reader.path, reader.set)
     grid = _grid(arm, reader, stored, arguments)
     hardware = machine.choose(arm.training.precision, arm.training.compile, local_rank)
     if world_size > 1:
@@ -95,7 +98,9 @@ def _train(arguments: argparse.Namespace) -> None:
     print(what, flush=True)
     kept = averages.build(arm.training.averages, trained(model.network))
     captions = stored.get("captions")
-    run = Run(arguments, arm, reader, shapes, lift, model, kept, captions.description["reader"] if captions else None)
+    caption_reader = captions.description["reader"] if captions else None
+    began = tensors.describe(arguments.start, "model")["checksum"] if arguments.start else None
+    run = Run(arguments, arm, reader, shapes, lift, model, kept, caption_reader, began)
     empty = captions.shared["empty"].to(hardware.device) if captions else None
     result = train(
         minimised, batches, arm.training, hardware, draw=partial(draw, arm=arm, empty=empty), optimiser=optimiser, averages=kept,
@@ -251,6 +256,7 @@ class Run:
     model: VelocityModel
     averages: list[Average]
     caption_reader: dict | None  # what read its captions
+    began: str | None  # checksum of the model whose weights it began with
 
     def snapshot(self, number: int, images: int) -> str:
         """Keeps the weights after so many images; gives their checksum."""
@@ -306,6 +312,7 @@ class Run:
             "reader": self.caption_reader,
             "image_size": self.reader.image_size,
             "data": self.reader.set,
+            "began": self.began,
             "seed": self.arguments.seed,
             "images": images,
             "code": provenance.digest(*parts.of_training(self.arm), without=parts.undeciding(self.arm)),

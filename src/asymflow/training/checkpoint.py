@@ -104,6 +104,7 @@ class Model:
     seed: int  # of its training
     images: int  # that it has seen
     data: str  # the name of the data set that it saw
+    began: str | None  # checksum of the model whose weights it began with
     checksum: str  # of its file
 
 
@@ -143,6 +144,7 @@ def load_model(path: Path | str, weights: str | None = None) -> Model:
         seed=description["seed"],
         images=description["images"],
         data=description["data"],
+        began=description["began"],
         checksum=description["checksum"],
     )
 
