@@ -1,10 +1,14 @@
 """Wrong settings: each ends in one sentence with the file, the key, what was found and what was expected. None is a traceback."""
 
+import re
+import tempfile
 from pathlib import Path
 from typing import get_args
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from asymflow.config.arm import Arm
 from asymflow.config.experiment import Experiment
@@ -184,9 +188,9 @@ def test_a_wrong_structure_is_one_sentence(tmp_path, text, expected):
 
 
 def test_the_command_line_is_blamed_for_what_it_says():
-    for given, expected in (({"seeds": 0}, "key seeds: found 0"), ({"arms": [1]}, "key arms: found [1]")):
+    for said, expected in (({"seeds": 0}, "key seeds: found 0"), ({"arms": [1]}, "key arms: found [1]")):
         with pytest.raises(ConfigurationError, match="the command line: ") as caught:
-            load(DEFAULT, given)
+            load(DEFAULT, said)
         assert expected in str(caught.value)
 
 
@@ -204,3 +208,16 @@ def test_a_byte_order_mark_is_not_part_of_the_first_key(tmp_path):
 def test_a_file_that_is_not_there_is_one_sentence(tmp_path):
     with pytest.raises(ConfigurationError, match=r"none.yaml: cannot be read: No such file"):
         load([*DEFAULT, tmp_path / "none.yaml"])
+
+
+@settings(max_examples=30, deadline=None)
+@given(name=st.text(st.characters(blacklist_categories=("Cs",)), max_size=8) | st.from_regex(r"\A[a-z0-9_]{1,8}\Z"))
+def test_any_name_is_taken_as_it_is_or_refused_in_a_sentence(name):
+    overlay = yaml.safe_dump({"arms": {name: {"base": "scratch", "target": {"rank": 3}}}}, allow_unicode=True)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "mine.yaml")
+        file.write_text(overlay, encoding="utf-8")
+        try:
+            assert name in load([*DEFAULT, file]).arms and re.fullmatch("[a-z0-9_]+", name)
+        except ConfigurationError as error:
+            assert str(file) in str(error) and "name of lower-case letters" in str(error)

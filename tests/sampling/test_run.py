@@ -118,7 +118,9 @@ def test_an_adapted_run_is_loaded_over_the_model_that_it_began_with(tmp_path):
     assert torch.equal(predicted(run.model, CAPTIONS), predicted(model, CAPTIONS))
     assert torch.equal(run.lift.A, A) and run.lift.s == run.model.s == 1.7
     finished(tmp_path / "other", arm(**FLUX, **ADAPTED), CAPTIONS, LIFT, "the weights of another", weights=weights)
-    with pytest.raises(ValueError, match=r"began with the weights of another model than .*latent holds: train it again"):
+    with pytest.raises(
+        ValueError, match=r"began with the weights of another model than .*latent holds: train it again"
+    ):
         load(tmp_path / "other", settings, Files(start=tmp_path / "latent"))
 
 

@@ -1,12 +1,15 @@
 """A training that is killed and started again ends with the same bytes as one that is not."""
 
 import json
+import os
 import random
 import re
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -144,6 +147,38 @@ def test_two_processes_share_the_work(stage):
     assert "2 process(es)" in output
     assert json.loads((stage.folder / "shared/train.json").read_text())["images"] == 64
     assert [images for images, _ in stage.losses("shared")] == list(range(8, 65, 8))
+
+
+def test_a_process_that_hangs_ends_the_others_and_the_next_run_goes_on(stage, uninterrupted, monkeypatch):
+    monkeypatch.setenv("ASYMFLOW_PATIENCE", "5")
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    process, saved = stage.start("hung", launcher=launcher), stage.folder / "hung" / "state" / "checkpoint.safetensors"
+    while process.poll() is None and _reached(saved) < 40:
+        time.sleep(0.01)
+    hung = next(child for child in _children(process.pid) if _variable(child, "RANK") == "1")
+    os.kill(hung, signal.SIGSTOP)
+    try:
+        output, _ = process.communicate()
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(hung, signal.SIGKILL)
+    assert process.returncode != 0
+    assert "Timed out waiting" in output or "timed out" in output.lower(), output
+    process = stage.start("hung", launcher=launcher)
+    output, _ = process.communicate()
+    assert process.returncode == 0 and "resuming after" in output, output
+
+
+def _children(parent):
+    """The processes that a process has started."""
+    return [int(child) for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+
+def _variable(process, name):
+    environment = Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
+    return next(
+        (entry.partition(b"=")[2].decode() for entry in environment if entry.startswith(f"{name}=".encode())), None
+    )
 
 
 def test_snapshots_are_kept_through_a_kill_and_hold_what_had_been_seen(stage):
