@@ -29,6 +29,7 @@ from asymflow.config.sampling import ClassifierFree, Sampling
 from asymflow.config.subspace import Subspace
 from asymflow.config.training import Training
 from asymflow.data.reader import ShardReader
+from asymflow.data.tars import member_sum
 from asymflow.machine import Machine, choose
 from asymflow.metrics.frechet import Moments, frechet_distance
 from asymflow.models.assemble import Beginning, assemble
@@ -161,6 +162,11 @@ def data(arguments: argparse.Namespace, machine: Machine, peak: float) -> list[d
         start = time.perf_counter()
         reader.images(list(range(len(reader))))
         reading = len(reader) / (time.perf_counter() - start)
+        encoded = [path.read_bytes() for path in source.rglob("*.png")]
+        start = time.perf_counter()
+        for content in encoded:
+            member_sum(content)
+        checking = len(encoded) / (time.perf_counter() - start)
         start = time.perf_counter()
         fit("pca", reader, 16, "rgb", Subspace(images=len(reader)))
         fitting = len(reader) / (time.perf_counter() - start)
@@ -169,7 +175,8 @@ def data(arguments: argparse.Namespace, machine: Machine, peak: float) -> list[d
         ("shard, start of the process included", sharding, decoding),
     ]
     rows += [
-        ("read and decode the shards, one thread", reading, reading),
+        ("read, check and decode the shards, one thread", reading, reading),
+        ("check them alone", checking, reading),
         ("PCA of the shards, eigenvectors included", fitting, reading),
     ]
     return [
