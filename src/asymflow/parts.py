@@ -65,6 +65,11 @@ def of_score(name: str) -> list[str]:
     return ["asymflow.stages.score", judge(name)]
 
 
+def of_velocity(arm: Arm) -> list[str]:
+    """Everything that comparing an arm's velocity with the true one runs."""
+    return ["asymflow.stages.velocity", network(arm)]
+
+
 def undeciding(arm: Arm) -> list[str]:
     """Modules that an arm's configuration imports and that decide nothing of it: the sections of other networks, and checks."""
     return ["asymflow.config.impossible", *(f"asymflow.config.{kind}" for kind in KINDS if kind != arm.network.kind)]

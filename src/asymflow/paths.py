@@ -18,6 +18,7 @@ RUN_FILES = {
     "captions": "{sampling}/captions.json",
     "suite": "{sampling}/suite.json",
     "memorisation": "{sampling}/memorisation.json",
+    "velocity": "{sampling}/velocity.json",
 }
 
 

@@ -87,6 +87,11 @@ class Plan:
         arm, sampling = self._arm(wildcards), self._sampling(wildcards)
         return digest(*parts.of_search(arm, sampling.solver, asked(arm, sampling)), without=parts.undeciding(arm))
 
+    def velocity_code(self, wildcards: Any) -> str:
+        """The digest of the code that compares an arm's velocity with the true one."""
+        arm = self._arm(wildcards)
+        return digest(*parts.of_velocity(arm), without=parts.undeciding(arm))
+
     def score_code(self, wildcards: Any) -> str:
         """The digest of the code of a judge."""
         return digest(*parts.of_score(wildcards.judge))
@@ -255,6 +260,21 @@ class Plan:
         }
         nothing: Inputs = {"prompts": [], "suite": [], "train": [], "heldout": [], "perceptual": []}
         return inputs | nothing | more[wildcards.judge]
+
+    def velocity(self, wildcards: Any) -> Inputs:
+        """What a run's velocity is compared on."""
+        arm, paths, sampling = self._arm(wildcards), self.paths, self._sampling(wildcards)
+        space, modalities = arm.representation, arm.conditions.modalities
+        drawn = "snapshots" if sampling.snapshot else "model"
+        seen = {"embedding", "patches"} & set(modalities)
+        return {name: file for name, file in self.model(wildcards).items() if name != "latents"} | {
+            "model": paths.run(drawn, wildcards.arm, wildcards.seed),
+            "summary": paths.run("sampled", wildcards.arm, wildcards.seed, wildcards.sampling),
+            "heldout": paths.split("heldout"),
+            "captions": paths.captions(self.reader_of(arm), "heldout") if "caption" in modalities else [],
+            "images": paths.images(space.patch_size, "heldout") if seen else [],
+            "basis": paths.subspace("pca", space.colour, space.patch_size),
+        }
 
     # Studies. Rules of a study read files of its runs by name; what a rule is given here is what its stage can read.
 

@@ -19,6 +19,7 @@ from asymflow.metrics.suite import Judge, answers, memories
 from asymflow.metrics.text import TextTower
 from asymflow.metrics.tower import ImageTower
 from asymflow.report import metrics
+from asymflow.stages import velocity
 
 CPU = torch.device("cpu")
 CONFIG = Evaluator(image_size=16, patch_size=4, stem_width=6, width=12, depth=1, heads=2, embedding=5)
@@ -74,6 +75,8 @@ def drawn(shift, seed=1):
 def measured(judges):
     """The names of everything that the judges measure."""
     names = {"clip", *preference.JUDGES}  # of the published networks, which are not here
+    row = {"t": 0.5, "last": 32, "error": 1.0}
+    names |= velocity.metrics([row, row | {"last": 192}], 32).keys()
     for evaluator in (LocalEvaluator, InceptionEvaluator):
         settings = Scoring(kernel_blocks=4, splits=2)
         names |= report_card(drawn(0, seed=0), drawn(0), evaluator.names, settings)["metrics"].keys()

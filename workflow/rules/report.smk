@@ -230,3 +230,32 @@ rule nearest_images:
     shell:
         "python -m asymflow.stages.nearest_images --study {params.study:q} --train {input.train:q} --heldout {input.heldout:q}"
         " --picture {output:q} > {log:q} 2>&1"
+
+
+rule error_by_noise:
+    "Gather the velocity errors of a study by noise level and principal directions, and draw them."
+    input:
+        lambda wildcards: plan.runs(wildcards.study, "velocity"),
+    output:
+        table=report(
+            "<results>/{study}_velocity.csv",
+            caption="../report/error_by_noise.rst",
+            category="{study}",
+            labels={"shows": "velocity error by noise level"},
+        ),
+        png=report(
+            "<results>/figures/{study}_velocity.png",
+            caption="../report/error_by_noise.rst",
+            category="{study}",
+            labels={"shows": "velocity error by noise level"},
+        ),
+        svg="<results>/figures/{study}_velocity.svg",
+    log:
+        "<results>/{study}.error_by_noise.log",
+    localrule: True
+    params:
+        study=lambda wildcards: plan.study(wildcards, "velocity"),
+        code=plan.code("error_by_noise"),
+    shell:
+        "python -m asymflow.stages.error_by_noise --study {params.study:q} --table {output.table:q}"
+        " --figure {output.png:q} {output.svg:q} > {log:q} 2>&1"

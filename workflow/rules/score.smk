@@ -18,3 +18,25 @@ rule score:
         " --summary {input.summary:q} --evaluator {params.evaluator:q} --reference {input.reference:q}"
         " --prompts {input.prompts:q} --suite {input.suite:q} --train {input.train:q} --heldout {input.heldout:q}"
         " --perceptual {input.perceptual:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule velocity:
+    "Compare the velocity of one run with the true one on held-out images, by noise level and principal directions."
+    input:
+        unpack(plan.velocity),
+    output:
+        "<results>/runs/{arm}/seed{seed}/{sampling}/velocity.json",
+    log:
+        "<results>/runs/{arm}/seed{seed}/{sampling}/velocity.log",
+    threads: 1
+    resources:
+        gpu=1,
+    params:
+        config=lambda wildcards: plan.section("velocity"),
+        sampling=plan.sampling,
+        folder=plan.folder_of,
+        code=plan.velocity_code,
+    shell:
+        "python -m asymflow.stages.velocity --config {params.config:q} --sampling {params.sampling:q} --model {input.model:q}"
+        " --start {input.start:q} --folder {params.folder:q} --summary {input.summary:q} --heldout {input.heldout:q}"
+        " --captions {input.captions:q} --images {input.images:q} --basis {input.basis:q} --out {output:q} > {log:q} 2>&1"

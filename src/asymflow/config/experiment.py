@@ -29,6 +29,7 @@ from asymflow.config.section import Section
 from asymflow.config.study import Study
 from asymflow.config.subspace import Subspace
 from asymflow.config.suite import Suite
+from asymflow.config.velocity import Velocity
 
 # one mistake: the keys that lead to it, and the sentence
 Mistake = tuple[tuple[str, ...], str]
@@ -58,6 +59,7 @@ class Experiment(Section):
     captions: Captions = Captions()
     embeddings: Embeddings = Embeddings()
     suite: Suite = Suite()
+    velocity: Velocity = Velocity()
     arms: dict[str, Arm]
     samplings: dict[str, Sampling]
     studies: dict[str, Study]
@@ -198,6 +200,8 @@ def unfit(arm: Arm, sampling: Sampling) -> Iterator[str]:
 def _unanswered(arm: Arm, sampling: Sampling, study: Study, experiment: Experiment) -> Iterator[str]:
     """Why a judge of the study has nothing to judge."""
     what = asked(arm, sampling)
+    if "velocity" in study.judges and arm.representation.space == "latent":
+        yield "but the study's judge 'velocity' looks at patches of pixels, and the arm works on latents; leave one of them out"
     for judge, needed in (("captions", "captions"), ("suite", "cases")):
         if judge in study.judges and what != needed:
             yield f"which asks for {what}, but the study's judge {judge!r} looks at {needed}; set its asks to {needed}"
@@ -226,6 +230,8 @@ def _of_counts(study: Study, experiment: Experiment) -> Iterator[Mistake]:
     needed += [
         ("train", arm.training.set_images, "training.set_images of an arm") for arm in arms if arm.training.set_images
     ]
+    if "velocity" in study.judges:
+        needed.append(("heldout", experiment.velocity.images, "velocity.images"))
     if "suite" in study.judges:
         needed += [(suite.split, getattr(suite, key), f"suite.{key}") for key in ("reconstructions", "texts", "edits")]
         needed += [

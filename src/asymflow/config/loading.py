@@ -20,7 +20,18 @@ from asymflow.config.study import Study
 
 NAME = re.compile(r"[a-z0-9_]+")
 # of studies: a table and a figure are called <study> and <study>_<what>, and must not be another's
-RESERVED = ("summary", "speedup", "pairs", "paired", "crops", "samples", "curves", "progression", "nearest_images")
+RESERVED = (
+    "summary",
+    "velocity",
+    "speedup",
+    "pairs",
+    "paired",
+    "crops",
+    "samples",
+    "curves",
+    "progression",
+    "nearest_images",
+)
 RESULTS = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")  # a folder that needs no quotes anywhere
 TOP = ("pathvars", "bases", *SECTIONS)  # keys beside the groups
 GROUPS = {"arms": Arm, "samplings": Sampling, "studies": Study}

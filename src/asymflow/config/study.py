@@ -9,6 +9,8 @@ from asymflow.config.section import Section
 # distribution: the samples against the training images. captions: each image against its caption. suite: the answers to the
 # validation suite. memorisation: the nearest training image of a sample against its nearest held-out one.
 Judge = Literal["distribution", "captions", "suite", "memorisation"]
+# and what looks at no samples: the error of the velocity on held-out images
+Measure = Literal[Judge, "velocity"]
 
 # reports take it for reStructuredText and figures for mathematics, where other characters can start something else than text
 ONE_LINE = r"^[^\x00-\x1f\x7f`|$\\]+$"
@@ -33,7 +35,7 @@ class Study(Section):
     samplings: tuple[str, ...] = Field(min_length=1)
     """Sampling settings; each arm is measured under every one."""
 
-    judges: tuple[Judge, ...] = Field(("distribution",), min_length=1)
+    judges: tuple[Measure, ...] = Field(("distribution",), min_length=1)
     """What is measured, in the order of the table's columns."""
 
     seeds: int | None = Field(None, gt=0, le=1000)

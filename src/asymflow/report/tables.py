@@ -108,10 +108,10 @@ def _varying(entries: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def _costs(trained: dict[str, Any], scores: dict[str, dict[str, Any]], sampled: dict[str, Any]) -> dict[str, Any]:
-    first, guidance = next(iter(scores.values())), sampled["guidance"]
+    distribution, guidance = scores["distribution"], sampled["guidance"]
     return {
-        "samples": first["samples"],
-        "evaluator": first["evaluator"],
+        "samples": distribution["samples"],
+        "evaluator": distribution["evaluator"],
         "guidance": guidance["kind"],
         "guidance_scale": guidance.get("scale"),
         "interval_end": guidance["interval"][1] if "interval" in guidance else None,
