@@ -6,6 +6,7 @@ min_version("9.20")
 
 configfile: f"{workflow.basedir}/workflow/config.yaml"
 configfile: f"{workflow.basedir}/workflow/studies.yaml"
+configfile: f"{workflow.basedir}/workflow/claims.yaml"
 
 
 report: "workflow/report/workflow.rst"
@@ -22,6 +23,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/sample.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/claims.smk"
 
 
 localrules:

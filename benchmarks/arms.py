@@ -69,7 +69,7 @@ def main() -> None:
 
 def measure(arguments: argparse.Namespace) -> dict:
     """Seconds of an update, operations of a forward pass in training, and memory above what was taken before the first update."""
-    arm = load([WORKFLOW / "config.yaml", WORKFLOW / "studies.yaml"]).arms[arguments.arms[0]]
+    arm = load([WORKFLOW / "config.yaml", WORKFLOW / "studies.yaml", WORKFLOW / "claims.yaml"]).arms[arguments.arms[0]]
     hardware = machine.choose("auto", "off")
     torch.manual_seed(0)
     minimised = made(arm, hardware)

@@ -33,7 +33,8 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=50)
     arguments = parser.parse_args()
     experiment = load(
-        [WORKFLOW / "config.yaml", WORKFLOW / "studies.yaml"], {"pathvars": {"results": arguments.results}}
+        [WORKFLOW / "config.yaml", WORKFLOW / "studies.yaml", WORKFLOW / "claims.yaml"],
+        {"pathvars": {"results": arguments.results}},
     )
     plan, settings = Plan(experiment), experiment.samplings[arguments.sampling]
     draws, runs = {}, {}

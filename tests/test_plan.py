@@ -12,7 +12,7 @@ from asymflow.plan import Plan, flat
 from asymflow.report.study import Study
 
 ROOT = Path(__file__).parents[1]
-DEFAULT = [ROOT / "workflow/config.yaml", ROOT / "workflow/studies.yaml"]
+DEFAULT = [ROOT / "workflow/config.yaml", ROOT / "workflow/studies.yaml", ROOT / "workflow/claims.yaml"]
 PLAN = Plan(load(DEFAULT))
 
 

@@ -13,6 +13,7 @@ import xxhash
 
 from asymflow import parts
 from asymflow.config.arm import Arm
+from asymflow.config.claim import Claim
 from asymflow.config.experiment import Experiment, asked
 from asymflow.config.sampling import Sampling
 from asymflow.config.section import Section
@@ -33,8 +34,8 @@ class Plan:
 
     # Names, as patterns of what a wildcard may be.
 
-    def names(self, kind: Literal["arms", "samplings", "studies"]) -> str:
-        """A pattern that matches the names of arms, sampling settings or studies."""
+    def names(self, kind: Literal["arms", "samplings", "studies", "claims"]) -> str:
+        """A pattern that matches the names of arms, sampling settings, studies or claims."""
         return _pattern(getattr(self.experiment, kind))
 
     def studies_with(self, judge: str) -> list[str]:
@@ -341,14 +342,38 @@ class Plan:
         """The last sampling setting of a study, whose samples its pictures show."""
         return self.experiment.studies[study].samplings[-1:]
 
+    def claim(self, wildcards: Any) -> str:
+        """A claim as JSON."""
+        return self._claim(wildcards).model_dump_json()
+
+    def look(self, wildcards: Any) -> list[str]:
+        """What is looked at to decide a claim: the cards of its runs for the seeds of this look."""
+        claim = self._claim(wildcards)
+        return [
+            self.paths.run(file, arm, seed, setting)
+            for arm, setting in claim.runs
+            for seed in range(self.experiment.decision.looks[int(wildcards.look)])
+            for file in ("summary", "sampled", claim.judge)
+        ]
+
+    def look_study(self, wildcards: Any) -> str:
+        """The study of a claim's arms and settings, for the seeds of a look, as JSON."""
+        claim, seeds = self._claim(wildcards), range(self.experiment.decision.looks[int(wildcards.look)])
+        arms, settings = (tuple(dict.fromkeys(names)) for names in zip(*claim.runs, strict=True))
+        study = Study(title=claim.says, arms=arms, reference=arms[-1], samplings=settings, judges=claim.judges)
+        return self._described(wildcards.claim, study, seeds, ("summary", "sampled", claim.judge))
+
     def study(self, wildcards: Any, *files: str) -> str:
         """What a rule has to know of its study, as JSON: the study, arms and settings field by field, and where files lie."""
-        study = self._study(wildcards)
+        seeds = self.experiment.study_seeds(wildcards.study)
+        return self._described(wildcards.study, self._study(wildcards), seeds, files)
+
+    def _described(self, name: str, study: Study, seeds: range, files: tuple[str, ...]) -> str:
         settings = {name: self.experiment.samplings[name] for name in study.samplings}
         return json.dumps(
             {
-                "name": wildcards.study,
-                "seeds": list(self.experiment.study_seeds(wildcards.study)),
+                "name": name,
+                "seeds": list(seeds),
                 "arms": {name: _fields(self.experiment.arms[name]) for name in study.arms},
                 "samplings": {name: flat(setting.model_dump(mode="json")) for name, setting in settings.items()},
                 "files": {file: self.paths.run(file) for file in files},
@@ -371,6 +396,9 @@ class Plan:
 
     def _sampling(self, wildcards: Any) -> Sampling:
         return self.experiment.samplings[wildcards.sampling]
+
+    def _claim(self, wildcards: Any) -> Claim:
+        return self.experiment.claims[wildcards.claim]
 
     def _study(self, wildcards: Any) -> Study:
         return self.experiment.studies[wildcards.study]

@@ -9,7 +9,7 @@ from asymflow.config.conditions import Conditions
 from asymflow.config.loading import ConfigurationError, load, merge
 
 ROOT = Path(__file__).parents[2]
-DEFAULT = [ROOT / "workflow/config.yaml", ROOT / "workflow/studies.yaml"]
+DEFAULT = [ROOT / "workflow/config.yaml", ROOT / "workflow/studies.yaml", ROOT / "workflow/claims.yaml"]
 SCALES = sorted((ROOT / "workflow/scales").glob("*.yaml"))
 
 
@@ -182,7 +182,7 @@ def test_what_an_arm_may_be_told_is_what_some_way_shows_in_one_order():
         ),
         (
             {"studies": {"rank_sweep": {"judges": ["distribution", "suite"]}}},
-            "which asks for classes, but the study's judge 'suite' looks at cases; set its asks to cases",
+            "which asks for classes, but the judge 'suite' looks at cases; set its asks to cases",
         ),
         (
             {"studies": {"rank_sweep": {"figure": "suite"}}},

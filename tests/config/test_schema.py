@@ -10,7 +10,12 @@ import yaml
 from asymflow.config.schema import schema
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
-FILES = [WORKFLOW / "config.yaml", WORKFLOW / "studies.yaml", *sorted((WORKFLOW / "scales").glob("*.yaml"))]
+FILES = [
+    WORKFLOW / "config.yaml",
+    WORKFLOW / "studies.yaml",
+    WORKFLOW / "claims.yaml",
+    *sorted((WORKFLOW / "scales").glob("*.yaml")),
+]
 
 
 def complaints(content):

@@ -13,7 +13,7 @@ from asymflow.config.study import Judge
 from asymflow.plan import Plan
 
 ROOT = Path(__file__).parents[2]
-PLAN = Plan(load([ROOT / "workflow/config.yaml", ROOT / "workflow/studies.yaml"]))
+PLAN = Plan(load([ROOT / "workflow/config.yaml", ROOT / "workflow/studies.yaml", ROOT / "workflow/claims.yaml"]))
 ARMS = PLAN.experiment.arms
 OTHER = ast.dump(ast.parse("something_else = 1"))
 

@@ -134,7 +134,10 @@ def test_the_untrained_arm_is_the_folder_s_model_lifted(finished, klein):
 
 @pytest.mark.slow
 def test_the_exported_run_draws_the_same_images(finished):
-    files = [finished.folder / name for name in ("workflow/config.yaml", "workflow/studies.yaml", *finished.overlays)]
+    files = [
+        finished.folder / name
+        for name in ("workflow/config.yaml", "workflow/studies.yaml", "workflow/claims.yaml", *finished.overlays)
+    ]
     settings = load(files, words=TARGETS).samplings["captions"]
     model, arm, lift = export.load(finished.folder / RUN / "diffusers", torch.float32)
     representation = arm.representation

@@ -46,7 +46,15 @@ def jobs(folder, scale, *targets):
 
 def experiment(folder, scale):
     return load(
-        [folder / name for name in ("workflow/config.yaml", "workflow/studies.yaml", f"workflow/scales/{scale}.yaml")]
+        [
+            folder / name
+            for name in (
+                "workflow/config.yaml",
+                "workflow/studies.yaml",
+                "workflow/claims.yaml",
+                f"workflow/scales/{scale}.yaml",
+            )
+        ]
     )
 
 

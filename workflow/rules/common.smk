@@ -7,6 +7,7 @@ from typing import get_args
 
 from snakemake.exceptions import WorkflowError
 
+from asymflow import documents
 from asymflow.config.latent import check
 from asymflow.config.loading import load
 from asymflow.config.representation import Colour
@@ -41,6 +42,8 @@ wildcard_constraints:
     arm=plan.names("arms"),
     sampling=plan.names("samplings"),
     study=plan.names("studies"),
+    claim=plan.names("claims"),
+    look=r"\d+",
     judge="|".join(get_args(Judge)),
     seed=r"\d+",
     basis="|".join(BASES),

@@ -16,6 +16,7 @@ from pydantic import Field
 from asymflow.config.arm import Arm
 from asymflow.config.autoencoder import Autoencoder
 from asymflow.config.captions import Captions
+from asymflow.config.claim import Claim, Decision
 from asymflow.config.data import Data
 from asymflow.config.embeddings import Embeddings
 from asymflow.config.evaluator import Evaluator
@@ -60,16 +61,19 @@ class Experiment(Section):
     embeddings: Embeddings = Embeddings()
     suite: Suite = Suite()
     velocity: Velocity = Velocity()
+    decision: Decision = Decision()
     arms: dict[str, Arm]
     samplings: dict[str, Sampling]
     studies: dict[str, Study]
+    claims: dict[str, Claim] = Field(default_factory=dict)
 
     def study_seeds(self, study: str) -> range:
         """The seeds of one study."""
         return range(self.studies[study].seeds or self.seeds)
 
 
-SECTIONS = tuple(name for name in Experiment.model_fields if name not in ("results", "arms", "samplings", "studies"))
+NAMED = ("arms", "samplings", "studies", "claims")  # entries by name
+SECTIONS = tuple(name for name in Experiment.model_fields if name not in ("results", *NAMED))
 
 
 def asked(arm: Arm, sampling: Sampling) -> Literal["classes", "captions", "cases"]:
@@ -85,6 +89,7 @@ class Requested(NamedTuple):
 
     arms: set[str]
     studies: set[str]
+    claims: set[str]
 
 
 def requested(experiment: Experiment, words: Iterable[str]) -> Requested:
@@ -96,12 +101,15 @@ def requested(experiment: Experiment, words: Iterable[str]) -> Requested:
     folder = f"{experiment.results}/"
     targets = [target.removeprefix(folder) for word in words if (target := os.path.normpath(word)).startswith(folder)]
     if not targets:
-        return Requested(set(experiment.arms), set(experiment.studies))
+        return Requested(set(experiment.arms), set(experiment.studies), set(experiment.claims))
     studies = {name for name in experiment.studies for target in targets if Path(target).name.startswith(name)}
     arms = {parts[1] for target in targets if len(parts := Path(target).parts) > 2 and parts[0] == "runs"}
     arms |= {arm for name in studies for arm in experiment.studies[name].arms}
+    decided = [Path(target).parts for target in targets if Path(target).parts[0].startswith("claims")]
+    claims = {name for name in experiment.claims for parts in decided if len(parts) == 1 or parts[1].startswith(name)}
+    arms |= {arm for name in claims for arm, _ in experiment.claims[name].runs}
     arms |= {experiment.arms[name].start.run for name in arms & set(experiment.arms)} - {None}
-    return Requested(arms & set(experiment.arms), studies)
+    return Requested(arms & set(experiment.arms), studies, claims)
 
 
 def contradictions(experiment: Experiment, used: Requested) -> Iterator[Mistake]:
@@ -112,6 +120,8 @@ def contradictions(experiment: Experiment, used: Requested) -> Iterator[Mistake]
     for name in sorted(used.studies):
         yield from _of_counts(experiment.studies[name], experiment)
         yield from ((("studies", name), text) for text in _of_study(experiment.studies[name], experiment))
+    for name in sorted(used.claims):
+        yield from ((("claims", name), text) for text in _of_claim(experiment.claims[name], experiment))
 
 
 def suggest(wanted: str, valid: Iterable[str]) -> str:
@@ -169,6 +179,17 @@ def _of_study(study: Study, experiment: Experiment) -> Iterator[str]:
                     yield f"samples arm {name!r} with setting {setting!r}, {text}"
 
 
+def _of_claim(claim: Claim, experiment: Experiment) -> Iterator[str]:
+    for name, setting in claim.runs:
+        for kind, item, known in (("arm", name, experiment.arms), ("sampling setting", setting, experiment.samplings)):
+            if item not in known:
+                yield f"compares the {kind} {item!r}, which is not defined; {suggest(item, known)}"
+        if name in experiment.arms and setting in experiment.samplings:
+            arm, sampling = experiment.arms[name], experiment.samplings[setting]
+            for text in (*unfit(arm, sampling), *_unanswered(arm, sampling, claim, experiment)):
+                yield f"samples arm {name!r} with setting {setting!r}, {text}"
+
+
 def unfit(arm: Arm, sampling: Sampling) -> Iterator[str]:
     """Why an arm cannot be sampled under a setting."""
     modalities, training = arm.conditions.modalities, arm.training
@@ -197,14 +218,14 @@ def unfit(arm: Arm, sampling: Sampling) -> Iterator[str]:
         )
 
 
-def _unanswered(arm: Arm, sampling: Sampling, study: Study, experiment: Experiment) -> Iterator[str]:
+def _unanswered(arm: Arm, sampling: Sampling, study: Study | Claim, experiment: Experiment) -> Iterator[str]:
     """Why a judge of the study has nothing to judge."""
     what = asked(arm, sampling)
     if "velocity" in study.judges and arm.representation.space == "latent":
-        yield "but the study's judge 'velocity' looks at patches of pixels, and the arm works on latents; leave one of them out"
+        yield "but the judge 'velocity' looks at patches of pixels, and the arm works on latents; leave one of them out"
     for judge, needed in (("captions", "captions"), ("suite", "cases")):
         if judge in study.judges and what != needed:
-            yield f"which asks for {what}, but the study's judge {judge!r} looks at {needed}; set its asks to {needed}"
+            yield f"which asks for {what}, but the judge {judge!r} looks at {needed}; set its asks to {needed}"
     if what == "captions" and sampling.count > experiment.prompts.count:
         yield (
             f"which draws {sampling.count} captions, but prompts.count is {experiment.prompts.count}; raise it, or lower the"

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from asymflow.config.arm import Arm
+from asymflow.config.claim import Claim
 from asymflow.config.experiment import SECTIONS, Experiment, contradictions, requested, suggest
 from asymflow.config.sampling import Sampling
 from asymflow.config.section import Section
@@ -34,8 +35,9 @@ RESERVED = (
 )
 RESULTS = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")  # a folder that needs no quotes anywhere
 TOP = ("pathvars", "bases", *SECTIONS)  # keys beside the groups
-GROUPS = {"arms": Arm, "samplings": Sampling, "studies": Study}
-SINGULAR = {"arms": "arm", "samplings": "sampling setting", "studies": "study", "bases": "base"}
+GROUPS = {"arms": Arm, "samplings": Sampling, "studies": Study, "claims": Claim}
+UNBASED = ("studies", "claims")  # entries that stand for themselves
+SINGULAR = {"arms": "arm", "samplings": "sampling setting", "studies": "study", "claims": "claim", "bases": "base"}
 BASE = "base"  # the key that names what an arm or a sampling setting differs from
 KIND = "kind"  # the key that says which of several sections one is
 COMMAND_LINE = "the command line"
@@ -104,7 +106,7 @@ def load(
         for keys, text in contradictions(experiment, requested(experiment, words)):
             places = [(group, name, *keys[2:]) for group, name in _ancestry(config, keys[0], keys[1])] or [keys]
             file, _ = source.origin(places)
-            mistakes.append(f"{file}: {_called(keys)}{'' if keys[0] == 'studies' else ':'} {text}")
+            mistakes.append(f"{file}: {_called(keys)}{'' if keys[0] in UNBASED else ':'} {text}")
     if mistakes:
         raise _error(mistakes)
     return experiment
@@ -132,7 +134,7 @@ def _misshapen(file: str, content: Any) -> Iterator[str]:
                 yield f"{file}: {key} has the entry {name!r}; expected a name: write it in quotes, with a letter"
             elif entry is not None and not isinstance(entry, dict):
                 yield f"{file}: {SINGULAR[key]} {name!r}: found {_short(entry)}; expected keys, as in `{name}: {{base: ...}}`"
-            elif isinstance((entry or {}).get(BASE, ""), dict | list | bool | int | float) and key != "studies":
+            elif isinstance((entry or {}).get(BASE, ""), dict | list | bool | int | float) and key not in UNBASED:
                 yield f"{file}: {SINGULAR[key]} {name!r}, key base: found {_short(entry[BASE])}; expected the name of another"
 
 
@@ -196,7 +198,7 @@ def _ancestry(config: dict[str, Any], group: str, name: str) -> Iterator[tuple[s
         entry = config[group][name]
         group, name = (
             _group_of_bases(group),
-            entry.get(BASE) if isinstance(entry, dict) and group != "studies" else None,
+            entry.get(BASE) if isinstance(entry, dict) and group not in UNBASED else None,
         )
 
 
@@ -306,6 +308,9 @@ def _misnamed(config: dict[str, Any], source: Source) -> Iterator[str]:
         )
     studies = config.get("studies") or {}
     for name in studies:
+        if name == "claims":
+            file, _ = source.origin([("studies", name)])
+            yield f"{file}: study 'claims' would have the file of the claims; give it another name"
         for other in studies:
             if name != other and name.removeprefix(f"{other}_") in RESERVED:
                 file, _ = source.origin([("studies", name)])

@@ -1,0 +1,60 @@
+checkpoint look:
+    "Look at a claim after some seeds: the paired differences, their intervals, the verdict."
+    input:
+        plan.look,
+    output:
+        "<results>/claims/{claim}/look{look}.json",
+    log:
+        "<results>/claims/{claim}/look{look}.log",
+    localrule: True
+    params:
+        claim=lambda wildcards: plan.claim(wildcards),
+        decision=lambda wildcards: plan.section("decision"),
+        study=lambda wildcards: plan.look_study(wildcards),
+        code=plan.code("look"),
+    shell:
+        "python -m asymflow.stages.look --claim {params.claim:q} --decision {params.decision:q} --study {params.study:q}"
+        " --out {output:q} > {log:q} 2>&1"
+
+
+def last_look(wildcards):
+    """The look that decided a claim, or the last; what is looked at next is only planned once a look was undecided."""
+    for look in range(len(experiment.decision.looks)):
+        path = checkpoints.look.get(claim=wildcards.claim, look=look).output[0]
+        if documents.read(path, "look")["verdict"] != "undecided":
+            return path
+    return path
+
+
+rule claim:
+    "Decide a claim: with the fewest seeds that do."
+    input:
+        last_look,
+    output:
+        "<results>/claims/{claim}.json",
+    log:
+        "<results>/claims/{claim}.log",
+    localrule: True
+    params:
+        scale=experiment.results,
+        code=plan.code("claim"),
+    shell:
+        "python -m asymflow.stages.claim --scale {params.scale:q} --look {input:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule claims:
+    "Every claim of both documents: what was measured, its interval, seeds, and the verdict."
+    input:
+        expand("<results>/claims/{claim}.json", claim=experiment.claims),
+    output:
+        table=report("<results>/claims.csv", caption="../report/claims.rst", category="claims"),
+        png=report("<results>/figures/claims.png", caption="../report/claims.rst", category="claims"),
+        svg="<results>/figures/claims.svg",
+    log:
+        "<results>/claims.log",
+    localrule: True
+    params:
+        code=plan.code("claims"),
+    shell:
+        "python -m asymflow.stages.claims --claims {input:q} --table {output.table:q}"
+        " --figure {output.png:q} {output.svg:q} > {log:q} 2>&1"
