@@ -24,7 +24,7 @@ def card(reference, samples, settings=SETTINGS):
 def test_a_card_names_every_metric_and_says_how_many_images_it_rests_on():
     report = card(drawn(90, seed=0), drawn(40, seed=1))
     assert list(report["metrics"]) == list(LocalEvaluator.names)
-    assert set(report["errors"]) == {"kid_local", "is_local"}
+    assert set(report["errors"]) == {"fid_local", "kid_local", "is_local"}
     assert (report["samples"], report["reference_images"], report["paired_images"]) == (40, 90, 40)
     assert card(drawn(30, seed=0), drawn(40, seed=1))["paired_images"] == 30
 
@@ -36,6 +36,14 @@ def test_the_reference_itself_gets_the_best_numbers():
     assert metrics["patch_fid_local"] == pytest.approx(0, abs=1e-9)
     assert metrics["precision_local"] == metrics["recall_local"] == 1
     assert metrics["kid_local"] < 0  # unbiased for independent draws; here both sets are one
+
+
+def test_the_error_of_a_frechet_distance_is_its_spread_over_other_samples():
+    reference = drawn(4000, seed=0)
+    cards = [card(reference, drawn(400, seed=seed, shift=0.3)) for seed in range(1, 31)]
+    spread = torch.tensor([c["metrics"]["fid_local"] for c in cards]).std().item()
+    errors = torch.tensor([c["errors"]["fid_local"] for c in cards]).mean().item()
+    assert errors == pytest.approx(spread, rel=0.35)
 
 
 def test_worse_samples_get_worse_numbers():

@@ -67,7 +67,7 @@ def folder(tmp_path_factory):
 
 def scored(folder, monkeypatch, samples="samples.npy", evaluator="local.safetensors"):
     count = len(np.load(folder / samples))
-    told = {"asks": "classes", "distribution": [0, count], "file": checksum(folder / samples)}
+    told = {"asks": "classes", "distribution": [0, count], "file": checksum(folder / samples), "patch_size": 10}
     told["data"] = ShardReader(folder / "train.json").set
     documents.write(folder / "samples.json", "sampling", told)
     run(

@@ -1,6 +1,6 @@
 """Configuration of the metrics."""
 
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from asymflow.config.section import Section
 
@@ -13,6 +13,9 @@ class Scoring(Section):
 
     kernel_blocks: PositiveInt = 10
     """Kernel distance: parts that its standard error is estimated from."""
+
+    frechet_blocks: int = Field(10, ge=2)
+    """Frechet distance: blocks of samples that are left out in turn for its standard error."""
 
     splits: PositiveInt = 10
     """Inception score: parts that are scored separately and averaged."""

@@ -1,4 +1,4 @@
-"""Compares the samples with the training images: Frechet distance, kernel distance, precision, recall."""
+"""Compares the samples with the training images: Frechet distance, kernel distance, precision, recall, and seams in them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +10,7 @@ from torch import Tensor
 from asymflow.judges.evidence import Evidence, images
 from asymflow.metrics import statistics
 from asymflow.metrics.report_card import report_card
+from asymflow.metrics.seams import seams
 
 
 def judge(evidence: Evidence) -> dict[str, Any]:
@@ -22,9 +23,9 @@ def judge(evidence: Evidence) -> dict[str, Any]:
         )
     batches = _batches(samples, settings.batch)
     drawn = statistics.gather(evaluator, batches, torch.arange(count), count=count, seed=settings.seed, what="score")
-    return report_card(evidence.reference, drawn, evaluator.names, settings) | {
-        "reference": evidence.description["source"]
-    }
+    card = report_card(evidence.reference, drawn, evaluator.names, settings)
+    card["metrics"]["seams"] = seams(images(samples), evidence.summary["patch_size"])
+    return card | {"reference": evidence.description["source"]}
 
 
 def _batches(samples: np.ndarray, batch: int) -> Iterator[Tensor]:

@@ -3,10 +3,12 @@
 from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from asymflow.config.scoring import Scoring
 from asymflow.metrics.evaluators import Names
-from asymflow.metrics.frechet import frechet_distance
+from asymflow.metrics.frechet import Moments, frechet_distance
 from asymflow.metrics.inception_score import inception_score
 from asymflow.metrics.kernel import kernel_distance
 from asymflow.metrics.precision_recall import precision_recall
@@ -35,11 +37,34 @@ def report_card(reference: Statistics, samples: Statistics, names: Names, settin
     }
     return {
         "metrics": metrics,
-        "errors": {names.kernel: kernel.error, names.score: score.deviation},
+        "errors": {
+            names.frechet: frechet_error(reference.images, samples.features, settings),
+            names.kernel: kernel.error,
+            names.score: score.deviation,
+        },
         "samples": samples.images.count,
         "reference_images": reference.images.count,
         "paired_images": paired,
     }
+
+
+def frechet_error(reference: Moments, features: Float[Tensor, "k d"], settings: Scoring) -> float:
+    """The standard error of a Frechet distance that comes from the samples: a jackknife over blocks of them.
+
+    err^2 = (B - 1) / B sum_b (F_-b - mean F_-b)^2,   F_-b without block b              [Efron and Stein 1981]
+
+    Blocks are random, not classes. What the distance is too high for so few samples, which all runs share, is no part of it.
+    """
+    count = min(settings.frechet_blocks, len(features))
+    blocks = [Moments.of(block) for block in _shuffled(features, settings.seed).tensor_split(count)]
+    distances = []
+    for left_out in range(len(blocks)):
+        rest = Moments.empty(features.shape[1])
+        for i, block in enumerate(blocks):
+            rest = rest if i == left_out else rest.merge(block)
+        distances.append(frechet_distance(reference, rest))
+    spread = torch.tensor(distances, dtype=torch.float64)
+    return ((len(blocks) - 1) * spread.var(correction=0)).sqrt().item()
 
 
 def _shuffled(features: torch.Tensor, seed: int) -> torch.Tensor:

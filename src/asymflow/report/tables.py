@@ -70,6 +70,11 @@ def gather(study: Study, published: list[pd.DataFrame], systems: list[pd.DataFra
                 sampled = study.sampled(arm, seed, sampling, trained)
                 scores = {judge: study.score(judge, arm, seed, sampling, sampled) for judge in study.judges}
                 measures = {name: value for score in scores.values() for name, value in score["metrics"].items()}
+                errors = {
+                    f"{name}_error": value
+                    for score in scores.values()
+                    for name, value in score.get("errors", {}).items()
+                }
                 not_run = {name: why for score in scores.values() for name, why in score.get("not_run", {}).items()}
                 searched = study.search(arm, seed, sampling, trained) if study.searched(sampling) else None
                 rows.append(
@@ -77,6 +82,7 @@ def gather(study: Study, published: list[pd.DataFrame], systems: list[pd.DataFra
                     | fields
                     | {f"sampling.{key}": value for key, value in settings.items()}
                     | measures
+                    | errors
                     | _costs(trained, scores, sampled)
                     | (_search(searched) if searched else {})
                     | {f"not_run_{name}": reason for name, reason in not_run.items()}

@@ -73,6 +73,7 @@ def _sample(arguments: argparse.Namespace) -> None:
             "samples": count,
             "asks": arguments.asks,
             "distribution": [request.distribution.start, request.distribution.stop],
+            "patch_size": run.arm.representation.patch_size,
             "images_seen": run.images,
             "set_images": run.arm.training.set_images,
             "guidance": guidance,
