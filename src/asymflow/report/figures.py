@@ -133,6 +133,44 @@ def _speedup_note(row: pd.Series) -> str:
     )
 
 
+def against_length(table: pd.DataFrame, study: Study) -> Figure:
+    """The first metric against the length of training, each with a schedule of its own: a line for each rank, the best ringed.
+
+    Bands are the standard deviation over seeds. Ranks whose values lie far above all others are named in a corner.
+    """
+    metric, fields = metrics.first(table), study.arms
+    table = table.assign(rank=[_rank(fields[arm]["target.rank"]) for arm in table["arm"]])
+    ranks = sorted(set(table["rank"]))
+    shades = dict(zip(ranks, plt.get_cmap("viridis")(np.linspace(0, 0.92, len(ranks))), strict=True))
+    figure, panels = plt.subplots(
+        1, len(study.samplings), figsize=(4.6 * len(study.samplings) + 0.6, 4.0), sharey=True, squeeze=False
+    )
+    for panel, sampling in zip(panels[0], study.samplings, strict=True):
+        block = table[table["sampling"] == sampling]
+        means = block.pivot_table(index="images_seen", columns="rank", values=metric)
+        spreads = block.pivot_table(index="images_seen", columns="rank", values=metric, aggfunc="std", dropna=False)
+        far = [rank for rank in means if means[rank].min() > FAR * means.min(axis=1).max()]
+        for rank in means.columns.difference(far):
+            mean, spread = means[rank], spreads[rank].fillna(0) if rank in spreads else 0 * means[rank]
+            name = "rank D" if rank == float("inf") else f"rank {rank:g}"
+            panel.plot(mean.index, mean, color=shades[rank], marker="o", markersize=4, label=name)
+            panel.fill_between(mean.index, mean - spread, mean + spread, color=shades[rank], alpha=0.2, linewidth=0)
+        best = means.idxmin(axis=1)
+        panel.scatter(best.index, means.min(axis=1), s=90, facecolors="none", edgecolors="0.2", zorder=3)
+        for rank in far:
+            name = "rank D" if rank == float("inf") else f"rank {rank:g}"
+            panel.text(0.02, 0.02, f"{name}: {means[rank].min():.0f} or more", transform=panel.transAxes, fontsize=7)
+        panel.set(title=sampling, xlabel="images in training, each length with its own schedule", xscale="log")
+        panel.set_xticks(list(means.index), [f"{count / 1000:g} k" for count in means.index])
+        panel.xaxis.set_minor_formatter(NullFormatter())
+        _logarithmic(panel.yaxis)
+    panels[0, 0].set_ylabel(metrics.label(metric))
+    panels[0, -1].legend(title="ringed: the best")
+    figure.suptitle(study.title, fontsize=10, fontweight="bold")
+    figure.text(0.99, -0.02, _footnote(table), ha="right", va="top", fontsize=7, color="0.4")
+    return figure
+
+
 def against_width(table: pd.DataFrame, study: Study) -> Figure:
     """The first metric against the network's width, a line for each rank; the dotted line is the patch dimension D."""
     metric, fields = metrics.first(table), study.arms

@@ -44,6 +44,7 @@ def _draw(study: Study, table: pd.DataFrame) -> Figure:
         "bars": figures.by_arm,
         "convergence": figures.against_images,
         "width": figures.against_width,
+        "length": figures.against_length,
         "systems": figures.beside_systems,
         "data": suite_figures.against_set,
         "suite": suite_figures.suite,
