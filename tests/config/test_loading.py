@@ -146,7 +146,7 @@ def test_what_an_arm_may_be_told_is_what_some_way_shows_in_one_order():
         ),
         (
             {"arms": {"alone": {}}},
-            "mine.yaml: arm 'alone' names no base; valid here: aligned, captioned, informed, latent, prx, scratch",
+            "mine.yaml: arm 'alone' names no base; valid here: aligned, captioned, informed, latent, length1,",
         ),
         (
             {"arms": {"lost": {"base": "scrach"}}},

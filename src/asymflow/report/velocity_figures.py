@@ -6,9 +6,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from asymflow.report.study import Study
 
+SHOWN = (0.45, 2.5)  # of the error's ratio: a velocity that drowns in noise leaves the panel
 SLOPE = "share of the noise\nthat is predicted"
 
 
@@ -46,9 +48,12 @@ def by_noise(table: pd.DataFrame, study: Study) -> Figure:
                 panel.plot(spread.index, spread["mean"], marker="o", markersize=3, color=shade, label=arm)
                 low, high = spread["mean"] - spread["std"], spread["mean"] + spread["std"]
                 panel.fill_between(spread.index, low, high, color=shade, alpha=0.2, linewidth=0)
+        panels[0, column].set(yscale="log", ylim=SHOWN)
         panels[0, column].axhline(1, color="0.6", linewidth=0.8, zorder=0)
         panels[0, column].set_title(f"directions {first} to {last}")
         panels[1, column].set_xlabel("noise level t")
+    panels[0, 0].set_yticks([0.5, 1, 2], ["0.5", "1", "2"])
+    panels[0, 0].yaxis.set_minor_formatter(NullFormatter())
     panels[0, 0].set_ylabel(f"velocity error\nover that of {study.reference}")
     panels[1, 0].set_ylabel(SLOPE)
     handles, labels = panels[0, 0].get_legend_handles_labels()
