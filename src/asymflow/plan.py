@@ -307,11 +307,15 @@ class Plan:
         return [self._published(name)] if name else []
 
     def systems(self, wildcards: Any) -> list[str]:
-        """Rows that join a study's own: published systems, and what is not a model's drawing in the validation suite."""
+        """Published systems, whose rows join a study's own."""
+        study = self._study(wildcards)
+        return [self._published(study.systems)] if study.systems else []
+
+    def floors(self, wildcards: Any) -> list[str]:
+        """What is not a model's drawing in the validation suite, whose rows join those of a study that is judged by it."""
         study = self._study(wildcards)
         patch = self.experiment.arms[study.arms[0]].representation.patch_size
-        floors = [self.paths.floors(patch)] if "suite" in study.judges else []
-        return floors + ([self._published(study.systems)] if study.systems else [])
+        return [self.paths.floors(patch)] if "suite" in study.judges else []
 
     def _published(self, name: str) -> str:
         return os.path.normpath(f"{self._root}/workflow/published/{name}.csv")

@@ -1,11 +1,13 @@
 import dataclasses
+import io
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from scipy import stats
 
 from asymflow import documents
-from asymflow.report import metrics
+from asymflow.report import metrics, tables
 from asymflow.report.study import Study, configuration_checksum
 from asymflow.report.tables import gather, ours, speedup, summarise
 
@@ -286,3 +288,56 @@ def test_the_settings_of_one_arm_are_compared_with_the_first(study):
     assert (row["change"], row["first_sampling"]) == (2.0, "guided") and row["change_std"] == pytest.approx(2**0.5)
     assert row["difference"] == -1.75, "the arms differ as before: both changed alike"
     assert summary.loc[("b", "guided", "fid_local"), "change"] == 0
+
+
+AWKWARD = pd.DataFrame(
+    {
+        "arm": ["a", "b, c", 'say "d"'],
+        "number": [0.1 + 0.2, float("nan"), 1e-12],
+        "count": pd.array([1, None, 3], dtype="Int64"),
+        "text": [None, "", "NA"],
+        "truth": [True, False, None],
+    }
+)
+
+
+def test_a_table_is_read_as_it_was_written(tmp_path):
+    tables.write(AWKWARD, tmp_path / "a.csv")
+    expected = pd.read_csv(io.StringIO(AWKWARD.to_csv(index=False, float_format="%.6g")))
+    pd.testing.assert_frame_equal(tables.read(tmp_path / "a.csv"), expected)
+    assert list(pd.read_csv(tmp_path / "a.csv").columns) == [*AWKWARD.columns, "checksum"]
+
+
+def test_a_table_of_a_single_column_is_too(tmp_path):
+    tables.write(AWKWARD[["number"]], tmp_path / "a.csv")
+    assert len(tables.read(tmp_path / "a.csv")) == 3
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[: len(text) // 2],
+        lambda text: "\n".join(text.splitlines()[:-1]) + "\n",
+        lambda text: text.replace("0.3", "0.2", 1),
+        lambda text: text.replace("arm", "arms", 1),
+        lambda text: text + text.splitlines()[-1] + "\n",
+        lambda text: "",
+        lambda text: "\n".join(line.rpartition(",")[0] for line in text.splitlines()),
+    ],
+)
+def test_a_table_that_was_changed_is_refused(tmp_path, damage):
+    tables.write(AWKWARD, tmp_path / "a.csv")
+    (tmp_path / "a.csv").write_text(damage((tmp_path / "a.csv").read_text()))
+    with pytest.raises(
+        ValueError, match=r"a.csv is cut, damaged or was edited: .*delete it and give the same command again"
+    ):
+        tables.read(tmp_path / "a.csv")
+
+
+def test_a_table_of_another_study_is_refused(study):
+    rows = [{"arm": arm, "seed": seed, "sampling": "guided"} for arm in study.arms for seed in study.seeds]
+    table = pd.DataFrame(rows)
+    tables.check(table, study, Path("a.csv"))
+    for wrong in (table.iloc[1:], table.assign(sampling="unguided"), table.drop(columns="seed")):
+        with pytest.raises(ValueError, match=r"a.csv has other arms, seeds or sampling settings than study"):
+            tables.check(wrong, study, Path("a.csv"))

@@ -131,7 +131,7 @@ def test_every_arm_is_judged_for_its_distribution_and_for_what_it_memorised(work
     workshop.sample(name, "judged", asks=asks)
     card = workshop.score(name, "judged", "distribution")
     assert set(card["metrics"]) == {
-        "fid_local", "kid_local", "is_local", "precision_local", "recall_local", "patch_fid_local",
+        "fid_local", "kid_local", "is_local", "precision_local", "recall_local", "patch_fid_local", "seams",
     }  # fmt: skip
     assert card["samples"] == 20, "of the cases those that are asked by caption alone"
     memorised = workshop.score(name, "judged", "memorisation")

@@ -79,13 +79,23 @@ def finished(tmp_path_factory):
     return project
 
 
-@pytest.fixture
-def edited(finished, tmp_path):
-    """A copy of the finished project, to be edited."""
-    shutil.copytree(finished.folder, tmp_path / "copy", symlinks=True)
-    copy = Project.__new__(Project)
-    copy.folder = tmp_path / "copy"
+@pytest.fixture(scope="session")
+def copied(finished):
+    """Copies the finished project into a folder, to be edited or gone on with."""
+
+    def copy(folder: Path) -> Project:
+        shutil.copytree(finished.folder, folder, symlinks=True)
+        project = Project.__new__(Project)
+        project.folder = folder
+        return project
+
     return copy
+
+
+@pytest.fixture
+def edited(copied, tmp_path):
+    """A copy of the finished project, to be edited."""
+    return copied(tmp_path / "copy")
 
 
 @pytest.fixture

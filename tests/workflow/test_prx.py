@@ -59,8 +59,9 @@ def experiment(folder, scale):
 
 
 @pytest.fixture(scope="module")
-def studied(project, tmp_path_factory):
-    made = project(tmp_path_factory.mktemp("prx"))
+def studied(copied, tmp_path_factory):
+    """The finished project with these studies done too."""
+    made = copied(tmp_path_factory.mktemp("prx") / "copy")
     made.overlay({"studies": STUDIES})
     result = made.run(*TABLES, *FIGURES)
     assert result.returncode == 0, result.stdout + result.stderr

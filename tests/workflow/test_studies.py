@@ -1,7 +1,6 @@
 """The studies of the paper's from-scratch results, at the smallest scale: what their tables hold, and what a change costs."""
 
 import json
-import shutil
 
 import pandas as pd
 import pytest
@@ -17,12 +16,9 @@ FIGURES = [f"{RESULTS}figures/{name}.png" for name in STUDIES]
 
 
 @pytest.fixture(scope="module")
-def studied(finished, tmp_path_factory):
+def studied(copied, tmp_path_factory):
     """The finished project with these studies done too."""
-    folder = tmp_path_factory.mktemp("studied") / "copy"
-    shutil.copytree(finished.folder, folder, symlinks=True)
-    project = type(finished).__new__(type(finished))
-    project.folder = folder
+    project = copied(tmp_path_factory.mktemp("studied") / "copy")
     project.overlay({"studies": STUDIES})
     result = project.run(*TARGETS, *FIGURES)
     assert result.returncode == 0, result.stdout + result.stderr

@@ -4,6 +4,7 @@ rule table:
         runs=plan.table,
         published=plan.published,
         systems=plan.systems,
+        floors=plan.floors,
     output:
         table=report(
             "<results>/{study}.csv",
@@ -25,7 +26,7 @@ rule table:
         code=plan.code("table"),
     shell:
         "python -m asymflow.stages.table --study {params.study:q} --published {input.published:q}"
-        " --systems {input.systems:q} --table {output.table:q} --summary {output.summary:q} > {log:q} 2>&1"
+        " --systems {input.systems:q} --floors {input.floors:q} --table {output.table:q} --summary {output.summary:q} > {log:q} 2>&1"
 
 
 rule figure:

@@ -18,12 +18,14 @@ def main() -> None:
     parser.add_argument("--study", required=True, help="the study as JSON")
     parser.add_argument("--published", type=Path, nargs="*", default=[], help="published numbers, joined to our arms")
     parser.add_argument("--systems", type=Path, nargs="*", default=[], help="published systems, as rows below ours")
+    parser.add_argument("--floors", type=Path, nargs="*", default=[], help="the suite's floors, as rows below ours")
     parser.add_argument("--table", type=Path, required=True)
     parser.add_argument("--summary", type=Path, required=True)
     arguments = parser.parse_args()
     study = Study.parse(arguments.study)
     published, systems = ([pd.read_csv(path) for path in paths] for paths in (arguments.published, arguments.systems))
-    table = tables.gather(study, published, systems)
+    floors = [tables.read(path) for path in arguments.floors]
+    table = tables.gather(study, published, floors + systems)
     tables.write(table, arguments.table)
     tables.write(tables.summarise(table, study.reference), arguments.summary)
 
