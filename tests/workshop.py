@@ -17,6 +17,7 @@ from asymflow.config.scoring import Scoring
 from asymflow.config.search import Search
 from asymflow.config.subspace import Subspace
 from asymflow.config.suite import Suite
+from asymflow.config.velocity import Velocity
 from asymflow.plan import Plan
 from asymflow.stages import (
     embed_captions,
@@ -33,6 +34,7 @@ from asymflow.stages import (
     search_guidance,
     suite,
     train,
+    velocity,
 )
 
 SIZE, PATCH = 32, 16
@@ -196,5 +198,16 @@ class Workshop:
         run_stage(
             score, judge=judge, config=self.plan.section("suite"), out=out,
             **self.plan_inputs("score", arm=name, seed=seed, sampling=setting, judge=judge),
+        )  # fmt: skip
+        return json.loads(out.read_text())
+
+    def velocity(self, name, setting, seed=1):
+        """How far a run's velocity is from the true one."""
+        where = SimpleNamespace(arm=name, seed=seed, sampling=setting)
+        out = self.run_folder(name, seed) / setting / "velocity.json"
+        config = Velocity(images=20, batch=10).model_dump_json()
+        run_stage(
+            velocity, config=config, sampling=self.plan.sampling(where), folder=self.plan.folder_of(where), out=out,
+            **self.plan_inputs("velocity", **vars(where)),
         )  # fmt: skip
         return json.loads(out.read_text())
