@@ -70,6 +70,13 @@ def test_every_arm_draws_an_image_for_each_caption(track, name):
     assert summary["gflops_per_image"] > 0 and summary["trained_parameters"] <= summary["parameters"]
 
 
+def test_the_velocity_of_a_pixel_model_of_a_latent_one_is_compared_too(track):
+    track.train("latent_base")
+    track.sample("asymflow_lpips", "captions", **SAMPLING)
+    rows = track.velocity("asymflow_lpips", "captions")["rows"]
+    assert all(row["error"] > 0 for row in rows) and len(rows) == 28
+
+
 def test_snapshots_of_a_text_arm_are_kept_and_sampled(track):
     track.sample("asymflow_lpips", "half", **SAMPLING, snapshot=1)
     summary = json.loads((track.run_folder("asymflow_lpips") / "half/samples.json").read_text())
