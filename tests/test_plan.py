@@ -197,3 +197,58 @@ def test_names_are_patterns_and_no_names_match_nothing():
 
 def test_flat_has_one_level_of_dotted_keys():
     assert flat({"a": {"b": 1, "c": {"d": None}}, "e": []}) == {"a.b": 1, "a.c.d": None, "e": []}
+
+
+@pytest.mark.parametrize(("look", "seeds"), [(0, 3), (1, 5), (2, 8)])
+def test_a_look_at_a_claim_takes_the_cards_of_its_runs_for_its_seeds(look, seeds):
+    where = SimpleNamespace(claim="clamp", look=str(look))
+    files = PLAN.look(where)
+    runs = {(arm, s) for arm in ("rank8", "rank0") for s in ("fine", "fine_unclamped")}
+    expected = {
+        f"results/runs/{arm}/seed{seed}/{path}"
+        for arm, setting in runs
+        for seed in range(seeds)
+        for path in ("train.json", f"{setting}/samples.json", f"{setting}/distribution.json")
+    }
+    assert set(files) == expected
+    study = Study.parse(PLAN.look_study(where))
+    assert study.seeds == list(range(seeds)) and set(study.arms) == {"rank0", "rank8"}
+    assert study.judges == ["distribution"] and study.name == "clamp"
+
+
+def test_a_velocity_is_compared_on_what_its_run_is_told():
+    expected = {"model", "summary", "heldout", "basis"}
+    assert set(given(PLAN.velocity(wildcards()))) == expected
+    assert set(given(PLAN.velocity(wildcards("prx_d", sampling="bare")))) == expected | {"captions", "images"}
+    snapshots = PLAN.velocity(wildcards("rank8_steady", sampling="part3"))["model"]
+    assert snapshots == "results/runs/rank8_steady/seed0/snapshots"
+
+
+CLAIMED = {"title": "a", "arms": ["rank8"], "reference": "rank8", "samplings": ["guided"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"claims": {"clamp": {"holds_if": "rank9@fine < rank0@fine"}}}, "claim 'clamp' compares the arm 'rank9'"),
+        ({"claims": {"clamp": {"holds_if": "rank8@fin < rank0@fine"}}}, "the sampling setting 'fin', which is not"),
+        ({"claims": {"clamp": {"holds_if": "rank8"}}}, "claim 'clamp'"),
+        ({"claims": {"clamp": {"smallest": 0}}}, "claim 'clamp', key smallest"),
+        ({"claims": {"clamp": {"judge": "suite"}}}, "the judge 'suite' looks at cases"),
+        ({"decision": {"looks": [5, 3]}}, "rising numbers of seeds"),
+        ({"studies": {"claims": CLAIMED}}, "file of the claims"),
+        ({"studies": {"finetune_ablation": {"judges": ["distribution", "velocity"]}}}, "the arm works on latents"),
+    ],
+)  # fmt: skip
+def test_a_claim_or_measure_that_cannot_be_had_is_refused(plan, changes, expected):
+    with pytest.raises(ValueError, match=re.escape(expected)):
+        plan(changes)
+
+
+def test_claims_count_only_where_they_are_asked_for(tmp_path):
+    overlay = tmp_path / "mine.yaml"
+    overlay.write_text(yaml.safe_dump({"claims": {"clamp": {"holds_if": "rank9@fine < rank0@fine"}}}))
+    load([*DEFAULT, overlay], words=["results/rank_sweep.csv"])
+    for target in ("results/claims.csv", "results/claims/clamp.json"):
+        with pytest.raises(ValueError, match="compares the arm 'rank9'"):
+            load([*DEFAULT, overlay], words=[target])
