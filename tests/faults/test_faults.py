@@ -1,4 +1,4 @@
-"""Kills and errors of the system at every call by which a stage changes a file: the same command then gives the same bytes.
+"""Kills and errors of the system at each call by which a stage changes a file: the same command then gives the same bytes.
 
 A subset by default; all of it with `pytest -m faults`.
 """
@@ -11,15 +11,17 @@ import pytest
 from faults.pipeline import STEPS, made
 
 FAULTS = ("kill before", "kill after", "ENOSPC", "EIO")
+MOST = 100  # calls of a kind; a training writes a thousand tensors, a figure as many lines, one like the other
 QUICK = 3  # faults of each step and kind of call in the quick subset
 CHOSEN = [name for name in STEPS if not name.endswith(("_train", "_heldout", "_text"))]  # each stage once
 
 
 def faults(counts: dict[str, int]) -> list[dict]:
+    """Every fault at every call; of a kind of call that a stage makes very often, at so many of them, evenly."""
     return [
         {"call": call, "number": number, "what": what}
         for call, count in counts.items()
-        for number in range(1, count + 1)
+        for number in range(1, count + 1, -(-count // MOST))
         for what in FAULTS
     ]
 
