@@ -215,10 +215,9 @@ class Plan:
     def sample(self, wildcards: Any) -> Inputs:
         """What a run is sampled from under a setting."""
         arm, sampling = self._arm(wildcards), self._sampling(wildcards)
-        drawn = "snapshots" if sampling.snapshot else "model"
         searched = sampling.guidance.kind == "searched"
         return self.model(wildcards) | {
-            "model": self.paths.run(drawn, wildcards.arm, wildcards.seed),
+            "model": self._weights(wildcards),
             "asked": self._asked(arm, sampling),
             "guidance": self.paths.run("guidance", wildcards.arm, wildcards.seed, wildcards.sampling)
             if searched
@@ -230,6 +229,11 @@ class Plan:
         asks = self._asked(self._arm(wildcards), self._sampling(wildcards))
         judged = {"evaluator": self.evaluator_file, "reference": self.paths.reference}
         return self.model(wildcards) | {"asked": asks} | judged
+
+    def _weights(self, wildcards: Any) -> str:
+        """The file or folder that a setting's weights are in."""
+        file = "snapshots" if self._sampling(wildcards).snapshot else "model"
+        return self.paths.run(file, wildcards.arm, wildcards.seed)
 
     def _asked(self, arm: Arm, sampling: Sampling) -> str | list[str]:
         """The file of what is asked for; classes need none."""
@@ -264,12 +268,11 @@ class Plan:
 
     def velocity(self, wildcards: Any) -> Inputs:
         """What a run's velocity is compared on."""
-        arm, paths, sampling = self._arm(wildcards), self.paths, self._sampling(wildcards)
+        arm, paths = self._arm(wildcards), self.paths
         space, modalities = arm.representation, arm.conditions.modalities
-        drawn = "snapshots" if sampling.snapshot else "model"
         seen = {"embedding", "patches"} & set(modalities)
         return {name: file for name, file in self.model(wildcards).items() if name != "latents"} | {
-            "model": paths.run(drawn, wildcards.arm, wildcards.seed),
+            "model": self._weights(wildcards),
             "summary": paths.run("sampled", wildcards.arm, wildcards.seed, wildcards.sampling),
             "heldout": paths.split("heldout"),
             "captions": paths.captions(self.reader_of(arm), "heldout") if "caption" in modalities else [],

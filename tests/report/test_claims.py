@@ -99,3 +99,14 @@ def test_looking_again_without_paying_for_it_would_err_more_often():
         for values in draw.normal(0, 1, (2000, decision.looks[-1]))
     )
     assert corrected / 2000 <= 0.025 < plain / 2000
+
+
+def test_the_figure_has_every_claim_in_units_of_its_smallest_difference():
+    rows = [
+        {"says": "a", "seeds": 3, "low": -8.0, "mean": -4.0, "high": -2.0, "smallest": 2.0, "verdict": "holds"},
+        {"says": "b", "seeds": 8, "low": -1.0, "mean": 0.0, "high": 1.0, "smallest": 0.5, "verdict": "undecided"},
+    ]
+    axes = claims.forest(rows).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["b  [8]", "a  [3]"]
+    lines = [list(line.get_xdata()) for line in axes.get_lines()[:4]]
+    assert lines == [[-2.0, 2.0], [0.0], [-4.0, -1.0], [-2.0]]

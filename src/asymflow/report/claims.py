@@ -63,7 +63,10 @@ def decide(differences: list[list[float]], relation: str, smallest: float, confi
 
 
 def forest(rows: list[dict[str, Any]]) -> Figure:
-    """Each claim's difference with its interval, in units of the smallest difference of interest; left of 0 is as claimed."""
+    """Each claim's difference with its interval, in units of the smallest difference of interest.
+
+    Left of 0 is as claimed; a claim of equality wants to be about 0.
+    """
     figure, axes = plt.subplots(figsize=(7.2, 0.36 * len(rows) + 1.2))
     for place, row in enumerate(reversed(rows)):
         low, mean, high = (row[name] / row["smallest"] for name in ("low", "mean", "high"))
@@ -74,7 +77,9 @@ def forest(rows: list[dict[str, Any]]) -> Figure:
     axes.axvspan(-1, 0, color="0.93", zorder=0)
     axes.set_xscale("symlog", linthresh=2)
     axes.set_yticks(range(len(rows)), [f"{row['says']}  [{row['seeds']}]" for row in reversed(rows)], fontsize=8)
-    axes.set_xlabel("difference in units of the smallest of interest (grey); left of 0: as claimed")
+    axes.set_xlabel(
+        "difference in units of the smallest of interest (grey); left of 0: as claimed; of equality: about 0"
+    )
     handles = [plt.Line2D([], [], color=colour, marker="o", label=name) for name, colour in COLOURS.items()]
     axes.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.3, 1.0), ncols=3)
     figure.text(0.99, -0.01, "in brackets: seeds", ha="right", va="top", fontsize=7, color="0.4")

@@ -152,14 +152,13 @@ def against_length(table: pd.DataFrame, study: Study) -> Figure:
         far = [rank for rank in means if means[rank].min() > FAR * means.min(axis=1).max()]
         for rank in means.columns.difference(far):
             mean, spread = means[rank], spreads[rank].fillna(0) if rank in spreads else 0 * means[rank]
-            name = "rank D" if rank == float("inf") else f"rank {rank:g}"
-            panel.plot(mean.index, mean, color=shades[rank], marker="o", markersize=4, label=name)
+            panel.plot(mean.index, mean, color=shades[rank], marker="o", markersize=4, label=_rank_name(rank))
             panel.fill_between(mean.index, mean - spread, mean + spread, color=shades[rank], alpha=0.2, linewidth=0)
         best = means.idxmin(axis=1)
         panel.scatter(best.index, means.min(axis=1), s=90, facecolors="none", edgecolors="0.2", zorder=3)
         for rank in far:
-            name = "rank D" if rank == float("inf") else f"rank {rank:g}"
-            panel.text(0.02, 0.02, f"{name}: {means[rank].min():.0f} or more", transform=panel.transAxes, fontsize=7)
+            text = f"{_rank_name(rank)}: {means[rank].min():.0f} or more"
+            panel.text(0.02, 0.02, text, transform=panel.transAxes, fontsize=7)
         panel.set(title=sampling, xlabel="images in training, each length with its own schedule", xscale="log")
         panel.set_xticks(list(means.index), [f"{count / 1000:g} k" for count in means.index])
         panel.xaxis.set_minor_formatter(NullFormatter())
@@ -181,9 +180,7 @@ def against_width(table: pd.DataFrame, study: Study) -> Figure:
     figure, axes = plt.subplots(figsize=(6.4, 4.0))
     for (rank, block), colour in zip(table.groupby("rank"), style.OTHERS, strict=False):
         spread = block.groupby("width")[metric].agg(["mean", "std"])
-        name = {0: "rank 0: predicts the image", float("inf"): "rank D: predicts the velocity"}.get(
-            rank, f"rank {rank:g}"
-        )
+        name = _rank_name(rank) + {0: ": predicts the image", float("inf"): ": predicts the velocity"}.get(rank, "")
         whiskers = spread["std"] if table["seed"].nunique() > 1 else None
         axes.errorbar(spread.index, spread["mean"], yerr=whiskers, color=colour, capsize=3, marker="o", label=name)
     D = 3 * next(iter(fields.values()))["representation.patch_size"] ** 2
@@ -401,6 +398,10 @@ def _logarithmic(axis: Axis) -> None:
 
 def _rank(value: Any) -> float:
     return float("inf") if value == "full" else float(value)
+
+
+def _rank_name(rank: float) -> str:
+    return "rank D" if rank == float("inf") else f"rank {rank:g}"
 
 
 def _rank_label(rank: float, ranks: list[float]) -> str:

@@ -1,0 +1,36 @@
+"""The table and the figure of velocity errors."""
+
+import pytest
+
+from asymflow.report import velocity_figures
+from asymflow.report.study import Study
+
+
+def card(scale):
+    rows = [
+        {"t": t, "first": first, "last": last, "error": scale * t * last, "noise_passed": t}
+        for t in (0.1, 0.9)
+        for first, last in ((1, 8), (9, 12))
+    ]
+    return {"rows": rows, "images_seen": 10, "samples": 5}
+
+
+CARDS = {(arm, seed, "plain"): card(scale + seed) for arm, scale in (("a", 1.0), ("b", 3.0)) for seed in (0, 1)}
+STUDY = Study(
+    name="s", title="A title", reference="a", figure="rank", judges=["distribution", "velocity"], seeds=[0, 1],
+    arms={"a": {}, "b": {}}, samplings={"plain": {}}, files={}, bases={}, configurations={},
+)  # fmt: skip
+
+
+def test_errors_are_compared_with_the_reference_of_the_same_seed_level_and_group():
+    table = velocity_figures.gather(CARDS, "a")
+    assert len(table) == 2 * 2 * 4 and (table.query("arm == 'a'")["ratio"] == 1).all()
+    assert table.query("arm == 'b' and seed == 0")["ratio"].tolist() == pytest.approx([3.0] * 4)
+    assert table.query("arm == 'b' and seed == 1")["ratio"].tolist() == pytest.approx([2.0] * 4)
+
+
+def test_the_figure_has_a_column_for_each_group_and_a_line_for_each_arm():
+    figure = velocity_figures.by_noise(velocity_figures.gather(CARDS, "a"), STUDY)
+    assert [panel.get_title() for panel in figure.axes[:2]] == ["directions 1 to 8", "directions 9 to 12"]
+    (b,) = [line for line in figure.axes[0].get_lines() if line.get_label() == "b"]
+    assert b.get_ydata().tolist() == pytest.approx([2.5, 2.5])
