@@ -179,10 +179,11 @@ class Workshop:
         )  # fmt: skip
         return np.load(out / "samples.npy")
 
-    def search(self, name, setting, seed=1, **settings):
-        """Searches the guidance of an arm under a setting."""
+    def search(self, name, setting, seed=1, average=False, **settings):
+        """Searches the guidance of an arm under a setting, and perhaps the average of its weights."""
         self.train(name, seed)
-        self.settings["samplings"][setting] = SAMPLING | settings | {"guidance": {"kind": "searched"}}
+        guidance = {"kind": "searched", "average": average}
+        self.settings["samplings"][setting] = SAMPLING | settings | {"guidance": guidance}
         where = SimpleNamespace(arm=name, seed=seed, sampling=setting)
         out = self.run_folder(name, seed) / setting / "guidance.json"
         run_stage(

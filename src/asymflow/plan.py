@@ -225,14 +225,14 @@ class Plan:
         }
 
     def search(self, wildcards: Any) -> Inputs:
-        """What a run's guidance is searched from."""
+        """What a run's guidance, and the average of its weights, is searched from."""
         asks = self._asked(self._arm(wildcards), self._sampling(wildcards))
         judged = {"evaluator": self.evaluator_file, "reference": self.paths.reference}
-        return self.model(wildcards) | {"asked": asks} | judged
+        return self.model(wildcards) | {"model": self._weights(wildcards), "asked": asks} | judged
 
     def _weights(self, wildcards: Any) -> str:
         """The file or folder that a setting's weights are in."""
-        file = "snapshots" if self._sampling(wildcards).snapshot else "model"
+        file = "snapshots" if self._sampling(wildcards).of_snapshots else "model"
         return self.paths.run(file, wildcards.arm, wildcards.seed)
 
     def _asked(self, arm: Arm, sampling: Sampling) -> str | list[str]:

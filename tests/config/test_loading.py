@@ -131,6 +131,18 @@ def test_what_an_arm_may_be_told_is_what_some_way_shows_in_one_order():
             {"samplings": {"unguided": {"weights": "ema_5"}}},
             "whose weights are ema_5; the arm keeps ema_2000, ema_8000: use one of these",
         ),
+        (
+            {"samplings": {"unguided": {"weights": "average_0.5"}}},
+            "weights is 'average_0.5'; expected average_<length> with a length from 0.03 to 0.2, such as average_0.1",
+        ),
+        (
+            {"samplings": {"unguided": {"weights": "average_0.1"}}},
+            "which puts an average of the weights together, but the arm keeps ema_2000, ema_8000 and 0 snapshots; expected two",
+        ),
+        (
+            {"samplings": {"searched": {"guidance": {"average": True}}}},
+            "which puts an average of the weights together, but the arm keeps",
+        ),
         ({"arms": {"Rank-8": {"base": "scratch"}}}, "arms has an entry 'Rank-8'; expected a name of lower-case letters"),
         ({"evaluators": "published"}, "key evaluators: found 'published'"),
         ({"data": {"source": "folder"}}, "path must say where they are"),

@@ -130,10 +130,13 @@ def test_the_width_figure_has_a_line_for_each_rank_and_marks_the_patch_dimension
 
 def test_a_guidance_surface_shows_all_candidates_the_optimum_and_the_published_choice():
     candidates = [
-        {"scale": 1 + i, "end": 0.5, "value": 10.0 - i, "samples": 8 * (1 + (i == 2)), "dropped": None}
+        {"scale": 1 + i, "end": 0.5, "average": None, "value": 10.0 - i, "samples": 8 * (1 + (i == 2)), "dropped": None}
         for i in range(3)
     ]
-    search = {"candidates": candidates, "optimum": {"scale": 3, "end": 0.5, "value": 8.0, "samples": 16}}
+    search = {
+        "candidates": candidates,
+        "optimum": {"scale": 3, "end": 0.5, "average": None, "value": 8.0, "samples": 16},
+    }
     frame = table(ARMS).assign(published_guidance=[2.7 if arm == "rank0" else None for arm in table(ARMS)["arm"]])
     figure = figures.guidance_surfaces(
         frame.assign(published_interval_high=0.82), study(ARMS), dict.fromkeys(ARMS, search)

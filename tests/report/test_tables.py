@@ -25,7 +25,15 @@ TRAINED = {
     "commit": "c",
 }
 GUIDANCE = {"kind": "classifier_free", "scale": 2.0, "interval": [0.0, 0.8], "orthogonal": False}
-SAMPLED = {"model": "m", "file": "f", "seconds": 2.0, "code": "s", "images_seen": 10, "guidance": GUIDANCE}
+SAMPLED = {
+    "model": "m",
+    "file": "f",
+    "seconds": 2.0,
+    "code": "s",
+    "weights": "ema_20",
+    "images_seen": 10,
+    "guidance": GUIDANCE,
+}
 SEARCH = {
     "model": "m",
     "candidates": [{}] * 40,
@@ -92,7 +100,7 @@ def test_a_row_for_each_arm_and_seed_with_the_fields_that_differ(study):
 def test_a_row_has_what_a_run_cost_and_what_made_it(study):
     row = gather(study, [], []).iloc[3]
     costs = {"images_seen": 10, "set_images": 51, "train_seconds": 1.0, "sample_seconds": 2.0, "parameters": 3}
-    costs |= {"gflops_per_image": 0.1, "peak_memory_mib": 5, "samples": 8}
+    costs |= {"weights": "ema_20", "gflops_per_image": 0.1, "peak_memory_mib": 5, "samples": 8}
     made = {"machine": "m", "evaluator": "local", "commit": "c", "code_train": "t", "code_sample": "s"}
     guidance = {"guidance": "classifier_free", "guidance_scale": 2.0, "interval_end": 0.8}
     for name, value in (costs | made | {"code_distribution": "x"} | guidance).items():

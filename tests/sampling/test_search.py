@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from asymflow import parts
-from asymflow.config.sampling import Sampling
+from asymflow.config.sampling import LONGEST, SHORTEST, Sampling
 from asymflow.config.search import Search
 from asymflow.flow.solver import time_grid
 from asymflow.metrics.frechet import Moments, frechet_distance
@@ -19,6 +19,7 @@ from asymflow.sampling.search import (
     Measured,
     evaluations,
     guided_levels,
+    lengths,
     search_guidance,
     worse,
 )
@@ -35,11 +36,13 @@ class Blurred(nn.Module):
 
     Data of class c is N(m_c, 0.2^2) with means of length 1; this model believes in means of 0.5 m_c, and without a class in
     a mean of 0, both with a variance of 0.06. The posterior mean of a Gaussian has a closed form.
+
+    An average of the weights of another length than 0.07 believes in a variance that is too great.
     """
 
     def __init__(self):
         super().__init__()
-        self.calls = 0
+        self.calls, self.variance = 0, 0.06
         means = np.random.default_rng(0).standard_normal((CLASSES, 12)).astype(np.float32)
         self.means = torch.from_numpy(means / np.linalg.norm(means, axis=1, keepdims=True))
 
@@ -48,8 +51,11 @@ class Blurred(nn.Module):
         t = t[:, None, None]
         known = condition.shows("class")[:, None, None]
         mean = torch.where(known, 0.5 * self.means[condition.label][:, None], torch.zeros(()))
-        x_0 = mean + (1 - t) * 0.06 / ((1 - t) ** 2 * 0.06 + t**2) * (x - (1 - t) * mean)
+        x_0 = mean + (1 - t) * self.variance / ((1 - t) ** 2 * self.variance + t**2) * (x - (1 - t) * mean)
         return (x - x_0) / t
+
+    def take(self, average):
+        self.variance = 0.06 + 0.05 * np.log(average / 0.07) ** 2 if average else 0.06
 
     def data(self, count):
         labels = torch.arange(count) % CLASSES
@@ -93,8 +99,10 @@ class Judge:
         self.reference, self.known = Moments.of(self.model.data(4000)), {}
 
     def measure(self, candidates, count):
-        for size in sorted({len(self.known.get(c, ())) for c in candidates} - {count}):
-            group = [c for c in candidates if len(self.known.get(c, ())) == size]
+        groups = {(c.average, len(self.known.get(c, ()))) for c in candidates}
+        for average, size in sorted(g for g in groups if g[1] < count):
+            group = [c for c in candidates if (c.average, len(self.known.get(c, ()))) == (average, size)]
+            self.model.take(average)
             start = noise(self.seed, range(size, count), SHAPE)
             images = sample_each(self.run, start, condition(range(size, count)), [settings(c) for c in group])
             for candidate, drawn in zip(group, images, strict=True):
@@ -123,6 +131,34 @@ def test_it_finds_the_full_grid_s_optimum_at_a_tenth_of_the_cost(blurred, seed):
     published, distinct = (SEARCH.count * sum(map(cost, points)) for points in (GRID.nominal, GRID.all()))
     assert brute.model.calls < distinct < published, "the brute search shares beginnings too"
     assert judge.model.calls < 0.05 * published and judge.model.calls < 0.2 * distinct
+
+
+@pytest.mark.slow
+def test_with_the_average_it_finds_the_full_grid_s_optimum_at_a_few_percent_of_the_cost(blurred):
+    search = Search(count=120, averages=5, scale_step=0.25, keep=12)
+    grid = Grid(search, TIMES, lengths(search))
+    judge, brute = Judge(blurred(), 0), Judge(blurred(), 0)
+    outcome = search_guidance(grid, judge.measure, search, lambda text: None)
+    brute.measured = lambda features: Measured(frechet_distance(brute.reference, Moments.of(features)), np.zeros(10))
+    full = brute.measure(grid.all(), search.count)
+    best = min(full, key=lambda c: full[c].value)
+    assert SHORTEST < best.average < LONGEST and 1 < best.scale < 4, "an optimum on the rim would make this test easy"
+    assert outcome.optimum == best
+    published, distinct = (search.count * sum(map(cost, points)) for points in (grid.nominal, grid.all()))
+    assert judge.model.calls < 0.03 * published and judge.model.calls < 0.2 * distinct
+
+
+def test_averages_are_an_axis_of_the_grid_whose_neighbours_keep_the_guidance():
+    search = Search(averages=5)
+    grid = Grid(search, TIMES, lengths(search))
+    assert lengths(search)[0] == SHORTEST and lengths(search)[-1] == LONGEST
+    assert len(grid.all()) == 5 * len(GRID.all()) and len(grid.nominal) == 5 * len(GRID.nominal)
+    inner = grid.at(10, 3, 2)
+    around = grid.around(inner, 1)
+    assert len(around) == 11 and {c.average for c in around if c[:2] != inner[:2]} == {inner.average}
+    assert {c.average for c in around if c[:2] == inner[:2]} == set(lengths(search)[1:4])
+    unguided = grid.at(0, 0, 4)
+    assert {c.average for c in grid.around(unguided, 1) if c.scale == 1} == set(lengths(search)[3:])
 
 
 @pytest.mark.parametrize("solver", ["heun", "euler", "unipc"])

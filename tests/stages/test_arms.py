@@ -32,6 +32,7 @@ ARMS = {
     "nano_caption": {"network": {"kind": "nanodit"}, "conditions": CAPTIONS, "target": {"rank": "full"}},
     "dit_class": {"network": {"kind": "dit", "width": 64, "heads": 2}, "start": {"pca": 8}, "losses": {"frequency": {}}},
     "continued": {"start": {"run": "plain"}, "target": {"rank": 0}},
+    "averaged": {"training": {"averages": ["last", "power_16.97", "power_6.94"], "snapshots": 4, "batch": 8}},
 }  # fmt: skip
 
 
@@ -79,6 +80,22 @@ def test_the_guidance_of_every_arm_can_be_searched_and_is_what_it_is_sampled_wit
     drawn = workshop.sample(name, "searched", solver="euler", steps=4, guidance={"kind": "searched"})
     by_value = {"kind": "classifier_free", "scale": optimum["scale"], "interval": [0, optimum["end"]]}
     assert np.array_equal(drawn, workshop.sample(name, "fixed", solver="euler", steps=4, guidance=by_value))
+
+
+def test_an_average_that_is_put_together_is_searched_with_the_guidance_and_is_what_is_sampled(workshop):
+    result = workshop.search("averaged", "best", average=True, solver="euler", steps=4)
+    optimum = result["optimum"]
+    assert {c["average"] for c in result["candidates"]} >= {0.03, 0.2} and optimum["average"] is not None
+    searched = {"kind": "searched", "average": True}
+    drawn = workshop.sample("averaged", "best", solver="euler", steps=4, guidance=searched)
+    summary = json.loads((workshop.run_folder("averaged") / "best/samples.json").read_text())
+    assert summary["weights"] == f"average_{optimum['average']}" and summary["images_seen"] == 64
+    by_value = {"kind": "classifier_free", "scale": optimum["scale"], "interval": [0, optimum["end"]]}
+    fixed = {"solver": "euler", "steps": 4, "guidance": by_value}
+    again = workshop.sample("averaged", "by_value", weights=summary["weights"], **fixed)
+    assert np.array_equal(drawn, again)
+    assert not np.array_equal(drawn, workshop.sample("averaged", "as_they_are", **fixed))
+    assert not np.array_equal(again, workshop.sample("averaged", "longer", weights="average_0.19", **fixed))
 
 
 def test_snapshots_of_a_captioned_arm_are_kept_and_sampled(workshop):

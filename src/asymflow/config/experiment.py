@@ -32,6 +32,8 @@ from asymflow.config.subspace import Subspace
 from asymflow.config.suite import Suite
 from asymflow.config.velocity import Velocity
 
+FEWEST_SNAPSHOTS = 4  # from which averages of other lengths are put together
+
 # one mistake: the keys that lead to it, and the sentence
 Mistake = tuple[tuple[str, ...], str]
 
@@ -197,7 +199,15 @@ def unfit(arm: Arm, sampling: Sampling) -> Iterator[str]:
         yield (
             f"which takes snapshot {sampling.snapshot}, but the arm keeps {training.snapshots}; raise its training.snapshots"
         )
-    if sampling.weights and sampling.weights not in training.averages:
+    if (sampling.of_snapshots and not sampling.snapshot) or sampling.length:
+        powers = sum(name.startswith("power_") for name in training.averages)
+        if powers < 2 or training.snapshots < FEWEST_SNAPSHOTS:
+            yield (
+                f"which puts an average of the weights together, but the arm keeps {', '.join(training.averages)} and"
+                f" {training.snapshots} snapshots; expected two averages power_<gamma> and at least {FEWEST_SNAPSHOTS} snapshots:"
+                " change its training"
+            )
+    elif sampling.weights and sampling.weights not in training.averages:
         yield f"whose weights are {sampling.weights}; the arm keeps {', '.join(training.averages)}: use one of these"
     wanted = {"classes": "class", "captions": "caption", "cases": "caption"}[asked(arm, sampling)]
     if wanted not in modalities:

@@ -1,10 +1,14 @@
 """How images are drawn from a trained run."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
 from asymflow.config.section import Section
+
+AVERAGE = "average_"  # how weights are called that are put together after the training
+SHORTEST, LONGEST = 0.03, 0.2  # lengths that two averages and a few snapshots can be put together to
 
 
 class Interval(Section):
@@ -67,6 +71,10 @@ class Searched(Section):
 
     kind: Literal["searched"] = "searched"
 
+    average: bool = False
+    """Whether the length of the average of the weights is searched too (`search.averages`). The arm keeps two averages
+    power_<gamma> and some snapshots, from which any length is put together."""
+
     orthogonal: bool = False
     """Whether guidance is kept orthogonal to the predicted image (APG)."""
 
@@ -100,7 +108,8 @@ class Sampling(Section):
     """Whether every predicted image is brought into the gamut of RGB before the next step."""
 
     weights: str | None = None
-    """Which of the arm's `averages` is sampled; null is the first."""
+    """Which of the arm's `averages` is sampled; null is the first. average_<length>, average_0.1 for instance, is one that is put
+    together after the training: a power-function average whose standard deviation is so great a share of the training."""
 
     snapshot: PositiveInt | None = None
     """Which of the snapshots that the training kept is sampled: 1, 2, ...; null takes the finished model."""
@@ -117,6 +126,32 @@ class Sampling(Section):
 
     compile: Literal["auto", "on", "off"] = "auto"
     """Whether the network is compiled, which pays from some ten thousand small images on."""
+
+    @model_validator(mode="after")
+    def _average_can_be_made(self):
+        put_together = self.weights and self.weights.startswith(AVERAGE)
+        if put_together and not (self.length and SHORTEST <= self.length <= LONGEST):
+            raise ValueError(
+                f"weights is {self.weights!r}; expected average_<length> with a length from {SHORTEST} to {LONGEST}, such as"
+                " average_0.1"
+            )
+        return self
+
+    @property
+    def length(self) -> float | None:
+        """The length of the average that is put together after the training, or None where kept weights are sampled."""
+        found = re.fullmatch(AVERAGE + r"(0\.\d+)", self.weights or "")
+        return float(found[1]) if found else None
+
+    @property
+    def of_snapshots(self) -> bool:
+        """Whether the weights come from the snapshots of a training and not from its finished model."""
+        searched = self.guidance.kind == "searched" and self.guidance.average
+        return bool(self.snapshot or self.length or searched)
+
+    def averaged(self, length: float) -> "Sampling":
+        """The same with an average of the weights that is put together after the training."""
+        return self.model_copy(update={"weights": f"{AVERAGE}{length}"})
 
     def guided(self, scale: float, interval: tuple[float, float]) -> "Sampling":
         """The same with the classifier-free guidance of one candidate of a search; scale 1 is none."""

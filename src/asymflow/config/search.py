@@ -22,6 +22,10 @@ class Search(Section):
     interval_step: PositiveFloat = 0.02
     """Spacing of the interval's end; the paper's. Ends that guide the same solver steps are one candidate."""
 
+    averages: int = Field(8, ge=2, le=50)
+    """Lengths of the average of the weights that are searched, where a setting searches them: from 0.03 to 0.2, each the same
+    factor after the one before."""
+
     count: PositiveInt = 500
     """Samples that each surviving candidate is judged by in the end."""
 

@@ -70,7 +70,8 @@ class Training(Section):
     """Sets of weights that a run keeps, by name; the first is what is sampled unless a sampling setting names another.
 
     ema_<images>: an average that forgets by 1/e over so many images. power_<gamma>: one that remembers the same share of the
-    training so far, however long (Karras et al.; the paper's text-to-image models have 7). stale: prx-tg's, whose decay of
+    training so far, however long (Karras et al.; the paper's text-to-image models have 7); from two of them, such as power_16.97
+    and power_6.94, and the snapshots one of any other length can be put together afterwards. stale: prx-tg's, whose decay of
     0.9999 after 500 updates remembers these longest. last: the weights of the last update.
     """
 

@@ -208,6 +208,7 @@ def guidance_surfaces(table: pd.DataFrame, study: Study, searches: dict[str, dic
         panel.set_visible(False)
     for panel, (arm, search) in zip(panels.flat, searches.items(), strict=False):
         points, best = pd.DataFrame(search["candidates"]), search["optimum"]
+        points = points[points["average"].isna() if best["average"] is None else points["average"] == best["average"]]
         final = points["samples"] == best["samples"]
         marks = panel.scatter(
             points["scale"], points["end"], c=points["value"] / best["value"], s=np.where(final, 34, 10),

@@ -56,7 +56,7 @@ class Study:
         """What sampling says of a run. Raises ValueError when another model was sampled."""
         path = self.path("sampled", arm, seed, sampling)
         summary = documents.read(path, "sampling")
-        if summary["model"] not in (trained["model"], *trained["snapshots"].values()):
+        if summary["model"] not in _models(trained):
             raise _of_another(path, "weights", self.path("summary", arm, seed))
         return summary
 
@@ -72,7 +72,7 @@ class Study:
         """What a search of guidance says of a run. Raises ValueError when it has searched for another model."""
         path = self.path("guidance", arm, seed, sampling)
         result = documents.read(path, "guidance")
-        if result["model"] != trained["model"]:
+        if result["model"] not in _models(trained):
             raise _of_another(path, "weights", self.path("summary", arm, seed))
         return result
 
@@ -93,6 +93,10 @@ class Study:
     def searched(self, sampling: str) -> bool:
         """Whether a setting's guidance comes from a search."""
         return self.samplings[sampling]["guidance.kind"] == "searched"
+
+
+def _models(trained: dict[str, Any]) -> list[str]:
+    return [trained["model"], *trained["snapshots"].values()]
 
 
 def configuration_checksum(configuration: str) -> str:

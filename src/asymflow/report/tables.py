@@ -121,6 +121,7 @@ def _costs(trained: dict[str, Any], scores: dict[str, dict[str, Any]], sampled: 
         "guidance": guidance["kind"],
         "guidance_scale": guidance.get("scale"),
         "interval_end": guidance["interval"][1] if "interval" in guidance else None,
+        "weights": sampled["weights"],
         "images_seen": sampled["images_seen"],
         "set_images": trained["set_images"],
         "train_seconds": trained["seconds"],

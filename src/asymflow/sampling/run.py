@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from asymflow import lineage, parts
+import torch
+
+from asymflow import lineage, parts, tensors
 from asymflow.config.arm import Arm
 from asymflow.config.sampling import Sampling
 from asymflow.data.tokens import grid_of
@@ -11,7 +13,9 @@ from asymflow.machine import Machine, choose
 from asymflow.models.assemble import Beginning, Lift, assemble, restore
 from asymflow.models.condition import Shapes
 from asymflow.models.velocity import VelocityModel
-from asymflow.training.checkpoint import load_model
+from asymflow.training.averages import Weights
+from asymflow.training.checkpoint import load_model, snapshot_path
+from asymflow.training.posthoc import reconstruct
 
 
 @dataclass(frozen=True)
@@ -47,12 +51,32 @@ class Run:
         return 3, self.image_size, self.image_size
 
 
+def weight_files(path: Path, settings: Sampling) -> list[Path]:
+    """The files that the weights of a setting come from: the model's own, or some in the folder of its snapshots."""
+    if not settings.of_snapshots:
+        return [path]
+    if settings.snapshot and not settings.length:
+        return [snapshot_path(path, settings.snapshot)]
+    kept = tensors.describe(snapshot_path(path, 1), "model")["arm"]["training"]["snapshots"]
+    return [snapshot_path(path, number) for number in range(1, (settings.snapshot or kept) + 1)]
+
+
+def take(run: "Run", weights: Weights) -> None:
+    """Lets the run draw with other weights of its own training, in place."""
+    own = dict(run.model.network.named_parameters())
+    with torch.no_grad():
+        for name, value in weights.items():
+            own[name].copy_(value)
+
+
 def load(path: Path, settings: Sampling, files: Files = Files(), local_rank: int = 0) -> Run:
-    """The model in a file of stage train, with the weights that the settings name, on the best device here.
+    """The model in a file of stage train, or in a folder of snapshots, with the weights that the settings name, on the best
+    device here.
 
     Raises ValueError when the run kept no such weights, or a file belongs to another run.
     """
-    saved = load_model(path, settings.weights)
+    sources = weight_files(path, settings)
+    saved = reconstruct(sources, settings.length) if settings.length else load_model(sources[-1], settings.weights)
     arm, machine = saved.arm, choose(settings.precision, settings.compile, local_rank)
     grid = grid_of(saved.image_size, saved.image_size, arm.representation.patch_size)
     if arm.start.run and arm.start.adapter and not files.start:

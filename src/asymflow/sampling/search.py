@@ -1,27 +1,35 @@
-"""The search for the guidance scale and interval that give the smallest distance, at a small part of the full grid's cost.
+"""The search for the guidance scale and interval, and if so wished the average of the weights, that give the smallest distance.
+
+It costs a small part of the full grid.
 
 Four things make it cheap, and none changes what is compared: all candidates start from the same noise, so their differences
 are far less noisy than their values; the unguided beginning of a trajectory is shared (`sampler.sample_each`); candidates
 that are worse beyond doubt on few samples are dropped before more are drawn; and the grid is refined around the best.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
+from asymflow.config.sampling import LONGEST, SHORTEST
 from asymflow.config.search import Search
 from asymflow.flow.guidance import in_interval
 
 
 class Candidate(NamedTuple):
-    """A guidance setting: its scale, and the interval [0, end] of noise levels that it acts in."""
+    """A guidance setting: its scale, and the interval [0, end] of noise levels that it acts in.
+
+    Where the average of the weights is searched too: its length.
+    """
 
     scale: float
     end: float
+    average: float | None = None
 
 
 UNGUIDED = Candidate(1.0, 0.0)
@@ -53,44 +61,52 @@ class Grid:
     """All candidates of a configuration that give different samples.
 
     Two intervals that hold the same noise levels of the solver are one candidate, named by its smallest end; scale 1 means no
-    guidance in any interval.
+    guidance in any interval. `averages` are the lengths that are searched; None alone takes the weights as they are.
     """
 
-    def __init__(self, search: Search, times: list[float]):
+    def __init__(self, search: Search, times: list[float], averages: Sequence[float | None] = (None,)):
+        self.averages = list(averages)
         count = round((search.scale_high - search.scale_low) / search.scale_step) + 1
         self.scales = [round(search.scale_low + i * search.scale_step, 10) for i in range(count)]
         every_end = [round(i * search.interval_step, 10) for i in range(1, round(1 / search.interval_step) + 1)]
         # the grid as it is published, repetitions included
-        self.nominal = [Candidate(scale, end) for scale in self.scales for end in every_end]
+        self.nominal = [Candidate(*point) for point in product(self.scales, every_end, self.averages)]
         ends: dict[int, float] = {}
         for end in every_end:
             ends.setdefault(guided_levels(end, times), end)
         self.ends = [end for levels, end in ends.items() if levels]
 
-    def at(self, i: int, j: int) -> Candidate:
-        """The candidate of the i-th scale and the j-th end."""
-        return UNGUIDED if self.scales[i] == 1 else Candidate(self.scales[i], self.ends[j])
+    def at(self, i: int, j: int, k: int = 0) -> Candidate:
+        """The candidate of the i-th scale, the j-th end and the k-th average."""
+        scale, end = (1.0, 0.0) if self.scales[i] == 1 else (self.scales[i], self.ends[j])
+        return Candidate(scale, end, self.averages[k])
 
     def coarse(self, stride: int) -> list[Candidate]:
-        """Every `stride`-th scale and end, the largest of each included."""
-        scales, ends = (range(len(axis) - 1, -1, -stride) for axis in (self.scales, self.ends))
-        return _unique(self.at(i, j) for i in scales for j in ends)
+        """Every `stride`-th scale, end and average, the largest of each included."""
+        every = (range(len(axis) - 1, -1, -stride) for axis in (self.scales, self.ends, self.averages))
+        return _unique(self.at(*place) for place in product(*every))
 
     def around(self, candidate: Candidate, stride: int) -> list[Candidate]:
-        """The candidate and the up to eight that lie one stride away from it in scale, in end, or in both."""
-        if candidate == UNGUIDED:  # it borders on the weakest guidance everywhere
-            near = [self.at(min(stride, len(self.scales) - 1), j) for j in range(0, len(self.ends), stride)]
-            return _unique([UNGUIDED, *near])
+        """The candidate and those one stride away from it: up to eight in scale, in end or in both, two in the average."""
+        k, steps = self.averages.index(candidate.average), (0, -stride, stride)
+        others = [_within(k + dk, self.averages) for dk in steps]
+        if candidate.scale == 1:  # it borders on the weakest guidance everywhere
+            near = [self.at(_within(stride, self.scales), j, k) for j in range(0, len(self.ends), stride)]
+            return _unique([*(self.at(self.scales.index(1), 0, other) for other in others), *near])
         i, j = self.scales.index(candidate.scale), self.ends.index(candidate.end)
-        return _unique(
-            self.at(min(max(i + di, 0), len(self.scales) - 1), min(max(j + dj, 0), len(self.ends) - 1))
-            for di in (0, -stride, stride)
-            for dj in (0, -stride, stride)
+        beside = (
+            self.at(_within(i + di, self.scales), _within(j + dj, self.ends), k) for di, dj in product(steps, steps)
         )
+        return _unique([*beside, *(self.at(i, j, other) for other in others)])
 
     def all(self) -> list[Candidate]:
         """Every candidate."""
         return self.coarse(1)
+
+
+def lengths(search: Search) -> list[float]:
+    """The lengths of averages that a search looks at, each the same factor after the one before."""
+    return [round(float(length), 4) for length in np.geomspace(SHORTEST, LONGEST, search.averages)]
 
 
 def guided_levels(end: float, times: list[float]) -> int:
@@ -141,6 +157,10 @@ def search_guidance(grid: Grid, measure: Measure, search: Search, say: Callable[
             alive = sorted((c for c in judged if c not in dropped), key=lambda c: measured[c].value)[: search.keep]
             fresh = [near for c in alive for near in grid.around(c, stride) if near not in dropped]
     return Outcome(best, measured, samples, dropped)
+
+
+def _within(place: int, axis: list) -> int:
+    return min(max(place, 0), len(axis) - 1)
 
 
 def _unique(candidates) -> list[Candidate]:

@@ -18,9 +18,8 @@ from asymflow.files import checksum, locked, tidy
 from asymflow.progress import Progress
 from asymflow.sampling import pieces
 from asymflow.sampling.asks.request import Request
-from asymflow.sampling.run import Files, Run, load
+from asymflow.sampling.run import Files, Run, load, weight_files
 from asymflow.sampling.sampler import noise, sample
-from asymflow.training.checkpoint import snapshot_path
 
 
 def main() -> None:
@@ -33,14 +32,13 @@ def main() -> None:
 def _sample(arguments: argparse.Namespace) -> None:
     rank, world_size, local_rank = machine.torchrun()
     settings = _settings(arguments)
-    path = snapshot_path(arguments.model, settings.snapshot) if settings.snapshot else arguments.model
-    run = load(path, settings, Files(arguments.start, arguments.folder, arguments.latents), local_rank)
+    run = load(arguments.model, settings, Files(arguments.start, arguments.folder, arguments.latents), local_rank)
     request = parts.load(parts.request(arguments.asks)).build(run, settings, arguments.asked)
     code = parts.of_sampling(run.arm, settings.solver, arguments.asks)
     print(f"sampling on {run.machine}, {world_size} process(es)", flush=True)
     if world_size > 1:
         distributed.init_process_group("gloo", timeout=machine.patience())
-    files = [file for file in (path, arguments.start, arguments.asked) if file]
+    files = [*weight_files(arguments.model, settings), *(f for f in (arguments.start, arguments.asked) if f)]
     identity = {
         "files": " ".join(map(checksum, files)),
         "sampling": settings.model_dump_json(),
@@ -77,6 +75,7 @@ def _sample(arguments: argparse.Namespace) -> None:
             "images_seen": run.images,
             "set_images": run.arm.training.set_images,
             "guidance": guidance,
+            "weights": settings.weights or run.arm.training.averages[0],
             "drawn_now": drawn * world_size,
             "seconds": round(seconds, 2),
             "seconds_per_image": round(seconds / drawn, 4) if drawn else None,
@@ -120,12 +119,13 @@ def _arguments() -> argparse.Namespace:
 
 
 def _settings(arguments: argparse.Namespace) -> Sampling:
-    """The settings, with the guidance that was found where it is searched."""
+    """The settings, with the guidance, and the average of the weights, that were found where they are searched."""
     settings = Sampling.model_validate_json(arguments.sampling)
     if settings.guidance.kind != "searched":
         return settings
     optimum = documents.read(arguments.guidance, "guidance")["optimum"]
-    return settings.guided(optimum["scale"], (0.0, optimum["end"]))
+    found = settings.guided(optimum["scale"], (0.0, optimum["end"]))
+    return found.averaged(optimum["average"]) if settings.guidance.average else found
 
 
 def _draw(

@@ -1,4 +1,4 @@
-"""Searches the guidance scale and interval that give one run's samples the smallest Frechet distance.
+"""Searches the guidance scale and interval, and the average of the weights, that give the smallest Frechet distance.
 
 python -m asymflow.stages.search_guidance --config JSON --sampling JSON --asks classes
     --model results/runs/rank8/seed0/model.safetensors --reference results/evaluator/reference.safetensors
@@ -23,9 +23,10 @@ from asymflow.metrics.evaluators import Evaluator
 from asymflow.metrics.frechet import Moments, frechet_distance
 from asymflow.progress import Progress
 from asymflow.sampling.asks.request import Request
-from asymflow.sampling.run import Files, Run, load
+from asymflow.sampling.run import Files, Run, load, take, weight_files
 from asymflow.sampling.sampler import noise, sample_each, times
-from asymflow.sampling.search import Candidate, Grid, Measured, Outcome, evaluations, search_guidance
+from asymflow.sampling.search import Candidate, Grid, Measured, Outcome, evaluations, lengths, search_guidance
+from asymflow.training.posthoc import reconstruct
 
 BLOCKS = 10  # of the jackknife: parts of the samples that are left out in turn
 
@@ -49,7 +50,8 @@ def main() -> None:
     print(f"searching on {run.machine}", flush=True)
 
     levels = times(run, settings)
-    grid, judge = Grid(search, levels), Judge(run, request, settings, evaluator, reference.images)
+    grid = Grid(search, levels, lengths(search) if settings.guidance.average else (None,))
+    judge = Judge(run, request, settings, evaluator, reference.images, weight_files(arguments.model, settings))
     outcome = search_guidance(grid, judge.measure, search, lambda text: print(text, flush=True))
     visits = parts.load(parts.solver(settings.solver)).visits(settings.steps)
     result = _describe(outcome, grid, search, levels, visits) | {
@@ -70,7 +72,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--sampling", required=True, help="the sampling setting whose guidance is searched, as JSON")
     parser.add_argument("--asks", choices=("classes", "captions", "cases"), required=True, help="what is asked for")
     parser.add_argument("--asked", type=Path, nargs="?", help="the prompts as tokens, or the validation suite")
-    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--model", type=Path, required=True, help="a model, or the folder of a run's snapshots")
     parser.add_argument("--start", type=Path, nargs="?", help="the model whose weights an adapted one began with")
     parser.add_argument("--folder", type=Path, nargs="?", help="a FLUX.2 in the format of diffusers that it began with")
     parser.add_argument("--latents", type=Path, nargs="?", help="what decodes latents: an autoencoder, or that folder")
@@ -83,8 +85,16 @@ def _arguments() -> argparse.Namespace:
 class Judge:
     """Draws what each candidate still lacks, keeps the features, and takes distances of them."""
 
-    def __init__(self, run: Run, request: Request, settings: Sampling, evaluator: Evaluator, reference: Moments):
-        self.run, self.request, self.settings = run, request, settings
+    def __init__(
+        self,
+        run: Run,
+        request: Request,
+        settings: Sampling,
+        evaluator: Evaluator,
+        reference: Moments,
+        weights: list[Path],
+    ):
+        self.run, self.request, self.settings, self.weights = run, request, settings, weights
         self.evaluator, self.reference = evaluator, reference
         self.features: dict[Candidate, list[Tensor]] = {}
         self.evaluations = 0  # of the network, for one image each
@@ -98,12 +108,15 @@ class Judge:
         have = {c: sum(map(len, self.features.setdefault(c, []))) for c in candidates}
         points = sorted({count, *(n for n in have.values() if n < count)})
         with Progress("search_guidance", sum(count - n for n in have.values()), "images") as progress:
-            for first, last in pairwise(points):
-                for begin in range(first, last, self.settings.batch):
-                    numbers = self.request.distribution[begin : min(begin + self.settings.batch, last)]
-                    lacking = [c for c in candidates if have[c] <= first]
-                    self._draw(lacking, numbers)
-                    progress.advance(len(numbers) * len(lacking))
+            for average in sorted({c.average for c in candidates}, key=lambda length: length or 0):
+                if average:
+                    take(self.run, reconstruct(self.weights, average).weights)
+                for first, last in pairwise(points):
+                    lacking = [c for c in candidates if c.average == average and have[c] <= first]
+                    for begin in range(first, last, self.settings.batch) if lacking else ():
+                        numbers = self.request.distribution[begin : min(begin + self.settings.batch, last)]
+                        self._draw(lacking, numbers)
+                        progress.advance(len(numbers) * len(lacking))
         return {c: self._measured(torch.cat(self.features[c])[:count]) for c in candidates}
 
     def _draw(self, candidates: list[Candidate], numbers: range) -> None:

@@ -31,7 +31,6 @@ from asymflow.sampling.run import Files, Run, load
 from asymflow.sampling.sampler import noise, tokens
 from asymflow.subspace import file as subspace_file
 from asymflow.subspace.patches import CHANNEL_LAST
-from asymflow.training.checkpoint import snapshot_path
 
 Given = tuple[Tensor, Tensor, Condition | None]  # data, noise, and what the network is told
 NOISE = 2**31  # seed of the noise, far from those of trainings: the same for every arm and seed
@@ -40,18 +39,17 @@ NOISE = 2**31  # seed of the noise, far from those of trainings: the same for ev
 def main() -> None:
     arguments = _arguments()
     config, settings = Config.model_validate_json(arguments.config), Sampling.model_validate_json(arguments.sampling)
-    path = snapshot_path(arguments.model, settings.snapshot) if settings.snapshot else arguments.model
-    loaded = load(path, settings, Files(arguments.start, arguments.folder))
+    loaded = load(arguments.model, settings, Files(arguments.start, arguments.folder))
     heldout, stored = ShardReader(arguments.heldout), {}
     for name in ("captions", "images"):
         if file := getattr(arguments, name):
             stored[name] = RowReader(file)
             lineage.check(file, stored[name].description["data"], heldout.path, heldout.set)
-    lineage.check(path, loaded.data, heldout.path, heldout.set)
+    lineage.check(arguments.model, loaded.data, heldout.path, heldout.set)
     summary = documents.read(arguments.summary, "sampling")
     if summary["model"] != loaded.checksum:
         raise ValueError(
-            f"{arguments.summary} is of other weights than {path}; delete it and give the same command again"
+            f"{arguments.summary} is of other weights than {arguments.model}; delete it and give the same command again"
         )
     if len(heldout) < config.images:
         raise ValueError(
