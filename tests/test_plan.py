@@ -1,5 +1,6 @@
 """What rules take, asked of the plan of the default and of small experiments."""
 
+import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -128,6 +129,7 @@ def test_only_a_searched_setting_takes_a_search_and_only_a_snapshot_the_snapshot
     ("judge", "arm", "sampling", "more"),
     [
         ("distribution", "rank8", "unguided", set()),
+        ("second", "rank8_repa", "unguided", set()),
         ("captions", "asymflow", "captions", {"prompts"}),
         ("suite", "prx_d", "bare", {"suite", "perceptual"}),
         ("memorisation", "prx_d", "bare", {"suite", "train", "heldout", "perceptual"}),
@@ -137,6 +139,24 @@ def test_only_a_searched_setting_takes_a_search_and_only_a_snapshot_the_snapshot
 def test_a_judge_takes_what_it_compares_with(judge, arm, sampling, more):
     inputs = given(PLAN.score(wildcards(arm, sampling=sampling, judge=judge)))
     assert set(inputs) == {"samples", "summary", "evaluator", "reference"} | more
+
+
+def test_the_second_judge_looks_with_an_evaluator_of_another_seed_and_nothing_else_that_differs():
+    first, second = (
+        PLAN.score(wildcards("rank8_repa", sampling="unguided", judge=j)) for j in ("distribution", "second")
+    )
+    assert (
+        second["evaluator"]
+        == "results/evaluator/second/local.safetensors"
+        == PLAN.evaluator_of(wildcards(judge="second"))
+    )
+    assert second["reference"] == "results/evaluator/second/reference.safetensors"
+    assert (
+        PLAN.evaluator_of(wildcards(judge="distribution")) == first["evaluator"] == PLAN.reference(wildcards(second=""))
+    )
+    one, other = (json.loads(PLAN.fit_evaluator(wildcards(second=which))) for which in ("", "second/"))
+    assert {name for name in one if one[name] != other[name]} == {"seed"}
+    assert PLAN.train(wildcards("rank8_repa"))["evaluator"] == first["evaluator"], "the first is the teacher"
 
 
 def test_the_published_evaluators_are_no_files_of_the_workflow(plan):

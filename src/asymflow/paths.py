@@ -18,6 +18,7 @@ RUN_FILES = {
     "captions": "{sampling}/captions.json",
     "suite": "{sampling}/suite.json",
     "memorisation": "{sampling}/memorisation.json",
+    "second": "{sampling}/second.json",
     "velocity": "{sampling}/velocity.json",
 }
 
@@ -75,6 +76,11 @@ class Paths:
         return f"{self.results}/evaluator/local.safetensors"
 
     @property
+    def second_evaluator(self) -> str:
+        """Another one, with other weights."""
+        return f"{self.results}/evaluator/second/local.safetensors"
+
+    @property
     def perceptual(self) -> str:
         """The perceptual network that is trained here."""
         return f"{self.results}/evaluator/perceptual.safetensors"
@@ -83,6 +89,11 @@ class Paths:
     def reference(self) -> str:
         """What samples are compared with."""
         return f"{self.results}/evaluator/reference.safetensors"
+
+    @property
+    def second_reference(self) -> str:
+        """The same as the second evaluator sees it."""
+        return f"{self.results}/evaluator/second/reference.safetensors"
 
     def run(
         self, file: str, arm: str = "{arm}", seed: int | Literal["{seed}"] = "{seed}", sampling: str = "{sampling}"

@@ -106,6 +106,19 @@ class Plan:
         """What stages load as the evaluator that judges."""
         return self.paths.evaluator if self._local else INCEPTION
 
+    def evaluator_of(self, wildcards: Any) -> str:
+        """What a judge loads as the evaluator."""
+        return self.paths.second_evaluator if wildcards.judge == "second" else self.evaluator
+
+    def fit_evaluator(self, wildcards: Any) -> str:
+        """The section of the evaluator as JSON; the second one has the next seed, and nothing else that differs."""
+        section = self.experiment.evaluator
+        return section.model_copy(update={"seed": section.seed + bool(wildcards.second)}).model_dump_json()
+
+    def looks(self, wildcards: Any) -> str:
+        """What looks at the reference: the evaluator, or the second one."""
+        return self.paths.second_evaluator if wildcards.second else self.evaluator
+
     @property
     def folder(self) -> str:
         """The folder of the FLUX.2 that the latent model is, or nothing where it is trained here."""
@@ -122,6 +135,10 @@ class Plan:
     def evaluator_file(self) -> str | list[str]:
         """The evaluator that is trained here; the published one has its weights elsewhere."""
         return self.paths.evaluator if self._local else []
+
+    def reference(self, wildcards: Any) -> str | list[str]:
+        """The file of what looks at the reference, where it is trained here."""
+        return self.paths.second_evaluator if wildcards.second else self.evaluator_file
 
     @property
     def perceptual_file(self) -> str | list[str]:
@@ -254,6 +271,7 @@ class Plan:
         suite = paths.suite(arm.representation.patch_size)
         more: dict[str, Inputs] = {
             "distribution": {},
+            "second": {"evaluator": paths.second_evaluator, "reference": paths.second_reference},
             "captions": {"prompts": paths.split("prompts")},
             "suite": {"suite": suite, "perceptual": self.perceptual_file},
             "memorisation": {

@@ -54,6 +54,15 @@ def test_published_systems_stand_below_ours_with_costs_in_columns_apart(studied)
     assert (measured["gflops_per_image"] > 0).all()
 
 
+def test_an_arm_is_judged_by_its_teacher_and_by_another_evaluator_whose_numbers_stand_beside(studied):
+    table = read(studied, "pixel_comparison").dropna(subset="seed")
+    assert (table["fid_second"] > 0).all() and (table["fid_second"] != table["fid_local"]).all()
+    first, second = (studied.folder / RESULTS / "evaluator" / name for name in ("floor.json", "second/floor.json"))
+    digests = {json.loads(path.read_text())["evaluator_digest"] for path in (first, second)}
+    assert len(digests) == 2
+    assert "seams_second" not in table and table.columns.get_loc("fid_local") < table.columns.get_loc("fid_second")
+
+
 def test_nothing_is_left_to_do_and_another_guidance_trains_nothing(studied):
     assert studied.stale(*TARGETS, *FIGURES) == {}
     try:

@@ -45,6 +45,7 @@ wildcard_constraints:
     claim=plan.names("claims"),
     look=r"\d+",
     judge="|".join(get_args(Judge)),
+    second="(second/)?",
     seed=r"\d+",
     basis="|".join(BASES),
     colour="|".join(get_args(Colour)),

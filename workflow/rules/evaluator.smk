@@ -1,18 +1,18 @@
 rule fit_evaluator:
-    "Train the local evaluator, a small CLIP, on the images that are kept for it."
+    "Train the local evaluator, a small CLIP, on the images that are kept for it; or a second one from another seed."
     input:
         "<results>/data/evaluator.json",
     output:
-        "<results>/evaluator/local.safetensors",
+        "<results>/evaluator/{second}local.safetensors",
     log:
-        "<results>/evaluator/fit_evaluator.log",
+        "<results>/evaluator/{second}fit_evaluator.log",
     benchmark:
-        "<results>/evaluator/fit_evaluator.benchmark.tsv"
+        "<results>/evaluator/{second}fit_evaluator.benchmark.tsv"
     threads: 1  # so that arms can train beside it
     resources:
         gpu=1,
     params:
-        config=lambda wildcards: plan.section("evaluator"),
+        config=plan.fit_evaluator,
         code=plan.code("fit_evaluator"),
     shell:
         "python -m asymflow.stages.fit_evaluator --config {params.config:q} --data {input:q} --out {output:q} > {log:q} 2>&1"
@@ -21,20 +21,20 @@ rule fit_evaluator:
 rule reference:
     "Features of the training images, which samples are compared with; the held-out images give the floor."
     input:
-        evaluator=plan.evaluator_file,
+        evaluator=plan.reference,
         data="<results>/data/train.json",
         heldout="<results>/data/heldout.json",
     output:
-        reference="<results>/evaluator/reference.safetensors",
-        floor="<results>/evaluator/floor.json",
+        reference="<results>/evaluator/{second}reference.safetensors",
+        floor="<results>/evaluator/{second}floor.json",
     log:
-        "<results>/evaluator/reference.log",
+        "<results>/evaluator/{second}reference.log",
     threads: 1
     resources:
         gpu=1,
     params:
         config=lambda wildcards: plan.section("scoring"),
-        evaluator=plan.evaluator,
+        evaluator=plan.looks,
         code=plan.code("reference"),
     shell:
         "python -m asymflow.stages.reference --config {params.config:q} --evaluator {params.evaluator:q}"

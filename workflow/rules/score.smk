@@ -1,5 +1,5 @@
 rule score:
-    "Score the samples of one run by one judge: distribution, captions, suite or memorisation."
+    "Score the samples of one run by one judge: distribution, captions, suite, memorisation or second."
     input:
         unpack(plan.score),
     output:
@@ -11,7 +11,7 @@ rule score:
         gpu=1,
     params:
         config=lambda wildcards: plan.section("suite"),
-        evaluator=plan.evaluator,
+        evaluator=plan.evaluator_of,
         code=plan.score_code,
     shell:
         "python -m asymflow.stages.score --judge {wildcards.judge} --config {params.config:q} --samples {input.samples:q}"

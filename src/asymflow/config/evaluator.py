@@ -74,7 +74,7 @@ class Evaluator(Section):
     """Squared-norm penalty of the linear classifiers on the finished features."""
 
     seed: NonNegativeInt = 0
-    """Decides initial weights, order and augmentation."""
+    """Decides initial weights, order and augmentation. The evaluator of the judge `second` has the next one."""
 
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
     """Precision of training; auto takes bfloat16 where the processor or GPU has instructions for it. Features are float32."""

@@ -254,7 +254,7 @@ def _of_counts(study: Study, experiment: Experiment) -> Iterator[Mistake]:
         ("heldout", scoring.smallest, "a score needs as many"),
         ("train", scoring.smallest, "a score needs as many"),
     ]
-    if experiment.evaluators == "local":
+    if experiment.evaluators == "local" or "second" in study.judges:
         needed.append(("evaluator", 2, "the evaluator learns to tell them apart"))
     if not experiment.prompts.path and any(asked(arm, s) == "captions" for arm in arms for s in settings.values()):
         needed.append(("heldout", experiment.prompts.count, "prompts.count takes their captions"))

@@ -7,8 +7,9 @@ from pydantic import Field, model_validator
 from asymflow.config.section import Section
 
 # distribution: the samples against the training images. captions: each image against its caption. suite: the answers to the
-# validation suite. memorisation: the nearest training image of a sample against its nearest held-out one.
-Judge = Literal["distribution", "captions", "suite", "memorisation"]
+# validation suite. memorisation: the nearest training image of a sample against its nearest held-out one. second: as
+# distribution, by another evaluator that is trained here, for arms that were taught by the first.
+Judge = Literal["distribution", "captions", "suite", "memorisation", "second"]
 # and what looks at no samples: the error of the velocity on held-out images
 Measure = Literal[Judge, "velocity"]
 

@@ -9,12 +9,20 @@ from torch import Tensor
 
 from asymflow.judges.evidence import Evidence, images
 from asymflow.metrics import statistics
+from asymflow.metrics.evaluators import Names
 from asymflow.metrics.report_card import report_card
 from asymflow.metrics.seams import seams
 
 
 def judge(evidence: Evidence) -> dict[str, Any]:
     """The card of the samples that stand for the run's distribution. Raises ValueError when they are too few."""
+    described = card(evidence, evidence.evaluator.names)
+    described["metrics"]["seams"] = seams(images(evidence.distribution), evidence.summary["patch_size"])
+    return described
+
+
+def card(evidence: Evidence, names: Names) -> dict[str, Any]:
+    """What the evaluator says of these samples, its metrics called as given. Raises ValueError when they are too few."""
     samples, settings, evaluator = evidence.distribution, evidence.scoring, evidence.evaluator
     count = len(samples)
     if count < settings.smallest:
@@ -23,9 +31,7 @@ def judge(evidence: Evidence) -> dict[str, Any]:
         )
     batches = _batches(samples, settings.batch)
     drawn = statistics.gather(evaluator, batches, torch.arange(count), count=count, seed=settings.seed, what="score")
-    card = report_card(evidence.reference, drawn, evaluator.names, settings)
-    card["metrics"]["seams"] = seams(images(samples), evidence.summary["patch_size"])
-    return card | {"reference": evidence.description["source"]}
+    return report_card(evidence.reference, drawn, names, settings) | {"reference": evidence.description["source"]}
 
 
 def _batches(samples: np.ndarray, batch: int) -> Iterator[Tensor]:

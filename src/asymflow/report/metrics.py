@@ -1,15 +1,15 @@
 """The metrics that tables may have: what each is called, and which way is better.
 
 A metric bears a suffix that says by whom it was measured, where it was not the published network of its name: `fid_local`
-comes from the evaluator that is trained here, and nobody may compare it with a published `fid`. Ends of intervals are
-`<metric>_low`, `_high`.
+comes from the evaluator that is trained here, `fid_second` from another one, and nobody may compare either with a published
+`fid`. Ends of intervals are `<metric>_low`, `_high`.
 """
 
 from typing import Literal, NamedTuple
 
 import pandas as pd
 
-JUDGES = ("_local", "_inception")
+JUDGES = ("_local", "_second", "_inception")
 ENDS = ("_low", "_high")
 
 

@@ -1,4 +1,4 @@
-"""Scores the samples of one run by one judge: distribution, captions, suite or memorisation.
+"""Scores the samples of one run by one judge: distribution, captions, suite, memorisation or second.
 
 python -m asymflow.stages.score --judge distribution --config JSON --samples samples.npy --summary samples.json
     --reference results/evaluator/reference.safetensors --evaluator results/evaluator/local.safetensors --out distribution.json
