@@ -14,12 +14,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import scipy.linalg
 import torch
 from PIL import Image
+from torch import Tensor
 
 from asymflow.config.arm import Arm
 from asymflow.config.data import Data
@@ -61,7 +63,50 @@ def main() -> None:
 
 
 def train(arguments: argparse.Namespace, machine: Machine, peak: float) -> list[dict]:
-    """Updates of one network on random images: forward, backward, optimiser."""
+    """Updates of one network on random images: forward, backward, optimiser.
+
+    Beside them the same network as public code runs it on a processor, eagerly in float32, and the products of its linear layers
+    alone, which is what an update of these shapes costs at least.
+    """
+    _, model = _model(arguments, machine)
+    # three times the forward pass: one forward, and two products of the same size for every one in the backward
+    work = 3 * _forward(arguments, model)
+    rows = [_throughput("train", arguments, model, _update_seconds(arguments, machine), work, peak, machine)]
+    eager = Machine(machine.device, torch.float32, compiled=False)
+    if machine != eager:
+        limit = product_rate(torch.float32, PEAK_SIDE[machine.device.type], 1.0, machine.device)
+        seconds = _update_seconds(arguments, eager)
+        rows.append(_throughput("eager float32", arguments, model, seconds, work, limit, eager))
+    products = _products(arguments, model, machine)
+    operations = sum(2 * a.numel() * b.shape[1] for a, b in products) / arguments.batch
+    seconds = _seconds(lambda: [a @ b for a, b in products], arguments.seconds, machine)
+    rows.append(_throughput("products alone", arguments, model, seconds, operations, peak, machine))
+    return rows
+
+
+def _products(arguments: argparse.Namespace, model: VelocityModel, machine: Machine) -> list[tuple[Tensor, Tensor]]:
+    """Operands of the three products of each linear layer that sees tokens: forward, gradient of input, gradient of weight."""
+    seen: list[tuple[int, int, int]] = []  # rows for one image, inputs, outputs
+
+    def look(layer: torch.nn.Linear, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        seen.append((inputs[0].numel() // layer.in_features, layer.in_features, layer.out_features))
+
+    hooks = [
+        layer.register_forward_hook(look) for layer in model.network.modules() if isinstance(layer, torch.nn.Linear)
+    ]
+    _forward(arguments, model)
+    for hook in hooks:
+        hook.remove()
+    made = partial(torch.randn, device=machine.device, dtype=machine.precision)
+    pairs = []
+    for rows, inputs, outputs in seen:
+        n = arguments.batch * rows
+        shapes = (n, inputs, outputs), (n, outputs, inputs), (inputs, n, outputs)
+        pairs += [(made(a, b), made(b, c)) for a, b, c in shapes]
+    return pairs
+
+
+def _update_seconds(arguments: argparse.Namespace, machine: Machine) -> float:
     arm, model = _model(arguments, machine)
     model.train()
     optimiser = torch.optim.AdamW(model.network.parameters(), lr=1e-4, fused=True)
@@ -77,9 +122,7 @@ def train(arguments: argparse.Namespace, machine: Machine, peak: float) -> list[
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
 
-    # three times the forward pass: one forward, and two products of the same size for every one in the backward
-    work = 3 * _forward(arguments, model)
-    return [_throughput("train", arguments, model, _seconds(update, arguments.seconds, machine), work, peak, machine)]
+    return _seconds(update, arguments.seconds, machine)
 
 
 def muon(arguments: argparse.Namespace, machine: Machine, peak: float) -> list[dict]:
