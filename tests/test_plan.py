@@ -41,45 +41,45 @@ def given(inputs):
 @pytest.mark.parametrize(
     ("arm", "expected"),
     [
-        ("rank8", {"subspace": "subspace/pca_rgb_p16", "pca": "subspace/pca_rgb_p16"}),
-        ("rank8_start0", {"subspace": "subspace/pca_rgb_p16"}),
-        ("rank8_oklab", {"subspace": "subspace/pca_oklab_p16", "pca": "subspace/pca_oklab_p16"}),
-        ("dct8", {"subspace": "subspace/dct_rgb_p16", "pca": "subspace/pca_rgb_p16"}),
+        ("rank8", {"subspace": "subspace/pca_rgb_p8", "pca": "subspace/pca_rgb_p8"}),
+        ("rank8_start0", {"subspace": "subspace/pca_rgb_p8"}),
+        ("rank8_oklab", {"subspace": "subspace/pca_oklab_p8", "pca": "subspace/pca_oklab_p8"}),
+        ("dct8", {"subspace": "subspace/dct_rgb_p8", "pca": "subspace/pca_rgb_p8"}),
         (
             "rank8_repa",
-            {"subspace": "subspace/pca_rgb_p16", "pca": "subspace/pca_rgb_p16", "evaluator": "evaluator/local"},
+            {"subspace": "subspace/pca_rgb_p8", "pca": "subspace/pca_rgb_p8", "evaluator": "evaluator/local"},
         ),
         (
             "nanodit_informed_rank8",
             {
-                "subspace": "subspace/pca_rgb_p16",
-                "pca": "subspace/pca_rgb_p16",
+                "subspace": "subspace/pca_rgb_p8",
+                "pca": "subspace/pca_rgb_p8",
                 "captions": "conditions/captions_local/train",
-                "images": "conditions/images_p16/train",
+                "images": "conditions/images_p8/train",
             },
         ),
         (
             "prx_d",
             {
-                "subspace": "subspace/pca_rgb_p16",
+                "subspace": "subspace/pca_rgb_p8",
                 "captions": "conditions/captions_local/train",
-                "images": "conditions/images_p16/train",
+                "images": "conditions/images_p8/train",
             },
         ),
         (
             "latent_base",
             {
-                "lift": "latent/lift_oklab_p16",
+                "lift": "latent/lift_oklab_p8",
                 "captions": "conditions/captions_local/train",
-                "latents": "latent/p16/train",
+                "latents": "latent/p8/train",
             },
         ),
         (
             "asymflow_lpips",
             {
-                "lift": "latent/lift_oklab_p16",
+                "lift": "latent/lift_oklab_p8",
                 "captions": "conditions/captions_local/train",
-                "latents": "latent/p16/train",
+                "latents": "latent/p8/train",
                 "start": "runs/latent_base/seed3/model",
                 "perceptual": "evaluator/perceptual",
             },
@@ -110,7 +110,7 @@ def test_a_latent_run_is_loaded_with_what_makes_pixels_of_it():
         ("rank8", "unguided", []),
         ("asymflow", "captions", "results/conditions/captions_local/prompts.json"),
         ("jit_captioned_rank8", "own", "results/conditions/captions_local/prompts.json"),
-        ("prx_d", "bare", "results/conditions/images_p16/suite.safetensors"),
+        ("prx_d", "bare", "results/conditions/images_p8/suite.safetensors"),
     ],
 )
 def test_a_sampling_takes_what_it_asks_for(arm, sampling, asked):

@@ -92,12 +92,12 @@ def test_what_an_arm_may_be_told_is_what_some_way_shows_in_one_order():
             "rank0', key target.rank: found -1; expected: Input should be greater than or equal to 0, or found",
         ),
         (
-            {"arms": {"big": {"base": "scratch", "target": {"rank": 769}}}},
-            "mine.yaml: arm 'big', key target.rank: target.rank is 769; expected at most the patch dimension, 16 x 16 x 3 = 768",
+            {"arms": {"big": {"base": "scratch", "target": {"rank": 193}}}},
+            "mine.yaml: arm 'big', key target.rank: target.rank is 193; expected at most the patch dimension, 8 x 8 x 3 = 192",
         ),
         (
             {"bases": {"scratch": {"representation": {"patch_size": 24}}}},
-            "mine.yaml: arm 'rank0', key representation.patch_size: found 24; expected a divisor of the image size, 64",
+            "mine.yaml: arm 'rank0', key representation.patch_size: found 24; expected a divisor of the image size, 32",
         ),
         (
             {"arms": {"deep": {"base": "aligned", "losses": {"alignment": {"block": 9}}}}},
@@ -147,8 +147,8 @@ def test_what_an_arm_may_be_told_is_what_some_way_shows_in_one_order():
         ({"evaluators": "published"}, "key evaluators: found 'published'"),
         ({"data": {"source": "folder"}}, "path must say where they are"),
         (
-            {"data": {"source": "folder", "path": "photos", "shapes": [[48, 96], [96, 40]]}},
-            "key representation.patch_size: found 16; expected a divisor of both sides of 96 x 40 (data.shapes)",
+            {"data": {"source": "folder", "path": "photos", "shapes": [[48, 96], [96, 42]]}},
+            "key representation.patch_size: found 8; expected a divisor of both sides of 96 x 42 (data.shapes)",
         ),
         ({"data": {"shapes": [[48, 96]]}}, "key data: portraits are drawn square, so shapes would have no images: leave it out"),
         ({"seeds": 0}, "mine.yaml: key seeds: found 0"),
