@@ -25,10 +25,10 @@ def wildcards(arm="rank8", seed=0, sampling="unguided", **more):
 def plan(tmp_path):
     """plan(differences) -> the plan of the default with an overlay."""
 
-    def made(overlay):
+    def made(overlay, *words):
         path = tmp_path / "overlay.yaml"
         path.write_text(yaml.safe_dump(overlay))
-        return Plan(load([*DEFAULT, path]))
+        return Plan(load([*DEFAULT, path], words=words))
 
     return made
 
@@ -255,6 +255,7 @@ CLAIMED = {"title": "a", "arms": ["rank8"], "reference": "rank8", "samplings": [
         ({"claims": {"clamp": {"holds_if": "rank8"}}}, "claim 'clamp'"),
         ({"claims": {"clamp": {"smallest": 0}}}, "claim 'clamp', key smallest"),
         ({"claims": {"clamp": {"judge": "suite"}}}, "the judge 'suite' looks at cases"),
+        ({"claims": {"clamp": {"judge": "coupling"}}}, "the judge 'coupling' looks at lifted arms"),
         ({"decision": {"looks": [5, 3]}}, "rising numbers of seeds"),
         ({"studies": {"claims": CLAIMED}}, "file of the claims"),
         ({"studies": {"finetune_ablation": {"judges": ["distribution", "velocity"]}}}, "the arm works on latents"),
@@ -262,13 +263,14 @@ CLAIMED = {"title": "a", "arms": ["rank8"], "reference": "rank8", "samplings": [
 )  # fmt: skip
 def test_a_claim_or_measure_that_cannot_be_had_is_refused(plan, changes, expected):
     with pytest.raises(ValueError, match=re.escape(expected)):
-        plan(changes)
+        plan(changes, "results/finetune_ablation.csv", "results/claims.csv")
 
 
 def test_claims_count_only_where_they_are_asked_for(tmp_path):
     overlay = tmp_path / "mine.yaml"
     overlay.write_text(yaml.safe_dump({"claims": {"clamp": {"holds_if": "rank9@fine < rank0@fine"}}}))
-    load([*DEFAULT, overlay], words=["results/rank_sweep.csv"])
+    for words in (["results/rank_sweep.csv"], []):
+        load([*DEFAULT, overlay], words=words)
     for target in ("results/claims.csv", "results/claims/clamp.json"):
         with pytest.raises(ValueError, match="compares the arm 'rank9'"):
             load([*DEFAULT, overlay], words=[target])

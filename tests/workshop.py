@@ -20,6 +20,7 @@ from asymflow.config.suite import Suite
 from asymflow.config.velocity import Velocity
 from asymflow.plan import Plan
 from asymflow.stages import (
+    coupling,
     embed_captions,
     embed_images,
     encode_latents,
@@ -201,6 +202,16 @@ class Workshop:
             **self.plan_inputs("score", arm=name, seed=seed, sampling=setting, judge=judge),
         )  # fmt: skip
         return json.loads(out.read_text())
+
+    def coupling(self, name, setting, seed=1):
+        """How far a lifted arm's samples are from the lift of the latent ones."""
+        where = SimpleNamespace(arm=name, seed=seed, sampling=setting)
+        out = self.run_folder(name, seed) / setting / "coupling.json"
+        run_stage(
+            coupling, sampling=self.plan.sampling(where), asks=self.plan.asks(where), folder=self.plan.folder_of(where),
+            out=out, **self.plan_inputs("coupling", **vars(where)),
+        )  # fmt: skip
+        return json.loads(out.read_text())["metrics"]["coupling_error"]
 
     def velocity(self, name, setting, seed=1):
         """How far a run's velocity is from the true one."""

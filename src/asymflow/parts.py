@@ -70,6 +70,11 @@ def of_velocity(arm: Arm) -> list[str]:
     return ["asymflow.stages.velocity", network(arm)]
 
 
+def of_coupling(arm: Arm) -> list[str]:
+    """Everything that comparing a lifted arm with the latent model that it began with runs."""
+    return ["asymflow.stages.coupling", network(arm), request("captions"), "asymflow.models.latents"]
+
+
 def undeciding(arm: Arm) -> list[str]:
     """Modules that an arm's configuration imports and that decide nothing of it: the sections of other networks, and checks."""
     return ["asymflow.config.impossible", *(f"asymflow.config.{kind}" for kind in KINDS if kind != arm.network.kind)]

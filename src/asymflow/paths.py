@@ -20,6 +20,7 @@ RUN_FILES = {
     "memorisation": "{sampling}/memorisation.json",
     "second": "{sampling}/second.json",
     "velocity": "{sampling}/velocity.json",
+    "coupling": "{sampling}/coupling.json",
 }
 
 

@@ -93,6 +93,11 @@ class Plan:
         arm = self._arm(wildcards)
         return digest(*parts.of_velocity(arm), without=parts.undeciding(arm))
 
+    def coupling_code(self, wildcards: Any) -> str:
+        """The digest of the code that compares a lifted arm with the latent model that it began with."""
+        arm = self._arm(wildcards)
+        return digest(*parts.of_coupling(arm), without=parts.undeciding(arm))
+
     def score_code(self, wildcards: Any) -> str:
         """The digest of the code of a judge."""
         return digest(*parts.of_score(wildcards.judge))
@@ -298,6 +303,17 @@ class Plan:
             "basis": paths.subspace("pca", space.colour, space.patch_size),
         }
 
+    def coupling(self, wildcards: Any) -> Inputs:
+        """What a lifted arm is compared with the latent model that it began with by."""
+        arm, sampling = self._arm(wildcards), self._sampling(wildcards)
+        return {
+            "model": self._weights(wildcards),
+            "start": self.paths.run("model", arm.start.run or "", wildcards.seed),
+            "latents": self.latent_space,
+            "asked": self._asked(arm, sampling),
+            "summary": self.paths.run("sampled", wildcards.arm, wildcards.seed, wildcards.sampling),
+        }
+
     # Studies. Rules of a study read files of its runs by name; what a rule is given here is what its stage can read.
 
     def runs(self, study: str, *files: str, samplings: tuple[str, ...] | None = None) -> list[str]:
@@ -378,7 +394,7 @@ class Plan:
             self.paths.run(file, arm, seed, setting)
             for arm, setting in claim.runs
             for seed in range(self.experiment.decision.looks[int(wildcards.look)])
-            for file in ("summary", "sampled", claim.judge)
+            for file in claim.files
         ]
 
     def look_study(self, wildcards: Any) -> str:
@@ -386,7 +402,7 @@ class Plan:
         claim, seeds = self._claim(wildcards), range(self.experiment.decision.looks[int(wildcards.look)])
         arms, settings = (tuple(dict.fromkeys(names)) for names in zip(*claim.runs, strict=True))
         study = Study(title=claim.says, arms=arms, reference=arms[-1], samplings=settings, judges=claim.judges)
-        return self._described(wildcards.claim, study, seeds, ("summary", "sampled", claim.judge))
+        return self._described(wildcards.claim, study, seeds, claim.files)
 
     def study(self, wildcards: Any, *files: str) -> str:
         """What a rule has to know of its study, as JSON: the study, arms and settings field by field, and where files lie."""

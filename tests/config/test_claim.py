@@ -28,6 +28,17 @@ def test_several_right_sides_all_have_to_hold():
     assert made.runs == [("a", "x"), ("b", "x"), ("c", "x")]
 
 
+def test_a_side_may_be_nothing():
+    (comparison,) = claim("a@x = 0").comparisons
+    assert comparison.weights == {("a", "x"): 1} and comparison.relation == "="
+
+
+def test_the_cost_of_sampling_is_judged_by_nobody_and_is_in_no_card():
+    made = Claim(**GIVEN, judge="cost", holds_if="a@x < b@x")
+    assert made.judges == ("distribution",) and made.files == ("summary", "sampled")
+    assert claim("a@x < b@x").files == ("summary", "sampled", "distribution")
+
+
 @pytest.mark.parametrize(
     "text", ["a@x", "a@x < ", "a < b", "a@x < b@y < c@z", "a@x + + b@y < c@z", "2 a@x < b@y", "a@x b@y < c@z", ""]
 )

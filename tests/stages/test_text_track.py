@@ -98,6 +98,14 @@ def test_an_untrained_arm_is_the_lift(track):
     torch.testing.assert_close(lifted[name], base["power_7/flux.x_embedder.weight"] @ lifted["A"].T)
 
 
+def test_before_finetuning_samples_are_the_lift_of_latent_ones_and_after_it_they_are_not(track):
+    track.train("latent_base")
+    for name in ("lifted", "asymflow_lpips"):
+        track.sample(name, "captions", **SAMPLING)
+    assert track.coupling("lifted", "captions") < 1e-4
+    assert track.coupling("asymflow_lpips", "captions") > 1e-2
+
+
 def test_a_training_that_is_run_again_gives_the_same_bytes(track, tmp_path):
     first = (track.train("asymflow_lpips") / "model.safetensors").read_bytes()
     assert (track.train("asymflow_lpips", out=tmp_path) / "model.safetensors").read_bytes() == first

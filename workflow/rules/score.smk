@@ -40,3 +40,25 @@ rule velocity:
         "python -m asymflow.stages.velocity --config {params.config:q} --sampling {params.sampling:q} --model {input.model:q}"
         " --start {input.start:q} --folder {params.folder:q} --summary {input.summary:q} --heldout {input.heldout:q}"
         " --captions {input.captions:q} --images {input.images:q} --basis {input.basis:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule coupling:
+    "Compare the samples of a lifted arm with the lift of those of the latent model that it began with."
+    input:
+        unpack(plan.coupling),
+    output:
+        "<results>/runs/{arm}/seed{seed}/{sampling}/coupling.json",
+    log:
+        "<results>/runs/{arm}/seed{seed}/{sampling}/coupling.log",
+    threads: 1
+    resources:
+        gpu=1,
+    params:
+        sampling=plan.sampling,
+        asks=plan.asks,
+        folder=plan.folder_of,
+        code=plan.coupling_code,
+    shell:
+        "python -m asymflow.stages.coupling --sampling {params.sampling:q} --asks {params.asks} --asked {input.asked:q}"
+        " --model {input.model:q} --start {input.start:q} --folder {params.folder:q} --latents {input.latents:q}"
+        " --summary {input.summary:q} --out {output:q} > {log:q} 2>&1"

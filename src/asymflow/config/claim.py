@@ -1,7 +1,7 @@
 """Configuration of a claim: what has to be measured for it to hold, and how it is decided."""
 
 import re
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
@@ -34,12 +34,12 @@ class Claim(Section):
     metric: str
     """The number that is compared, by its name without the suffix of who measured it: fid, recon_lpips, ..."""
 
-    judge: Measure = "distribution"
-    """Who measures it."""
+    judge: Measure | Literal["cost"] = "distribution"
+    """Who measures it; cost: the sampling itself, in seconds_per_image."""
 
     holds_if: str
-    """The comparison: sums of arm@setting on both sides of < or =, as in `rank8@guided < rank0@guided`. After a comma another
-    right side: all of them have to hold."""
+    """The comparison: sums of arm@setting, or 0, on both sides of < or =, as in `rank8@guided < rank0@guided`. After a comma
+    another right side: all of them have to hold."""
 
     smallest: PositiveFloat
     """The smallest difference of interest, in the metric's unit. An effect below it does not count as one."""
@@ -70,7 +70,12 @@ class Claim(Section):
     def judges(self) -> tuple[Measure, ...]:
         """Who has to judge: the distribution too, because every card hangs together with its own."""
         first: Judge = "distribution"
-        return tuple(dict.fromkeys((first, self.judge)))
+        return (first,) if self.judge == "cost" else tuple(dict.fromkeys((first, self.judge)))
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files of a run that it is decided by (`paths.RUN_FILES`)."""
+        return ("summary", "sampled") if self.judge == "cost" else ("summary", "sampled", self.judge)
 
 
 class Decision(Section):
@@ -97,6 +102,8 @@ def _sum(text: str) -> dict[Run, int]:
     """arm@setting + arm@setting - ... as weights."""
     weights, end = {}, 0
     text = text.strip()
+    if text == "0":
+        return {}
     for match in TERM.finditer(text):
         if match.start() != end or (end and not match[1]) or (match[2], match[3]) in weights:
             break

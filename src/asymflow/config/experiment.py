@@ -95,7 +95,7 @@ class Requested(NamedTuple):
 
 
 def requested(experiment: Experiment, words: Iterable[str]) -> Requested:
-    """What the targets among the words of a command line use; everything where none of them is a file of the results.
+    """What the targets among the words of a command line use; without any, what `rule all` makes: every study, no claim.
 
     A target is taken to use each study whose name its own begins with, and the arm whose folder it lies in, with the arms that
     these begin with.
@@ -103,7 +103,7 @@ def requested(experiment: Experiment, words: Iterable[str]) -> Requested:
     folder = f"{experiment.results}/"
     targets = [target.removeprefix(folder) for word in words if (target := os.path.normpath(word)).startswith(folder)]
     if not targets:
-        return Requested(set(experiment.arms), set(experiment.studies), set(experiment.claims))
+        return Requested(set(experiment.arms), set(experiment.studies), set())
     studies = {name for name in experiment.studies for target in targets if Path(target).name.startswith(name)}
     arms = {parts[1] for target in targets if len(parts := Path(target).parts) > 2 and parts[0] == "runs"}
     arms |= {arm for name in studies for arm in experiment.studies[name].arms}
@@ -233,6 +233,8 @@ def _unanswered(arm: Arm, sampling: Sampling, study: Study | Claim, experiment: 
     what = asked(arm, sampling)
     if "velocity" in study.judges and arm.representation.space == "latent":
         yield "but the judge 'velocity' looks at patches of pixels, and the arm works on latents; leave one of them out"
+    if "coupling" in study.judges and not (arm.target.basis == "lift" and arm.start.run):
+        yield "but the judge 'coupling' looks at lifted arms, which begin with a latent one; leave one of them out"
     for judge, needed in (("captions", "captions"), ("suite", "cases")):
         if judge in study.judges and what != needed:
             yield f"which asks for {what}, but the judge {judge!r} looks at {needed}; set its asks to {needed}"

@@ -10,8 +10,9 @@ from asymflow.config.section import Section
 # validation suite. memorisation: the nearest training image of a sample against its nearest held-out one. second: as
 # distribution, by another evaluator that is trained here, for arms that were taught by the first.
 Judge = Literal["distribution", "captions", "suite", "memorisation", "second"]
-# and what looks at no samples: the error of the velocity on held-out images
-Measure = Literal[Judge, "velocity"]
+# and what looks at no samples. velocity: its error on held-out images. coupling: how far a lifted arm is from the latent model
+# that it began with, from the same noise
+Measure = Literal[Judge, "velocity", "coupling"]
 
 # reports take it for reStructuredText and figures for mathematics, where other characters can start something else than text
 ONE_LINE = r"^[^\x00-\x1f\x7f`|$\\]+$"

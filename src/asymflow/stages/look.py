@@ -5,7 +5,6 @@ python -m asymflow.stages.look --claim JSON --decision JSON --study JSON --out r
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from asymflow import documents, provenance
 from asymflow.command import run
@@ -61,13 +60,16 @@ def _measured(study: Study, claim: Claim, arm: str, setting: str, seed: int) -> 
     """The metric of one run, and its whole name. Raises ValueError when its judge does not measure it."""
     trained = study.trained(arm, seed)
     sampled = study.sampled(arm, seed, setting, trained)
-    card: dict[str, Any] = study.score(claim.judge, arm, seed, setting, sampled)
-    named = [name for name in card["metrics"] if metrics.base(name) == claim.metric]
+    if claim.judge == "cost":
+        measured: dict[str, float] = {"seconds_per_image": sampled["seconds_per_image"]}
+    else:
+        measured = study.score(claim.judge, arm, seed, setting, sampled)["metrics"]
+    named = [name for name in measured if metrics.base(name) == claim.metric]
     if len(named) != 1:
         raise ValueError(
-            f"claim {study.name!r} compares {claim.metric!r}, but judge {claim.judge} measured {', '.join(card['metrics'])}"
+            f"claim {study.name!r} compares {claim.metric!r}, but judge {claim.judge} measured {', '.join(measured)}"
         )
-    return card["metrics"][named[0]], named[0]
+    return measured[named[0]], named[0]
 
 
 if __name__ == "__main__":
