@@ -148,6 +148,12 @@ def test_with_the_average_it_finds_the_full_grid_s_optimum_at_a_few_percent_of_t
     assert judge.model.calls < 0.03 * published and judge.model.calls < 0.2 * distinct
 
 
+@pytest.mark.parametrize(("step", "last"), [(0.06, 0.96), (0.3, 0.9), (0.02, 1.0), (1.0, 1.0)])
+def test_ends_of_intervals_are_noise_levels_also_where_the_step_does_not_divide_one(step, last):
+    grid = Grid(Search(interval_step=step), TIMES)
+    assert max(c.end for c in grid.nominal) == last and all(0 < end <= 1 for end in grid.ends)
+
+
 def test_averages_are_an_axis_of_the_grid_whose_neighbours_keep_the_guidance():
     search = Search(averages=5)
     grid = Grid(search, TIMES, lengths(search))

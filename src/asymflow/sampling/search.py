@@ -68,7 +68,8 @@ class Grid:
         self.averages = list(averages)
         count = round((search.scale_high - search.scale_low) / search.scale_step) + 1
         self.scales = [round(search.scale_low + i * search.scale_step, 10) for i in range(count)]
-        every_end = [round(i * search.interval_step, 10) for i in range(1, round(1 / search.interval_step) + 1)]
+        steps = int(1 / search.interval_step + 1e-9)  # a last end beyond 1 would be no noise level
+        every_end = [round(i * search.interval_step, 10) for i in range(1, steps + 1)]
         # the grid as it is published, repetitions included
         self.nominal = [Candidate(*point) for point in product(self.scales, every_end, self.averages)]
         ends: dict[int, float] = {}
