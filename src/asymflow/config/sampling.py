@@ -146,8 +146,12 @@ class Sampling(Section):
     @property
     def of_snapshots(self) -> bool:
         """Whether the weights come from the snapshots of a training and not from its finished model."""
-        searched = self.guidance.kind == "searched" and self.guidance.average
-        return bool(self.snapshot or self.length or searched)
+        return bool(self.snapshot or self.length or self.searches_average)
+
+    @property
+    def searches_average(self) -> bool:
+        """Whether the length of the average of the weights comes from a search."""
+        return self.guidance.kind == "searched" and self.guidance.average
 
     def averaged(self, length: float) -> "Sampling":
         """The same with an average of the weights that is put together after the training."""

@@ -125,7 +125,7 @@ def _settings(arguments: argparse.Namespace) -> Sampling:
         return settings
     optimum = documents.read(arguments.guidance, "guidance")["optimum"]
     found = settings.guided(optimum["scale"], (0.0, optimum["end"]))
-    return found.averaged(optimum["average"]) if settings.guidance.average else found
+    return found.averaged(optimum["average"]) if settings.searches_average else found
 
 
 def _draw(

@@ -50,7 +50,7 @@ def main() -> None:
     print(f"searching on {run.machine}", flush=True)
 
     levels = times(run, settings)
-    grid = Grid(search, levels, lengths(search) if settings.guidance.average else (None,))
+    grid = Grid(search, levels, lengths(search) if settings.searches_average else (None,))
     judge = Judge(run, request, settings, evaluator, reference.images, weight_files(arguments.model, settings))
     outcome = search_guidance(grid, judge.measure, search, lambda text: print(text, flush=True))
     visits = parts.load(parts.solver(settings.solver)).visits(settings.steps)
