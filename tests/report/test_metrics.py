@@ -76,7 +76,7 @@ def measured(judges):
     """The names of everything that the judges measure."""
     names = {"clip", *preference.JUDGES}  # of the published networks, which are not here
     row = {"t": 0.5, "last": 32, "error": 1.0}
-    names |= {"seams"} | velocity.metrics([row, row | {"last": 192}], 32).keys()
+    names |= {"seams", "coupling_error"} | velocity.metrics([row, row | {"last": 192}], 32).keys()
     for evaluator in (LocalEvaluator, InceptionEvaluator):
         settings = Scoring(kernel_blocks=4, splits=2)
         names |= report_card(drawn(0, seed=0), drawn(0), evaluator.names, settings)["metrics"].keys()

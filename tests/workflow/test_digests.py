@@ -83,8 +83,9 @@ def test_an_edit_retrains_the_arms_that_use_the_part_and_no_others(module, monke
 @pytest.mark.parametrize(
     ("setting", "module", "stale"),
     [
-        ("guided", "asymflow.sampling.solvers.heun", True),
-        ("guided", "asymflow.sampling.solvers.unipc", False),
+        ("guided", "asymflow.sampling.solvers.unipc", True),
+        ("guided", "asymflow.sampling.solvers.heun", False),
+        ("fine", "asymflow.sampling.solvers.heun", True),
         ("guided", "asymflow.sampling.asks.classes", True),
         ("guided", "asymflow.sampling.asks.cases", False),
         ("guided", "asymflow.data.suite", False),
@@ -114,8 +115,9 @@ def test_only_arms_of_latents_depend_on_the_decoder_when_they_are_sampled(monkey
         ("asymflow.judges.suite", {"suite"}),
         ("asymflow.judges.captions", {"captions"}),
         ("asymflow.metrics.memorisation", {"suite", "memorisation"}),
-        ("asymflow.metrics.precision_recall", {"distribution"}),
-        ("asymflow.metrics.evaluators", {"distribution", "captions", "suite", "memorisation"}),
+        ("asymflow.metrics.precision_recall", {"distribution", "second"}),
+        ("asymflow.metrics.evaluators", {"distribution", "captions", "suite", "memorisation", "second"}),
+        ("asymflow.judges.second", {"second"}),
         ("asymflow.models.jit", set()),
         ("asymflow.sampling.sampler", set()),
     ],

@@ -66,7 +66,7 @@ def test_an_arm_is_judged_by_its_teacher_and_by_another_evaluator_whose_numbers_
 def test_nothing_is_left_to_do_and_another_guidance_trains_nothing(studied):
     assert studied.stale(*TARGETS, *FIGURES) == {}
     try:
-        studied.overlay({"studies": STUDIES, "samplings": {"guided": {"guidance": {"scale": 3.0}}}})
+        studied.overlay({"studies": STUDIES, "samplings": {"guided": {"guidance": {"scale": 2.0}}}})
         stale = studied.stale(*TARGETS)
     finally:
         studied.overlay({"studies": STUDIES})

@@ -75,7 +75,7 @@ def test_an_arm_in_another_colour_space_has_a_subspace_of_its_own(edited):
 
 
 def test_a_change_of_a_sampling_field_trains_nothing(edited):
-    edited.overlay({"samplings": {"guided": {"guidance": {"scale": 3.0}}}})
+    edited.overlay({"samplings": {"guided": {"guidance": {"scale": 2.0}}}})
     assert edited.stale(TABLE, FIGURE) == {"sample": 2, "score": 2, "table": 1, "figure": 1}
 
 

@@ -33,7 +33,6 @@ METRICS = {
     "velocity_error_principal": Metric("the same in the first principal directions", "lower"),
     "velocity_error_detail": Metric("the same in all others", "lower"),
     "coupling_error": Metric("distance from the lift of the latent samples, relative", "lower"),
-    "seconds_per_image": Metric("seconds of sampling for an image", "lower"),
     "clip": Metric("CLIP score", "higher"),
     "attribute_accuracy": Metric("named attributes that are read right", "higher"),
     "hpsv3": Metric("HPSv3", "higher"),
