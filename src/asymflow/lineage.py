@@ -1,4 +1,4 @@
-"""Whether what is used together was made from the same data."""
+"""Whether what is used together was made from the same data, and with the same weights."""
 
 from pathlib import Path
 
@@ -19,3 +19,9 @@ def check_file(path: Path | str, kind: Kind, other: Path | str, data: str) -> No
     """The same for a file of tensors, which says itself what it was made from; a published model says nothing."""
     if Path(path).suffix == ".safetensors":
         check(path, tensors.describe(path, kind)["data"], other, data)
+
+
+def check_weights(path: Path, made_from: str, other: Path, checksum: str) -> None:
+    """Raises ValueError unless what the file `path` tells of was made with the weights of this checksum, those of `other`."""
+    if made_from != checksum:
+        raise ValueError(f"{path} is of other weights than {other}; delete it and give the same command again")

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from asymflow import documents, parts, provenance
+from asymflow import documents, lineage, parts, provenance
 from asymflow.command import run
 from asymflow.config.sampling import Sampling
 from asymflow.flow.asymmetric import calibration
@@ -31,13 +31,15 @@ IMAGES, STEPS = 64, 16
 def main() -> None:
     arguments = _arguments()
     settings = Sampling.model_validate_json(arguments.sampling)
-    lifted = load(arguments.model, settings, Files(arguments.start, arguments.folder))
-    latent = load(arguments.start, Sampling(), Files(latents=arguments.latents))
+    precise = Sampling(precision="float32", compile="off")  # what is measured is rounding
+    lifted = load(
+        arguments.model,
+        precise.model_copy(update={"weights": settings.weights, "snapshot": settings.snapshot}),
+        Files(arguments.start, arguments.folder),
+    )
+    latent = load(arguments.start, precise, Files(latents=arguments.latents))
     summary = documents.read(arguments.summary, "sampling")
-    if summary["model"] != lifted.checksum:
-        raise ValueError(
-            f"{arguments.summary} is of other weights than {arguments.model}; delete it and give the same command again"
-        )
+    lineage.check_weights(arguments.summary, summary["model"], arguments.model, lifted.checksum)
     request = parts.load(parts.request(arguments.asks)).build(lifted, settings, arguments.asked)
     numbers = request.distribution[:IMAGES]
     squared = torch.zeros(2, dtype=torch.float64)

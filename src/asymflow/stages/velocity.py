@@ -47,10 +47,7 @@ def main() -> None:
             lineage.check(file, stored[name].description["data"], heldout.path, heldout.set)
     lineage.check(arguments.model, loaded.data, heldout.path, heldout.set)
     summary = documents.read(arguments.summary, "sampling")
-    if summary["model"] != loaded.checksum:
-        raise ValueError(
-            f"{arguments.summary} is of other weights than {arguments.model}; delete it and give the same command again"
-        )
+    lineage.check_weights(arguments.summary, summary["model"], arguments.model, loaded.checksum)
     if len(heldout) < config.images:
         raise ValueError(
             f"{heldout.path} has {len(heldout)} images, but velocity.images is {config.images}; raise data.heldout, or lower that"
