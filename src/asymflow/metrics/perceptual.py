@@ -3,26 +3,25 @@
 With the published weights it is LPIPS. With a backbone trained here it has no weights fitted to human judgement: all channels and
 layers count alike (the paper's "baseline" form), and its numbers bear the name `lpips_local`.
 
+lpips is imported where a network is made: it brings torchvision and the compiler's front end with it, three seconds that every
+job would pay that has the choice of this metric and does not take it.
+
 Letters in shapes: b images, h and w their sides.
 """
 
 from pathlib import Path
 
-import lpips
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torchvision.models import AlexNet_Weights, SqueezeNet1_1_Weights, VGG16_Weights
 
 from asymflow import tensors
-
-PUBLISHED = {"squeeze": SqueezeNet1_1_Weights, "alex": AlexNet_Weights, "vgg": VGG16_Weights}
 
 
 class Lpips(nn.Module):
     """Takes images in [-1, 1] and gives a map of distances; `name` is what its numbers may be called."""
 
-    def __init__(self, network: lpips.LPIPS, name: str):
+    def __init__(self, network: nn.Module, name: str):
         super().__init__()
         self.network, self.name = network.requires_grad_(False).eval(), name
         # without fitted weights lpips sums its layers; their mean does not depend on how many the backbone has
@@ -32,8 +31,10 @@ class Lpips(nn.Module):
         return self.scale * self.network(one, other)[:, 0]
 
 
-def untrained(backbone: str) -> lpips.LPIPS:
-    """The network with random weights, all layers alike, its backbone trainable."""
+def untrained(backbone: str) -> nn.Module:
+    """An lpips.LPIPS with random weights, all layers alike, its backbone trainable."""
+    import lpips
+
     return lpips.LPIPS(
         net=backbone, lpips=False, pnet_rand=True, pnet_tune=True, spatial=True, eval_mode=False, verbose=False
     )
@@ -53,7 +54,11 @@ def load(path: Path | None, backbone: str, device: torch.device) -> Lpips:
 
 
 def _published(backbone: str) -> Lpips:
-    url = PUBLISHED[backbone].IMAGENET1K_V1.url
+    import lpips
+    from torchvision import models
+
+    weights = {"squeeze": models.SqueezeNet1_1_Weights, "alex": models.AlexNet_Weights, "vgg": models.VGG16_Weights}
+    url = weights[backbone].IMAGENET1K_V1.url
     cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(url).name
     if not cached.is_file():
         raise ValueError(
