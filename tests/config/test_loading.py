@@ -129,7 +129,7 @@ def test_what_an_arm_may_be_told_is_what_some_way_shows_in_one_order():
         ({"studies": {"rank_sweep": {"reference": "rank3"}}}, "the reference 'rank3' is not among the study's arms"),
         (
             {"samplings": {"unguided": {"weights": "ema_5"}}},
-            "whose weights are ema_5; the arm keeps ema_2000, ema_8000: use one of these",
+            "whose weights are ema_5; the arm keeps ema_2000: use one of these",
         ),
         (
             {"samplings": {"unguided": {"weights": "average_0.5"}}},
@@ -137,7 +137,7 @@ def test_what_an_arm_may_be_told_is_what_some_way_shows_in_one_order():
         ),
         (
             {"samplings": {"unguided": {"weights": "average_0.1"}}},
-            "which puts an average of the weights together, but the arm keeps ema_2000, ema_8000 and 0 snapshots; expected two",
+            "which puts an average of the weights together, but the arm keeps ema_2000 and 0 snapshots; expected two",
         ),
         (
             {"samplings": {"searched": {"guidance": {"average": True}}}},
