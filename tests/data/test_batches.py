@@ -1,33 +1,18 @@
-"""The order of training images, and batches of squares with what is stored of them; images of several shapes: test_buckets."""
+"""Batches of squares with what is stored of them; images of several shapes: test_buckets."""
 
 import pytest
 import torch
+from plainly import plainly
 
 from asymflow.config.data import Data
 from asymflow.data import batches as module
 from asymflow.data import rows
-from asymflow.data.batches import Batches, indices, order
+from asymflow.data.batches import Batches
 from asymflow.data.reader import ShardReader
 from asymflow.data.rows import RowReader
 from asymflow.data.shards import write_splits
 
 COUNT = 23
-
-
-def test_an_epoch_is_a_permutation_and_a_function_of_seed_and_epoch():
-    assert sorted(order(50, 3, 0).tolist()) == list(range(50))
-    assert torch.equal(order(50, 3, 0), order(50, 3, 0))
-    assert not torch.equal(order(50, 3, 0), order(50, 3, 1))
-    assert not torch.equal(order(50, 3, 0), order(50, 4, 0)), "the seed must matter too"
-
-
-def test_positions_run_through_epochs_without_a_gap():
-    sequence = torch.cat([order(7, 0, epoch) for epoch in range(4)])
-    for start, stop in ((0, 7), (3, 5), (5, 9), (6, 22), (14, 15)):
-        assert torch.equal(indices(7, 0, start, stop), sequence[start:stop])
-
-
-# ----- batches -----
 
 
 def numbered(numbers):
@@ -38,7 +23,7 @@ def numbered(numbers):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("batches")
-    write_splits(Data(image_size=32, train=COUNT, evaluator=1, heldout=1), folder, processes=1)
+    write_splits(Data(image_size=32, train=COUNT, evaluator=1, heldout=1, shard_size=5), folder, processes=1)
     rows.write(folder / "images/train.json", [numbered(range(10)), numbered(range(10, COUNT))], {})
     captions = {"text": -numbered(range(COUNT))["embedding"][:, None], "mask": torch.ones(COUNT, 1, dtype=torch.bool)}
     rows.write(folder / "captions/train.json", [captions], {})
@@ -71,7 +56,7 @@ def test_a_batch_has_classes_where_they_are_wanted_and_nothing_unasked(folder):
 
 def test_images_come_in_the_plain_order_of_their_seed(folder):
     chosen = torch.cat([batches(folder).chosen(update) for update in range(10)])
-    assert torch.equal(chosen, indices(COUNT, 1, 0, 40))
+    assert torch.equal(chosen, plainly(COUNT, 1, 0, 40))
     assert not torch.equal(chosen, torch.cat([batches(folder, seed=2).chosen(update) for update in range(10)]))
 
 
@@ -120,3 +105,54 @@ def test_rows_of_another_split_are_an_error_that_says_which(folder):
         ValueError, match=r"has 23 images, but .*few/train.json has 4 rows of few; run the stage again that made it"
     ):
         batches(folder, stored=("images", "few"))
+
+
+# ----- windows -----
+
+
+def chosen(folder, **options):
+    return torch.cat([batches(folder, stored=(), images=46, **options).chosen(update) for update in range(11)])
+
+
+def test_in_windows_every_epoch_has_every_image_once_and_windows_follow_one_another(folder):
+    """Twenty-three images in shards of five, two shards at a time."""
+    first = chosen(folder, window=2)[:COUNT].tolist()
+    assert sorted(first) == list(range(COUNT))
+    shards = [image // 5 for image in first]
+    sizes = {shard: shards.count(shard) for shard in shards}
+    bounds = [shards.index(shard) for shard in sizes]
+    lasts = {shard: len(shards) - shards[::-1].index(shard) for shard in sizes}
+    by_window = sorted(sizes, key=lambda shard: bounds[list(sizes).index(shard)])
+    assert max(lasts[shard] for shard in by_window[:2]) <= min(shards.index(shard) for shard in by_window[2:])
+    assert shards[:10] != sorted(shards[:10]) and first[:10] != sorted(first[:10])
+
+
+def test_windows_are_a_function_of_seed_and_position_for_any_number_of_processes(folder):
+    whole = chosen(folder, window=2)
+    assert torch.equal(whole, chosen(folder, window=2))
+    assert not torch.equal(whole, chosen(folder, window=2, seed=2)) and not torch.equal(whole, chosen(folder))
+    halves = [
+        [
+            batches(folder, stored=(), images=46, window=2, rank=rank, world_size=2).chosen(update)
+            for update in range(11)
+        ]
+        for rank in (0, 1)
+    ]
+    assert torch.equal(whole, torch.cat([torch.cat(pair) for pair in zip(*halves, strict=True)]))
+
+
+def test_a_window_of_all_shards_mixes_all_images(folder):
+    spread = chosen(folder, window=100)[:COUNT]
+    assert sorted(spread.tolist()) == list(range(COUNT)) and len({int(i) // 5 for i in spread[:8]}) > 2
+
+
+def test_images_from_disk_come_the_same_with_the_next_window_read_ahead(folder, monkeypatch):
+    monkeypatch.setattr(module, "MEMORY_BYTES", 0)
+    expected, asked = batches(folder, stored=(), images=46, window=2), []
+    given = batches(folder, stored=(), images=46, window=2)
+    monkeypatch.setattr(given.reader, "expect", lambda images: asked.append({i // 5 for i in images}))
+    for update in range(11):
+        assert torch.equal(given[update]["images"], expected.reader.images(expected.chosen(update).tolist()))
+    assert len(asked) == 5 and all(1 <= len(shards) <= 2 for shards in asked), (
+        "once for each window in which a batch begins"
+    )

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from plainly import plainly
 
 from asymflow.config.data import Data
 from asymflow.data import batches as module
 from asymflow.data import rows
-from asymflow.data.batches import Batches, indices, turn
+from asymflow.data.batches import Batches
 from asymflow.data.images import ImageError, crop, nearest, png_shape, to_png
+from asymflow.data.order import turn
 from asymflow.data.reader import Bucket, ShardReader, parts
 from asymflow.data.rows import RowReader
 from asymflow.data.shards import write_splits
@@ -139,9 +141,12 @@ def test_training_images_have_the_nearest_shape_and_are_numbered_shape_by_shape(
             assert np.array_equal(reader.whole([i])[0].permute(1, 2, 0), crop(image, shape))
 
 
-def test_a_shard_holds_images_of_one_shape_and_its_entry_says_which(written, reader):
-    index = json.loads((written[1] / "train.json").read_text())
-    shapes = [tuple(shard["shape"]) for shard in index["shards"]]
+def test_a_shard_holds_images_of_one_shape_and_the_table_says_which(written, reader):
+    index, places = json.loads((written[1] / "train.json").read_text()), np.load(written[1] / "train.samples.npy")
+    each = [
+        {(int(p["height"]), int(p["width"])) for p in places[places["shard"] == i]} for i in range(len(index["shards"]))
+    ]
+    shapes = [shape for (shape,) in each]
     assert shapes == sorted(shapes, key=[SQUARE, WIDE, TALL].index)
     full = [-(-len(numbers) // 5) for numbers, _ in reader.buckets]
     assert [shapes.count(shape) for shape in (SQUARE, WIDE, TALL)] == full, "as few shards as there can be"
@@ -311,14 +316,14 @@ def test_a_single_bucket_is_its_plain_order(written, tmp_path):
     options = {"images": 60, "batch": 3, "seed": 5}
     stored = {"latents": RowReader(tmp_path / "train.json")}
     chosen = torch.tensor(numbers(Batches(squares, whole=True, stored=stored, **options)))
-    assert torch.equal(chosen.flatten(), indices(4, 5, 0, 60))
+    assert torch.equal(chosen.flatten(), plainly(4, 5, 0, 60))
     by_class = Batches(squares, labelled=True, **options)
-    assert torch.equal(torch.cat([by_class.chosen(update) for update in range(20)]), indices(4, 5, 0, 60))
+    assert torch.equal(torch.cat([by_class.chosen(update) for update in range(20)]), plainly(4, 5, 0, 60))
 
 
 def test_who_does_not_ask_for_whole_images_sees_squares_in_the_plain_order(reader):
     batches = Batches(reader, images=80, batch=BATCH, seed=3, labelled=True)
-    order = indices(len(reader), 3, 0, 80)
+    order = plainly(len(reader), 3, 0, 80)
     for batch, chosen in zip(batches.starting_at(0, workers=1), order.split(BATCH), strict=True):
         assert torch.equal(batch["images"], reader.images(chosen.tolist()))
         assert torch.equal(batch["label"], reader.labels[chosen])

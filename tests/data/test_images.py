@@ -241,6 +241,18 @@ def test_a_box_halving_is_the_mean_of_four_pixels():
     assert np.abs(np.asarray(crop(Image.fromarray(values), (4, 4))) - means).max() <= 0.5
 
 
-def test_an_image_smaller_than_the_target_is_refused_and_never_enlarged():
+def test_an_image_smaller_than_the_target_is_refused():
     with pytest.raises(ImageError, match="15 x 90 pixels, fewer than 16 x 16"):
         crop(noise(15, 90), (16, 16))
+
+
+@pytest.mark.parametrize("width, height", [(15, 90), (5, 6), (16, 3), (1, 1), (16, 16), (70, 40)])
+def test_where_small_ones_are_enlarged_it_is_by_the_filter_that_shrinks_large_ones(width, height):
+    image = noise(width, height)
+    while min(image.size) >= 32:
+        image = image.resize((image.width // 2, image.height // 2), Image.Resampling.BOX)
+    scale = 16 / min(image.size)
+    resized = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC)
+    left, top = (resized.width - 16) // 2, (resized.height - 16) // 2
+    expected = np.asarray(resized)[top : top + 16, left : left + 16]
+    assert np.array_equal(np.asarray(crop(noise(width, height), (16, 16), "enlarge")), expected)

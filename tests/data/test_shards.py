@@ -9,11 +9,11 @@ import webdataset
 from PIL import Image
 
 from asymflow.config.data import Data
+from asymflow.data import table
 from asymflow.data.folder import FilePicture
-from asymflow.data.png import pack
+from asymflow.data.png import Form, pack
 from asymflow.data.reader import ShardReader
 from asymflow.data.shards import write_splits
-from asymflow.data.tars import DIGITS
 
 SPLITS = ("train", "evaluator", "heldout")
 
@@ -69,7 +69,26 @@ def test_the_index_describes_its_shards(written):
     labels = [json.loads(content)["label"] for content in members(out, index, ".json").values()]
     assert index["class_counts"] == [labels.count(0), labels.count(1)]
     for shard in index["shards"]:
-        assert len(shard["samples"]) == 2 * DIGITS * shard["count"]
+        assert (out / shard["file"]).stat().st_size == shard["size"]
+
+
+def test_the_table_says_where_every_sample_lies(written):
+    _, out = written
+    for split in SPLITS:
+        index = json.loads((out / f"{split}.json").read_text())
+        rows = table.load(out / f"{split}.json", index["table"], index["count"])
+        places = []
+        for number, shard in enumerate(index["shards"]):
+            with tarfile.open(out / shard["file"]) as tar:
+                entries = {m.name: m for m in tar}
+                for name in sorted(name for name in entries if name.endswith(".png")):
+                    text = entries[name.replace(".png", ".json")]
+                    label = json.load(tar.extractfile(text))["label"]
+                    places.append(
+                        (number, entries[name].offset_data, entries[name].size, text.offset_data, text.size, label)
+                    )
+        columns = ("shard", "image", "image_size", "description", "description_size", "label")
+        assert list(zip(*(rows[column].tolist() for column in columns), strict=True)) == places
 
 
 def members(out: Path, index: dict, suffix: str) -> dict[str, bytes]:
@@ -87,7 +106,9 @@ def test_shards_hold_what_packing_each_file_gives(written):
     assert len(images) == len(descriptions) == 14
     for name, content in descriptions.items():
         record = json.loads(content)
-        assert images[name.replace(".json", ".png")] == pack(FilePicture(str(root / record["source"])), [(16, 16)], 0)
+        assert images[name.replace(".json", ".png")] == pack(
+            FilePicture(str(root / record["source"])), Form([(16, 16)])
+        )
         assert record["class"] == index["classes"][record["label"]] == record["source"].split("/")[0]
         assert record["caption"] == f"a photo of a {record['class']}"
 
@@ -192,7 +213,7 @@ def test_too_many_rejects_are_an_error_that_names_them_and_the_setting(tmp_path)
 def test_a_bomb_is_a_reject(tmp_path, monkeypatch):
     Image.new("1", (100, 100)).save(tmp_path / "bomb.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    assert "DecompressionBombError" in pack(FilePicture(str(tmp_path / "bomb.png")), [(16, 16)], 0)
+    assert "DecompressionBombError" in pack(FilePicture(str(tmp_path / "bomb.png")), Form([(16, 16)]))
 
 
 def test_exact_counts_fall_short_by_what_was_rejected(tmp_path, capsys):
@@ -249,4 +270,6 @@ def test_remote_tar_files_are_gone_in_the_end(tmp_path, monkeypatch):
     config = Data(source="webdataset", path=str(tar), image_size=16, train=None, evaluator=1, heldout=1)
     write_splits(config, out, 1)
     assert len(ShardReader(out / "train.json")) == 1
-    assert sorted(path.name for path in out.iterdir()) == sorted([*SPLITS, *(f"{split}.json" for split in SPLITS)])
+    assert sorted(path.name for path in out.iterdir()) == sorted(
+        [*SPLITS, *(f"{split}.json" for split in SPLITS), *(f"{split}.samples.npy" for split in SPLITS)]
+    )

@@ -19,7 +19,9 @@ def _read(name: str, folder: Path) -> list[str]:
     files = [file for file in step.files.values() if (folder / file).is_file()]
     for index in list(files):
         if index.endswith(".json"):
-            listed = json.loads((folder / index).read_text()).get("shards", [])
+            described = json.loads((folder / index).read_text())
+            listed = described.get("shards", [])
+            files += [index.removesuffix(".json") + ".samples.npy"] if "table" in described else []
             parts = [entry["file"] if isinstance(entry, dict) else entry for entry in listed]
             files += [str(Path(index).parent / part) for part in parts[:1]]
     if "study" in step.words and step.stage == "table":

@@ -5,6 +5,7 @@ rule shard:
     "Draw or read the images and pack them into shards: training, evaluator and held-out split."
     output:
         expand("<results>/data/{split}.json", split=("train", "evaluator", "heldout")),
+        expand("<results>/data/{split}.samples.npy", split=("train", "evaluator", "heldout")),
     log:
         "<results>/data/shard.log",
     benchmark:

@@ -9,6 +9,7 @@ from asymflow.config.section import Section
 
 SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):", re.IGNORECASE)  # two letters at least, so that C:\ is a path
 READABLE_SCHEMES = ("file", "http", "https")
+Small = Literal["reject", "enlarge"]
 
 
 class Data(Section):
@@ -38,7 +39,11 @@ class Data(Section):
     """Whether torchvision may download the dataset when it is missing."""
 
     image_size: int = Field(64, gt=0, le=8192)
-    """Height and width in pixels. Larger images are scaled down and cropped at the centre, smaller ones rejected."""
+    """Height and width in pixels. Larger images are scaled down and cropped at the centre."""
+
+    small: Small = "reject"
+    """What becomes of images that are smaller: `reject` lists them as unusable; `enlarge` scales them up, as ADM's preparation of
+    ImageNet does, of whose training images a few in a hundred are that small."""
 
     shapes: tuple[tuple[PositiveInt, PositiveInt], ...] = ()
     """Further shapes, each [height, width] in pixels, that training images may have beside the square: each takes the one

@@ -19,6 +19,10 @@ class Training(Section):
     set_images: PositiveInt | None = None
     """Training images that are used, the first of the split; null uses all."""
 
+    window: PositiveInt | None = None
+    """Shards whose images are mixed at a time, the shards in random order; null mixes all images of an epoch. For sets that do
+    not fit into memory and lie where a random read is slow."""
+
     batch: PositiveInt = 64
     """Images per update, over all processes together."""
 

@@ -1,6 +1,7 @@
-"""The order in which training sees its images, and the images themselves, resumable at any position."""
+"""The images of a training, batch by batch, resumable at any position."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -8,37 +9,13 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from asymflow.data import order
 from asymflow.data.reader import Bucket, ShardReader
 from asymflow.data.rows import RowReader
-from asymflow.randomness import generator
 
 MEMORY_BYTES = 2 << 30  # a set whose pixels fit in this is decoded once and kept; larger ones are decoded as they come
-TURNS = 1  # the random stream of the buckets' order; not 0, which numpy takes for no number at all
 
 Batch = dict[str, Tensor]  # images, and label or stored rows by name, one of each for every image
-
-
-def order(count: int, seed: int, epoch: int) -> Int[Tensor, "count"]:
-    """The permutation of one epoch, a function of (seed, epoch) alone."""
-    return torch.from_numpy(generator(seed, epoch).permutation(count))
-
-
-def indices(count: int, seed: int, start: int, stop: int) -> Int[Tensor, "length"]:
-    """The images at positions start .. stop - 1 of the endless sequence of shuffled epochs."""
-    epochs = range(start // count, -(-stop // count))
-    sequence = torch.cat([order(count, seed, epoch) for epoch in epochs])
-    return sequence[start - epochs[0] * count : stop - epochs[0] * count]
-
-
-def turn(batches: Sequence[int], seed: int, update: int) -> tuple[int, int]:
-    """The bucket that an update draws from, and how many earlier updates did.
-
-    `batches` counts those of each bucket in an epoch; every epoch shuffles them anew, by (seed, epoch) alone.
-    """
-    epoch, place = divmod(update, sum(batches))
-    turns = generator(seed, epoch, TURNS).permutation(np.repeat(np.arange(len(batches)), batches))
-    bucket = int(turns[place])
-    return bucket, epoch * batches[bucket] + int((turns[:place] == bucket).sum())
 
 
 class Batches(Dataset):
@@ -52,7 +29,8 @@ class Batches(Dataset):
     no image is ever seen twice more than another of its bucket. A single bucket is nothing but its sequence.
 
     `stored` has further rows for every image, `labelled` says whether a batch has its classes, `whole` whether images come in
-    their own shapes instead of as squares, and `first` limits the set to its first images.
+    their own shapes instead of as squares, and `first` limits the set to its first images. With a `window`, images of so many
+    shards are mixed at a time, and the next ones are read ahead.
     """
 
     def __init__(
@@ -68,6 +46,7 @@ class Batches(Dataset):
         whole: bool = False,
         first: int | None = None,
         stored: Mapping[str, RowReader] | None = None,
+        window: int | None = None,
     ):
         if batch % world_size:
             raise ValueError(f"a batch of {batch} images cannot be shared equally by {world_size} processes")
@@ -76,6 +55,7 @@ class Batches(Dataset):
         self.count = self._checked(first)
         self.buckets = self._buckets()
         self.batches = [-(-len(numbers) // batch) for numbers, _ in self.buckets]
+        self.window, self._ahead = window, None
         pixels = sum(len(numbers) * height * width for numbers, (height, width) in self.buckets)
         # One thread decodes them, about 10 000 images of 64 x 64 pixels per second: PIL holds Python's lock while it does.
         self.memory = [self._read(numbers) for numbers, _ in self.buckets] if 3 * pixels <= MEMORY_BYTES else None
@@ -111,9 +91,48 @@ class Batches(Dataset):
 
     def chosen(self, update: int) -> Int[Tensor, "b"]:
         """The numbers of the images of an update, all of one bucket."""
-        bucket, earlier = turn(self.batches, self.seed, update)
-        numbers, start = self.buckets[bucket].numbers, earlier * self.batch + self.rank * self.share
-        return numbers.start + indices(len(numbers), self.seed, start, start + self.share)
+        bucket, start = self._position(update)
+        numbers = self.buckets[bucket].numbers
+        return order.taken(partial(self._epoch, bucket), len(numbers), start, start + self.share)
+
+    def _position(self, update: int) -> tuple[int, int]:
+        """The bucket of an update, and where in its endless sequence this process's share of it begins."""
+        bucket, earlier = order.turn(self.batches, self.seed, update)
+        return bucket, earlier * self.batch + self.rank * self.share
+
+    def _epoch(self, bucket: int, epoch: int) -> Int[Tensor, "count"]:
+        """The images of a bucket in the order of an epoch."""
+        numbers = self.buckets[bucket].numbers
+        if self.window is None:
+            return numbers.start + order.permutation(len(numbers), self.seed, epoch)
+        return torch.cat(self._windows(bucket, epoch))
+
+    def _windows(self, bucket: int, epoch: int) -> list[Int[Tensor, "_"]]:
+        return order.windows(self._shards[bucket], self.window or 1, self.seed, epoch)
+
+    @cached_property
+    def _shards(self) -> list[list[range]]:
+        """The images of each shard, by bucket, as far as they are used."""
+        return [
+            [
+                range(max(s.start, numbers.start), min(s.stop, numbers.stop))
+                for s in self.reader.shards
+                if _meet(s, numbers)
+            ]
+            for numbers, _ in self.buckets
+        ]
+
+    def _read_ahead(self, update: int) -> None:
+        """Asks for the shards of the window after that of an update, once."""
+        bucket, start = self._position(update)
+        epoch, place = divmod(start, len(self.buckets[bucket].numbers))
+        mixed = self._windows(bucket, epoch)
+        current = int(np.searchsorted(np.cumsum([len(images) for images in mixed]), place, side="right"))
+        if (bucket, epoch, current) != self._ahead:
+            self._ahead = bucket, epoch, current
+            self.reader.expect(
+                (mixed[current + 1] if current + 1 < len(mixed) else self._windows(bucket, epoch + 1)[0]).tolist()
+            )
 
     def pictures(self, chosen: Int[Tensor, "b"]) -> UInt8[Tensor, "b c h w"]:
         """The images with the given numbers, all of one bucket."""
@@ -124,6 +143,8 @@ class Batches(Dataset):
 
     def __getitem__(self, update: int) -> Batch:
         chosen = self.chosen(update)
+        if self.window and self.memory is None:
+            self._read_ahead(update)
         batch = {"images": self.pictures(chosen)}
         if self.labels is not None:
             batch["label"] = self.labels[chosen]
@@ -138,3 +159,7 @@ class Batches(Dataset):
             return (self[i] for i in remaining)
         pinned = torch.cuda.is_available()
         return iter(DataLoader(self, batch_size=None, sampler=remaining, num_workers=workers, pin_memory=pinned))
+
+
+def _meet(one: range, other: range) -> bool:
+    return one.start < other.stop and other.start < one.stop

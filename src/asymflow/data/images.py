@@ -18,6 +18,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageOps
 
+from asymflow.config.data import Small
+
 # Decoders of pixels only: PIL would run Ghostscript for PostScript, and has readers for many rarely tested formats.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 SUFFIXES = frozenset(
@@ -78,15 +80,15 @@ def nearest(image: Image.Image, shapes: Sequence[Shape]) -> Shape:
     return min(shapes, key=apart)
 
 
-def crop(image: Image.Image, shape: Shape) -> Image.Image:
+def crop(image: Image.Image, shape: Shape, small: Small = "reject") -> Image.Image:
     """The largest central part of an RGB image that has the shape, scaled as for guided diffusion on ImageNet ("ADM").
 
     Halved with a box filter while both sides are at least twice the shape's, then scaled with a bicubic filter until it
     just covers the shape, then cropped at the centre. An image of exactly this shape is unchanged. Raises ImageError when
-    one of its sides is smaller.
+    one of its sides is smaller, unless small ones are enlarged by the same filter, as ADM does.
     """
     height, width = shape
-    if image.height < height or image.width < width:
+    if small == "reject" and (image.height < height or image.width < width):
         key = "data.image_size" if height == width else "data.shapes"
         raise ImageError(f"it has {image.width} x {image.height} pixels, fewer than {width} x {height} ({key})")
     if image.size == (width, height):

@@ -6,7 +6,9 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from itertools import islice
 from multiprocessing import get_context
+from typing import NamedTuple
 
+from asymflow.config.data import Small
 from asymflow.data.images import ImageError, Shape, crop, nearest, to_png, to_rgb
 from asymflow.data.records import Picture, Record, Reject
 
@@ -14,11 +16,19 @@ CHUNK = 8  # images in one message to a process
 AHEAD = 4  # chunks for each process that may be under way or waiting to be taken
 
 
-def pack(picture: Picture, shapes: Sequence[Shape], compression: int) -> bytes | str:
-    """The image as a PNG file of RGB pixels in the nearest of the shapes, or the reason why it cannot be one."""
+class Form(NamedTuple):
+    """What images become."""
+
+    shapes: Sequence[Shape]  # each takes the nearest
+    compression: int = 0  # zlib's level
+    small: Small = "reject"  # what becomes of those that are smaller
+
+
+def pack(picture: Picture, form: Form) -> bytes | str:
+    """The image as a PNG file of RGB pixels in this form, or the reason why it cannot be one."""
     try:
         image = to_rgb(picture.open())
-        return to_png(crop(image, nearest(image, shapes)), compression)
+        return to_png(crop(image, nearest(image, form.shapes), form.small), form.compression)
     except ImageError as error:
         return str(error)
     except (
@@ -27,37 +37,31 @@ def pack(picture: Picture, shapes: Sequence[Shape], compression: int) -> bytes |
         return f"cannot be decoded: {type(error).__name__}: {error}"
 
 
-def pack_chunk(pictures: list[Picture], shapes: Sequence[Shape], compression: int) -> list[bytes | str]:
+def pack_chunk(pictures: list[Picture], form: Form) -> list[bytes | str]:
     """What `pack` gives for each picture."""
-    return [pack(picture, shapes, compression) for picture in pictures]
+    return [pack(picture, form) for picture in pictures]
 
 
-def packed(
-    records: Sequence[Record], *, shapes: Sequence[Shape], compression: int, processes: int
-) -> Iterator[tuple[Record, bytes | Reject]]:
+def packed(records: Sequence[Record], form: Form, *, processes: int) -> Iterator[tuple[Record, bytes | Reject]]:
     """Each record with its PNG file or its reject, in the given order.
 
     Several processes are started afresh ("spawn"), so a script that calls this needs `if __name__ == "__main__":`.
     """
-    if processes == 1:
-        results = (pack(record.picture, shapes, compression) for record in records)
-    else:
-        results = _in_processes(records, shapes, compression, processes)
+    here = processes == 1
+    results = (pack(record.picture, form) for record in records) if here else _in_processes(records, form, processes)
     with closing(results):
         for record, result in zip(records, results, strict=True):
             yield record, Reject(record.source, result) if isinstance(result, str) else result
 
 
-def _in_processes(
-    records: Sequence[Record], shapes: Sequence[Shape], compression: int, processes: int
-) -> Iterator[bytes | str]:
+def _in_processes(records: Sequence[Record], form: Form, processes: int) -> Iterator[bytes | str]:
     remaining, waiting = iter(records), deque()
     pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
     try:
         while True:
             while len(waiting) < AHEAD * processes and (chunk := list(islice(remaining, CHUNK))):
                 pictures = [record.picture for record in chunk]
-                waiting.append(pool.submit(pack_chunk, pictures, shapes, compression))
+                waiting.append(pool.submit(pack_chunk, pictures, form))
             if not waiting:
                 return
             yield from waiting.popleft().result()

@@ -6,14 +6,13 @@ offsets, no open files, so it can be copied into worker processes.
 
 import io
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import groupby
+from itertools import groupby, pairwise
 from operator import itemgetter
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -22,18 +21,8 @@ from PIL import Image
 from torch import Tensor
 
 from asymflow import documents
-from asymflow.data.tars import DIGITS, member_sum, members, read_at
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where one sample lies: (offset, size) of its image and of its description within a shard, and their checksums."""
-
-    shard: Path
-    image: tuple[int, int]
-    description: tuple[int, int]
-    shape: tuple[int, int]  # height and width of the image
-    sums: tuple[str, str]  # of its description, of its image
+from asymflow.data import table
+from asymflow.data.tars import member_sum, read_at
 
 
 class Bucket(NamedTuple):
@@ -46,8 +35,8 @@ class Bucket(NamedTuple):
 class ShardReader:
     """The images of one split, by number: `reader[i]` is (image, label).
 
-    Raises ValueError when the file is not the index of the split that it is named after, or a shard is missing, cut, or holds
-    another number of samples than it should.
+    Raises ValueError when the file is not the index of the split that it is named after, its table is damaged, or a shard is
+    missing or cut. What lies in a shard is checked sample by sample, as they are read.
     """
 
     def __init__(self, index: Path | str):
@@ -59,17 +48,11 @@ class ShardReader:
         self.classes: list[str] = description["classes"]
         self.class_counts: list[int] = description["class_counts"]
         self.set: str = description["set"]  # names the data set: what was made from one is not used with another
-        square = [self.image_size, self.image_size]
-        self._places = [
-            place for shard in description["shards"] for place in _places(self.path, {"shape": square} | shard)
-        ]
-        if len(self._places) != description["count"]:
-            raise ValueError(
-                f"{self.path}: its shards hold {len(self._places)} samples, but its count is {description['count']}"
-            )
+        self._shards = [_shard(self.path, shard) for shard in description["shards"]]
+        self._table = table.load(self.path, description["table"], description["count"])
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._table)
 
     def __getitem__(self, i: int) -> tuple[UInt8[Tensor, "3 h w"], int]:
         return self.images([i])[0], int(self.labels[i])
@@ -81,13 +64,10 @@ class ShardReader:
     @cached_property
     def labels(self) -> Int[Tensor, "n"]:
         """The class of every image as an index into `classes`, int64. Raises ValueError if the index counts others."""
-        labels = [record["label"] for record in self._records(range(len(self)))]
-        counts = Counter(labels)
-        if [counts[label] for label in range(len(self.classes))] != self.class_counts or len(labels) != sum(
-            self.class_counts
-        ):
+        labels = self._table["label"].astype(np.int64)
+        if np.bincount(labels, minlength=len(self.classes)).tolist() != self.class_counts:
             raise ValueError(f"the classes of {self.path} have other counts than it says; run stage shard again")
-        return torch.tensor(labels, dtype=torch.int64)
+        return torch.from_numpy(labels)
 
     @cached_property
     def captions(self) -> list[str]:
@@ -97,11 +77,20 @@ class ShardReader:
     @cached_property
     def buckets(self) -> list[Bucket]:
         """The images by shape, in the order of their numbers; a single bucket where all are squares."""
-        buckets, start = [], 0
-        for shape, places in groupby(place.shape for place in self._places):
-            buckets.append(Bucket(range(start, start + sum(1 for _ in places)), shape))
-            start = buckets[-1].numbers.stop
-        return buckets
+        return [Bucket(numbers, shape) for numbers, shape in table.runs(self._table)]
+
+    @cached_property
+    def shards(self) -> list[range]:
+        """The images of each shard, by number."""
+        shard = self._table["shard"]
+        bounds = [0, *(np.flatnonzero(shard[1:] != shard[:-1]) + 1).tolist(), len(shard)]
+        return [range(first, last) for first, last in pairwise(bounds)]
+
+    def expect(self, indices: Sequence[int]) -> None:
+        """Asks the system to read ahead the shards that these images lie in, one after another, where it can be asked."""
+        for shard in np.unique(self._table["shard"][list(indices)]).tolist() if hasattr(os, "posix_fadvise") else ():
+            with open(self._shards[shard], "rb") as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
 
     def images(self, indices: Sequence[int]) -> UInt8[Tensor, "b 3 h w"]:
         """The images with the given numbers, in this order, 0 to 255, as squares of `image_size`.
@@ -112,7 +101,8 @@ class ShardReader:
 
     def whole(self, indices: Sequence[int]) -> UInt8[Tensor, "b 3 h w"]:
         """The same in their own shape. Raises ValueError unless all have the same."""
-        shapes = {self._places[i].shape for i in indices}
+        rows = self._table[list(indices)]
+        shapes = set(zip(rows["height"].tolist(), rows["width"].tolist(), strict=True))
         if len(shapes) != 1:
             raise ValueError(
                 f"{self.path}: images of the shapes {sorted(shapes)} make no batch; ask for some of a single bucket"
@@ -120,27 +110,28 @@ class ShardReader:
         return self._pixels(indices, shapes.pop())
 
     def _pixels(self, indices: Sequence[int], shape: tuple[int, int]) -> UInt8[Tensor, "b 3 h w"]:
-        places = [self._places[i] for i in indices]
-        pixels = np.empty((len(places), 3, *shape), dtype=np.uint8)
-        contents = self._contents((p.shard, *p.image, p.sums[1]) for p in places)
-        for planes, place, png in zip(pixels, places, contents, strict=True):
-            image = Image.open(io.BytesIO(png), formats=("PNG",))
-            if image.mode != "RGB" or image.size != place.shape[::-1]:
+        rows = self._table[list(indices)]
+        pixels = np.empty((len(rows), 3, *shape), dtype=np.uint8)
+        for planes, row, png in zip(pixels, rows, self._contents(rows, "image"), strict=True):
+            image, own = Image.open(io.BytesIO(png), formats=("PNG",)), (int(row["height"]), int(row["width"]))
+            if image.mode != "RGB" or image.size != own[::-1]:
                 raise ValueError(
-                    f"{place.shard}: the image at byte {place.image[0]} is {image.mode} {image.size}, not as indexed"
+                    f"{self._shards[row['shard']]}: the image at byte {row['image']} is {image.mode} {image.size}, not as"
+                    " indexed"
                 )
-            planes[:] = np.asarray(image if place.shape == shape else _square(image, shape[0])).transpose(2, 0, 1)
+            planes[:] = np.asarray(image if own == shape else _square(image, shape[0])).transpose(2, 0, 1)
         return torch.from_numpy(pixels)
 
     def _records(self, indices: Sequence[int]) -> list[dict[str, Any]]:
-        places = [self._places[i] for i in indices]
-        return [json.loads(content) for content in self._contents((p.shard, *p.description, p.sums[0]) for p in places)]
+        return [json.loads(content) for content in self._contents(self._table[list(indices)], "description")]
 
-    def _contents(self, wanted: Iterable[tuple[Path, int, int, str]]) -> Iterator[bytes]:
-        """The bytes at each (file, offset, size), compared with their checksum; a file stays open while the next are from it."""
-        for path, places in groupby(wanted, key=itemgetter(0)):
+    def _contents(self, rows: np.ndarray, what: Literal["image", "description"]) -> Iterator[bytes]:
+        """The image or the description of each row, compared with its checksum; a shard stays open while the next are from it."""
+        wanted = zip(*(rows[f"{what}{column}"].tolist() for column in ("", "_size", "_sum")), strict=True)
+        for shard, places in groupby(zip(rows["shard"].tolist(), wanted, strict=True), key=itemgetter(0)):
+            path = self._shards[shard]
             with open(path, "rb") as file:
-                for _, offset, size, expected in places:
+                for _, (offset, size, expected) in places:
                     content = read_at(file, offset, size)
                     if member_sum(content) != expected:
                         raise ValueError(
@@ -168,28 +159,19 @@ def _read_index(path: Path) -> dict[str, Any]:
     return index
 
 
-def _places(index: Path, shard: dict[str, Any]) -> list[Place]:
-    """The samples of one shard: each key must have exactly a .json and a .png."""
+def _shard(index: Path, shard: dict[str, Any]) -> Path:
+    """Where a shard lies. Raises ValueError unless it is there, as long as it was written."""
     name = PurePosixPath(shard["file"])
     if name.is_absolute() or ".." in name.parts:
         raise ValueError(f"{index} lists the shard {shard['file']!r}, which is not below the index's own folder")
     path = index.parent / name
     if not path.is_file():
         raise ValueError(f"{index} lists the shard {path}, which does not exist; run stage shard again")
-    spans = {member.name: (member.offset_data, member.size) for member in members(path)}
-    keys = sorted(name.removesuffix(".png") for name in spans if name.endswith(".png"))
-    if len(keys) != shard["count"] or set(spans) != {f"{key}{suffix}" for key in keys for suffix in (".png", ".json")}:
+    if (size := path.stat().st_size) != shard["size"]:
         raise ValueError(
-            f"{path} holds {len(keys)} images among {len(spans)} members, but {index} says {shard['count']} images with"
-            " one JSON each; run stage shard again"
+            f"{path} has {size} bytes, but {index} says {shard['size']}: it is cut or another; run stage shard again"
         )
-    sums = [
-        shard["samples"][i : i + DIGITS] for i in range(0, len(shard["samples"]), DIGITS)
-    ]  # description, image, ...
-    return [
-        Place(path, spans[f"{key}.png"], spans[f"{key}.json"], tuple(shard["shape"]), (sums[2 * i], sums[2 * i + 1]))
-        for i, key in enumerate(keys)
-    ]
+    return path
 
 
 def _square(image: Image.Image, size: int) -> Image.Image:

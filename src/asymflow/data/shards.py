@@ -1,17 +1,18 @@
 """Writing the splits: WebDataset tar files of lossless images, and an index for each split.
 
-    train.json               {"split", "image_size", "source", "count", "classes", "class_counts", "shards", "rejects",
+    train.json               {"split", "image_size", "source", "count", "classes", "class_counts", "shards", "table", "rejects",
                               "read", "set"}
+    train.samples.npy        where every sample lies, and its class and shape (`table`)
     train/shard-00000.tar    00000000.json, 00000000.png, 00000001.json, ...
 
-`classes` names the labels in order, `shards` lists {"file": path from the index, "count", "samples": the checksums of its
-members one after another}, `rejects` all that the source had and could not be used as {"path", "reason"}, and `read` is how many
-images were looked at. These two are the same for every split, as is `set`, which names the data set: what is made from one is
-not used with another. A sample's JSON has "label", "class", "caption", "attributes", "named" (those that the caption names) and
-"source" (its path in the source).
+`classes` names the labels in order, `shards` lists {"file": path from the index, "count", "size": bytes}, `table` is the checksum
+of the table, `rejects` all that the source had and could not be used as {"path", "reason"}, and `read` is how many images were
+looked at. These two are the same for every split, as is `set`, which names the data set: what is made from one is not used with
+another. A sample's JSON has "label", "class", "caption", "attributes", "named" (those that the caption names) and "source" (its
+path in the source).
 
-Where data.shapes gives training images other shapes than the square, all images of a shard have the same one, the list of
-shards goes shape by shape, and each of its entries says "shape": [height, width].
+Where data.shapes gives training images other shapes than the square, all images of a shard have the same one, and the lists of
+shards and samples go shape by shape.
 
 The bytes depend on the configuration and on the images alone, not on the number of processes. Tar files are written
 here rather than by the webdataset package, which reads them as it reads its own, because importing that imports torch,
@@ -27,16 +28,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import xxhash
 
 from asymflow import documents
 from asymflow.config.data import Data
+from asymflow.data import table
 from asymflow.data.images import Shape, png_shape
-from asymflow.data.png import packed
+from asymflow.data.png import Form, packed
 from asymflow.data.records import Record, Reject
 from asymflow.data.sources import listing, split_counts
 from asymflow.data.tars import member_sum
@@ -81,7 +84,7 @@ class Images:
                     yield record, result
 
     def _packed(self, records: list[Record], shapes: tuple[Shape, ...]) -> Iterator[tuple[Record, bytes | Reject]]:
-        return packed(records, shapes=shapes, compression=self._data.compression, processes=self._processes)
+        return packed(records, Form(shapes, self._data.compression, self._data.small), processes=self._processes)
 
 
 def write_splits(data: Data, out_dir: Path, processes: int) -> None:
@@ -110,7 +113,7 @@ def _write(data: Data, out_dir: Path, processes: int) -> None:
         ):
             for split, count in counts.items():
                 usable = squares if data.shapes and split != "train" else shaped
-                indexes[split] = _write_split(out_dir, split, islice(usable, count), contents.classes, data, progress)
+                indexes[split] = write_split(out_dir, split, islice(usable, count), contents.classes, data, progress)
     check_rejects(images.rejects, images.opened, data)
     rejects = sorted(
         map(asdict, contents.rejects + images.rejects), key=lambda reject: (reject["path"], reject["reason"])
@@ -138,6 +141,7 @@ def _clear(out_dir: Path) -> None:
     """Removes what an earlier call wrote, indexes first, and what a killed one left behind."""
     for split in SPLITS:
         (out_dir / f"{split}.json").unlink(missing_ok=True)
+        table.path_of(out_dir / f"{split}.json").unlink(missing_ok=True)
     for split in SPLITS:
         for file in [*(out_dir / split).glob("shard-*.tar"), *(out_dir / split).glob(".shard-*")]:
             file.unlink()
@@ -145,7 +149,7 @@ def _clear(out_dir: Path) -> None:
         shutil.rmtree(folder)
 
 
-def _write_split(
+def write_split(
     out_dir: Path,
     split: str,
     images: Iterator[tuple[Record, bytes]],
@@ -156,6 +160,7 @@ def _write_split(
     """Writes the shards of one split and gives its index, as yet without rejects."""
     labels, class_counts = {name: label for label, name in enumerate(classes)}, Counter()
     entries: dict[Shape, list[dict]] = {shape: [] for shape in data.training_shapes}
+    rows = {shape: table.Rows() for shape in data.training_shapes}
     with ExitStack() as stack:
         underway, add = {shape: stack.enter_context(ExitStack()) for shape in entries}, {}  # one shard of each shape
         for record, png in images:
@@ -164,12 +169,15 @@ def _write_split(
             if not own or own[-1]["count"] == data.shard_size:
                 underway[shape].close()
                 number = sum(map(len, entries.values()))
-                own.append({"file": f"{split}/shard-{number:05d}.tar", "count": 0, "samples": ""})
+                own.append({"file": f"{split}/shard-{number:05d}.tar", "count": 0})
                 add[shape] = underway[shape].enter_context(_shard(out_dir, own[-1], number * data.shard_size))
-            add[shape](_description(record, label), png)
+            rows[shape].add(len(own) - 1, *add[shape](_description(record, label), png), label, *shape)
             class_counts[label] += 1
             progress.advance(1)
-    shapes = {shape: {"shape": shape} if data.shapes else {} for shape in entries}
+    before = accumulate(map(len, entries.values()), initial=0)  # shards listed before those of a shape
+    placed = [own.behind(shards) for own, shards in zip(rows.values(), before, strict=False)]
+    for entry in (entry for own in entries.values() for entry in own):
+        entry["size"] = (out_dir / entry["file"]).stat().st_size
     return {
         "split": split,
         "image_size": data.image_size,
@@ -177,21 +185,24 @@ def _write_split(
         "count": class_counts.total(),
         "classes": classes,
         "class_counts": [class_counts[label] for label in range(len(classes))],
-        "shards": [entry | shapes[shape] for shape, own in entries.items() for entry in own],
+        "shards": [entry for own in entries.values() for entry in own],
+        "table": table.save(out_dir / f"{split}.json", np.concatenate(placed)),
     }
 
 
 @contextmanager
-def _shard(out_dir: Path, entry: dict, first: int) -> Iterator[Callable[[bytes, bytes], None]]:
-    """Adds samples, each a description and an image, to the shard of an index's entry, which is complete in the end."""
+def _shard(out_dir: Path, entry: dict, first: int) -> Iterator[Callable[[bytes, bytes], tuple[int, ...]]]:
+    """Adds samples, each a description and an image, to the shard of an index's entry, which is complete in the end.
+
+    Adding gives offset, size and checksum of the image, and of the description.
+    """
     with atomic(out_dir / entry["file"]) as temporary, tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
 
-        def add(description: bytes, png: bytes) -> None:
+        def add(description: bytes, png: bytes) -> tuple[int, ...]:
             key = f"{first + entry['count']:08d}"
-            _add(tar, f"{key}.json", description)
-            _add(tar, f"{key}.png", png)
             entry["count"] += 1
-            entry["samples"] += member_sum(description) + member_sum(png)
+            text, image = _add(tar, f"{key}.json", description), _add(tar, f"{key}.png", png)
+            return image, len(png), member_sum(png), text, len(description), member_sum(description)
 
         yield add
 
@@ -209,8 +220,10 @@ def _description(record: Record, label: int) -> bytes:
     return json.dumps(description).encode()
 
 
-def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
-    """Appends a member that says nothing about when and by whom it was written."""
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> int:
+    """Appends a member that says nothing about when and by whom it was written; gives where its bytes begin."""
     member = tarfile.TarInfo(name)
     member.size = len(content)
+    begins = tar.offset + len(member.tobuf(tar.format))
     tar.addfile(member, io.BytesIO(content))
+    return begins

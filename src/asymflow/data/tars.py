@@ -7,7 +7,6 @@ from pathlib import Path
 import xxhash
 
 BLOCK = tarfile.BLOCKSIZE
-DIGITS = 8  # hexadecimal ones, of the checksum of a member
 
 
 def members(tar: Path) -> list[tarfile.TarInfo]:
@@ -30,9 +29,9 @@ def read_at(file: BufferedIOBase, offset: int, size: int) -> bytes:
     return file.read(size)
 
 
-def member_sum(content: bytes) -> str:
-    """The checksum of a member's bytes."""
-    return xxhash.xxh32_hexdigest(content)
+def member_sum(content: bytes) -> int:
+    """The checksum of a member's bytes, of 32 bits."""
+    return xxhash.xxh32_intdigest(content)
 
 
 def _check_end(tar: Path, entries: list[tarfile.TarInfo]) -> None:

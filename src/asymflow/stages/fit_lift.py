@@ -17,8 +17,8 @@ from asymflow.command import run
 from asymflow.config.autoencoder import DOWN
 from asymflow.config.representation import Colour
 from asymflow.config.subspace import Subspace as Config
-from asymflow.data.batches import order
 from asymflow.data.colour import from_rgb
+from asymflow.data.order import permutation
 from asymflow.data.reader import ShardReader
 from asymflow.models import latents
 from asymflow.models.latents import Latents
@@ -67,7 +67,7 @@ def _pairs(
     reader: ShardReader, images: int, space: Latents, patch_size: int, colour: Colour, seed: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Pixel patches and the latent tokens of the same places, in FLUX.2's order (channel, row, column)."""
-    chosen = order(len(reader), seed, epoch=0)[:images].sort().values
+    chosen = permutation(len(reader), seed, epoch=0)[:images].sort().values
     with Progress("fit_lift", images, "images") as progress:
         for indices in chosen.split(BATCH):
             pixels = reader.images(indices.tolist()).float() / 127.5 - 1

@@ -16,8 +16,8 @@ from asymflow.command import run
 from asymflow.config.representation import Colour
 from asymflow.config.subspace import Basis
 from asymflow.config.subspace import Subspace as Config
-from asymflow.data.batches import order
 from asymflow.data.colour import from_rgb
+from asymflow.data.order import permutation
 from asymflow.data.reader import ShardReader
 from asymflow.progress import Progress
 from asymflow.subspace import bases
@@ -60,7 +60,7 @@ def fit(basis: Basis, reader: ShardReader, patch_size: int, colour: Colour, conf
 
 
 def _patches(reader: ShardReader, images: int, patch_size: int, colour: Colour, config: Config) -> Iterator[Tensor]:
-    chosen = order(len(reader), config.seed, epoch=0)[:images].sort().values
+    chosen = permutation(len(reader), config.seed, epoch=0)[:images].sort().values
     with Progress("fit_subspace", images, "images") as progress:
         for indices in chosen.split(BATCH):
             pixels = from_rgb(reader.images(indices.tolist()).double() / 127.5 - 1, colour)

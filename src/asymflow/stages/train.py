@@ -82,6 +82,7 @@ def _train(arguments: argparse.Namespace) -> None:
     batches = Batches(
         reader, images=arm.training.images, batch=arm.training.batch, seed=arguments.seed, rank=rank, world_size=world_size,
         labelled=labelled, whole=arm.network.any_grid, first=arm.training.set_images, stored=stored,
+        window=arm.training.window,
     )  # fmt: skip
     print(f"training on {hardware}, {world_size} process(es), {batches.count} images", flush=True)
 
