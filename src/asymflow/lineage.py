@@ -7,8 +7,11 @@ from asymflow.tensors import Kind
 
 
 def check(path: Path | str, made_from: str, other: Path | str, data: str) -> None:
-    """Raises ValueError unless the file `path`, made from one data set, and the file `other`, of another, mean the same one."""
-    if made_from != data:
+    """Raises ValueError unless the file `path`, made from one data set, and the file `other`, of another, mean the same one.
+
+    The empty name is that of a set which others trained on, of which nothing is known here: it may meet any.
+    """
+    if made_from and data and made_from != data:
         raise ValueError(
             f"{path} was made from other images (data set {made_from[:8]}) than {other} ({data[:8]}); delete {path} and give the"
             " same command again"

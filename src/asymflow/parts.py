@@ -45,9 +45,24 @@ def judge(name: str) -> str:
     return f"asymflow.judges.{name}"
 
 
+def protocol(name: str) -> str:
+    """The module of a published protocol."""
+    return f"asymflow.protocols.{name}"
+
+
+def of_protocol(name: str) -> list[str]:
+    """Everything that scoring by a published protocol runs."""
+    return ["asymflow.stages.protocol", protocol(name)]
+
+
 def of_training(arm: Arm) -> list[str]:
     """Everything that training an arm runs."""
     return ["asymflow.stages.train", network(arm), optimiser(arm), *terms(arm).values()]
+
+
+def of_import(arm: Arm) -> list[str]:
+    """Everything that importing released weights as an arm runs."""
+    return ["asymflow.stages.import_weights", network(arm), f"asymflow.released.{arm.start.released.layout}"]
 
 
 def of_sampling(arm: Arm, solver_name: str, asked: str) -> list[str]:

@@ -21,6 +21,10 @@ RUN_FILES = {
     "second": "{sampling}/second.json",
     "velocity": "{sampling}/velocity.json",
     "coupling": "{sampling}/coupling.json",
+    "adm": "{sampling}/adm.json",
+    "torch_fidelity": "{sampling}/torch_fidelity.json",
+    "clean": "{sampling}/clean.json",
+    "t2i": "{sampling}/t2i.json",
 }
 
 
@@ -75,6 +79,10 @@ class Paths:
     def evaluator(self) -> str:
         """The evaluator that is trained here."""
         return f"{self.results}/evaluator/local.safetensors"
+
+    def protocol(self, name: str) -> str:
+        """What a published protocol compares with, where it is gathered here."""
+        return f"{self.results}/protocols/{name}.npz"
 
     @property
     def second_evaluator(self) -> str:

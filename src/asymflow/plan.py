@@ -13,8 +13,10 @@ import xxhash
 
 from asymflow import parts
 from asymflow.config.arm import Arm
+from asymflow.config.autoencoder import DOWN
 from asymflow.config.claim import Claim
 from asymflow.config.experiment import Experiment, asked
+from asymflow.config.flux import Flux
 from asymflow.config.sampling import Sampling
 from asymflow.config.section import Section
 from asymflow.config.study import Study
@@ -22,6 +24,10 @@ from asymflow.paths import Paths
 from asymflow.provenance import digest
 
 Inputs = dict[str, str | list[str]]  # files by the name that the rule gives them; none: []
+# sizes of published networks that the configuration does not tell, for the estimate of costs
+T5_CHANNELS, DINO_CHANNELS, KLEIN_TOKENS, KLEIN_CHANNELS, KLEIN_LATENTS = 1024, 1024, 512, 12288, 32
+KLEIN = Flux(heads=32, head_width=128, double_blocks=8, single_blocks=24)
+CLASSES = 1000  # their number decides nothing but a small table
 INCEPTION = "inception"  # what stages call the published evaluator
 
 
@@ -37,6 +43,16 @@ class Plan:
     def names(self, kind: Literal["arms", "samplings", "studies", "claims"]) -> str:
         """A pattern that matches the names of arms, sampling settings, studies or claims."""
         return _pattern(getattr(self.experiment, kind))
+
+    @property
+    def released(self) -> str:
+        """A pattern of the arms whose weights others published."""
+        return _pattern(name for name, arm in self.experiment.arms.items() if arm.start.released)
+
+    @property
+    def trained(self) -> str:
+        """A pattern of the arms that are trained here."""
+        return _pattern(name for name, arm in self.experiment.arms.items() if not arm.start.released)
 
     def studies_with(self, judge: str) -> list[str]:
         """The studies that a judge measures for."""
@@ -77,6 +93,11 @@ class Plan:
         """The digest of the code that trains an arm."""
         arm = self._arm(wildcards)
         return digest(*parts.of_training(arm), without=parts.undeciding(arm))
+
+    def import_code(self, wildcards: Any) -> str:
+        """The digest of the code that imports an arm's released weights."""
+        arm = self._arm(wildcards)
+        return digest(*parts.of_import(arm), without=parts.undeciding(arm))
 
     def sample_code(self, wildcards: Any) -> str:
         """The digest of the code that samples an arm under a setting."""
@@ -218,6 +239,10 @@ class Plan:
             "perceptual": self.perceptual_file if reduction and reduction.perceptual else [],
         }
 
+    def released_file(self, wildcards: Any) -> str:
+        """The file that an arm's weights come in."""
+        return self._arm(wildcards).start.released.file
+
     def reader_of(self, arm: Arm) -> str:
         """What reads captions for an arm: for FLUX.2 its own encoder, or the local evaluator where it is trained here."""
         if arm.network.kind == "flux":
@@ -232,6 +257,21 @@ class Plan:
             "model": self.paths.run("model", wildcards.arm, wildcards.seed),
             "start": self.paths.run("model", arm.start.run, wildcards.seed) if adapted else [],
             "latents": self.latent_space if arm.representation.space == "latent" else [],
+        }
+
+    def publish(self, wildcards: Any) -> Inputs:
+        """What a run is published from: its model and records, and what the first study that has it says of it."""
+        run = wildcards.arm, wildcards.seed
+        trained_here = not self._arm(wildcards).start.released
+        study = next((s for s in self.experiment.studies.values() if wildcards.arm in s.arms), None)
+        settings = study.samplings if study and int(wildcards.seed) < (study.seeds or self.experiment.seeds) else ()
+        cards = [self.paths.run("distribution", *run, setting) for setting in settings]
+        return {
+            "model": self.paths.run("model", *run),
+            "summary": self.paths.run("summary", *run),
+            "data": self.paths.split("train") if trained_here else [],
+            "cards": cards,
+            "sampled": [self.paths.run("sampled", *run, setting) for setting in settings],
         }
 
     def sample(self, wildcards: Any) -> Inputs:
@@ -288,6 +328,15 @@ class Plan:
         }
         nothing: Inputs = {"prompts": [], "suite": [], "train": [], "heldout": [], "perceptual": []}
         return inputs | nothing | more[wildcards.judge]
+
+    def protocol_code(self, wildcards: Any) -> str:
+        """The digest of the code of a published protocol."""
+        return digest(*parts.of_protocol(wildcards.protocol))
+
+    def protocol_reference(self, wildcards: Any) -> str:
+        """What a published protocol compares with: a published file, or what is gathered here."""
+        given = getattr(self.experiment.protocols, wildcards.protocol)
+        return given or self.paths.protocol(wildcards.protocol)
 
     def velocity(self, wildcards: Any) -> Inputs:
         """What a run's velocity is compared on."""
@@ -383,6 +432,43 @@ class Plan:
         """The last sampling setting of a study, whose samples its pictures show."""
         return self.experiment.studies[study].samplings[-1:]
 
+    @property
+    def released_there(self) -> dict[str, bool]:
+        """Of every release whether its file is there."""
+        return {
+            name: os.path.isfile(self.experiment.arms[release.arm].start.released.file)
+            for name, release in self.experiment.releases.items()
+        }
+
+    def released_cards(self, wildcards: Any = None) -> list[str]:
+        """What the table of releases is gathered from, of those whose file is there."""
+        return [
+            self.paths.run(file, release.arm, 0, release.sampling)
+            for name, release in self.experiment.releases.items()
+            if self.released_there[name]
+            for file in ("sampled", release.protocol)
+        ]
+
+    @property
+    def releases(self) -> str:
+        """Every release as JSON: what it is, what was published, where its files lie or where they are to be had."""
+        described = {}
+        for name, release in self.experiment.releases.items():
+            arm, setting = self.experiment.arms[release.arm], self.experiment.samplings[release.sampling]
+            there, weights = self.released_there[name], arm.start.released
+            described[name] = {
+                "layout": weights.layout,
+                "rank": arm.target.rank,
+                "file": weights.file,
+                "get": weights.source,
+                "card": there and self.paths.run(release.protocol, release.arm, 0, release.sampling),
+                "sampled": there and self.paths.run("sampled", release.arm, 0, release.sampling),
+                "solver": setting.solver,
+                "steps": setting.steps,
+                **release.model_dump(include={"protocol", "published", "source"}),
+            }
+        return json.dumps(described)
+
     def claim(self, wildcards: Any) -> str:
         """A claim as JSON."""
         return self._claim(wildcards).model_dump_json()
@@ -425,6 +511,56 @@ class Plan:
                 **study.model_dump(mode="json", include={"title", "reference", "figure", "judges"}),
             }
         )
+
+    @property
+    def cost(self) -> str:
+        """What the estimate of costs is reckoned from, as JSON: the runs of every study, arms, settings, sizes of conditions."""
+        experiment = self.experiment
+        runs = {
+            name: [
+                (arm, seed, setting)
+                for arm in study.arms
+                for seed in experiment.study_seeds(name)
+                for setting in study.samplings
+            ]
+            for name, study in experiment.studies.items()
+        }
+        arms = {arm for listed in runs.values() for arm, _, _ in listed}
+        settings = {setting for listed in runs.values() for _, _, setting in listed}
+        return json.dumps(
+            {
+                "studies": runs,
+                "image_size": experiment.data.image_size,
+                "arms": {name: self._sizes(experiment.arms[name]) for name in sorted(arms)},
+                "samplings": {name: experiment.samplings[name].model_dump(mode="json") for name in sorted(settings)},
+            }
+        )
+
+    def _sizes(self, arm: Arm) -> dict[str, Any]:
+        """An arm with the sizes of its conditions, as far as the configuration tells them."""
+        experiment, patch = self.experiment, arm.representation.patch_size
+        evaluator, shown = experiment.evaluator, set(arm.conditions.modalities)
+        reader = self.reader_of(arm)
+        captions = {
+            "local": (evaluator.context_length, evaluator.text_width),
+            "t5": (experiment.embeddings.text_length, T5_CHANNELS),
+            "flux2": (KLEIN_TOKENS, KLEIN_CHANNELS),
+        }
+        seen = (DINO_CHANNELS, DINO_CHANNELS) if experiment.embeddings.image else (evaluator.embedding, evaluator.width)
+        published = experiment.latent.model is not None
+        channels = KLEIN_LATENTS if published else experiment.autoencoder.channels
+        network = KLEIN if published and arm.network.kind == "flux" else arm.network
+        return {
+            "arm": arm.model_copy(update={"network": network}).model_dump(mode="json", exclude_none=True),
+            "latent_dimension": channels * (patch // DOWN) ** 2 if patch % DOWN == 0 else None,
+            "shapes": {
+                "classes": CLASSES if "class" in shown else 0,
+                "caption": captions[reader] if "caption" in shown else (0, 0),
+                "embedding": seen[0] if "embedding" in shown else 0,
+                "patches": ((experiment.data.image_size // patch) ** 2, seen[1]) if "patches" in shown else (0, 0),
+                "joints": arm.conditions.joints if "joints" in shown else 0,
+            },
+        }
 
     # Helpers.
 

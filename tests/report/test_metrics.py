@@ -94,7 +94,7 @@ def test_every_metric_of_a_judge_is_declared_and_nothing_else(judges):
     names = measured(judges)
     assert {name for name in names if metrics.base(name) not in metrics.METRICS} == set()
     assert {metrics.base(name) for name in names} == set(metrics.METRICS)
-    assert {"fid", "fid_local", "recon_lpips", "recon_lpips_local", "clip_local"} <= names
+    assert {"fid_inception", "fid_local", "recon_lpips", "recon_lpips_local", "clip_local"} <= names
     assert {"swap_caption_similarity_inception", "kept_accuracy_local", "memorised_similarity_local"} <= names
 
 
@@ -138,7 +138,7 @@ def test_copies_of_training_images_are_worse_than_strangers(judges):
 
 @pytest.mark.parametrize(
     "column, name",
-    [("fid", "fid"), ("fid_local", "fid"), ("is_local", "is"), ("inception_score", "inception_score"),
+    [("fid", "fid"), ("fid_local", "fid"), ("is_local", "is"), ("fid_torch_fidelity", "fid"), ("is_adm", "is"),
      ("swap_caption_similarity_inception", "swap_caption_similarity"), ("recon_lpips_local_low", "recon_lpips_local_low")],
 )  # fmt: skip
 def test_a_suffix_says_who_measured_and_not_what(column, name):

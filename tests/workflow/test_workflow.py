@@ -22,7 +22,7 @@ def test_the_smallest_study_gives_its_table_and_figure(finished):
     assert list(table["arm"]) == ["rank0", "rank8"]
     assert table.filter(like="_local").notna().all(axis=None)
     assert (finished.folder / FIGURE).stat().st_size > 10_000
-    assert not {"fid", "kid", "inception_score"} & set(table.columns), "local evaluators must not bear published names"
+    assert not {"fid", "kid", "is"} & set(table.columns), "local evaluators must not bear published names"
 
 
 def test_published_settings_stand_in_columns_of_their_own(finished):

@@ -10,6 +10,7 @@ from snakemake.exceptions import WorkflowError
 from asymflow import documents
 from asymflow.config.latent import check
 from asymflow.config.loading import load
+from asymflow.config.protocols import Protocol
 from asymflow.config.representation import Colour
 from asymflow.config.subspace import Basis
 from asymflow.config.study import Judge
@@ -45,6 +46,7 @@ wildcard_constraints:
     claim=plan.names("claims"),
     look=r"\d+",
     judge="|".join(get_args(Judge)),
+    protocol="|".join(get_args(Protocol)),
     second="(second/)?",
     seed=r"\d+",
     basis="|".join(BASES),

@@ -260,3 +260,18 @@ rule error_by_noise:
     shell:
         "python -m asymflow.stages.error_by_noise --study {params.study:q} --table {output.table:q}"
         " --figure {output.png:q} {output.svg:q} > {log:q} 2>&1"
+
+
+rule cost:
+    "What every study of this scale costs, before anything runs: hours, memory, disk, money."
+    output:
+        report("<results>/cost.csv", category="cost", caption="../report/table.rst"),
+    log:
+        "<results>/cost.log",
+    localrule: True
+    params:
+        config=lambda wildcards: plan.section("cost"),
+        plan=lambda wildcards: plan.cost,
+        code=plan.code("cost"),
+    shell:
+        "python -m asymflow.stages.cost --config {params.config:q} --plan {params.plan:q} --out {output:q} > {log:q} 2>&1"

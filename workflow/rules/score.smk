@@ -62,3 +62,69 @@ rule coupling:
         "python -m asymflow.stages.coupling --sampling {params.sampling:q} --asks {params.asks} --asked {input.asked:q}"
         " --model {input.model:q} --start {input.start:q} --folder {params.folder:q} --latents {input.latents:q}"
         " --summary {input.summary:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule protocol_reference:
+    "What a published protocol compares samples with, of the training images; only where no published file is named."
+    input:
+        "<results>/data/train.json",
+    output:
+        "<results>/protocols/{protocol}.npz",
+    log:
+        "<results>/protocols/{protocol}.log",
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=16000,
+    params:
+        folder=experiment.protocols.folder,
+        code=plan.code("protocol_reference"),
+    shell:
+        "python -m asymflow.stages.protocol_reference --protocol {wildcards.protocol} --folder {params.folder:q}"
+        " --data {input:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule protocol:
+    "Score the samples of one run by a published protocol: adm, torch_fidelity, clean or t2i."
+    input:
+        samples="<results>/runs/{arm}/seed{seed}/{sampling}/samples.npy",
+        summary="<results>/runs/{arm}/seed{seed}/{sampling}/samples.json",
+        reference=plan.protocol_reference,
+    output:
+        "<results>/runs/{arm}/seed{seed}/{sampling}/{protocol}.json",
+    log:
+        "<results>/runs/{arm}/seed{seed}/{sampling}/{protocol}.log",
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=16000,
+    params:
+        folder=experiment.protocols.folder,
+        code=plan.protocol_code,
+    shell:
+        "python -m asymflow.stages.protocol --protocol {wildcards.protocol} --folder {params.folder:q}"
+        " --reference {input.reference:q} --samples {input.samples:q} --summary {input.summary:q} --out {output:q}"
+        " > {log:q} 2>&1"
+
+
+rule give_samples:
+    "Samples as ADM's evaluator reads them."
+    input:
+        samples="<results>/runs/{arm}/seed{seed}/{sampling}/samples.npy",
+        summary="<results>/runs/{arm}/seed{seed}/{sampling}/samples.json",
+    output:
+        "<results>/runs/{arm}/seed{seed}/{sampling}/samples.npz",
+    log:
+        "<results>/runs/{arm}/seed{seed}/{sampling}/give_samples.log",
+    params:
+        code=plan.code("give_samples"),
+    shell:
+        "python -m asymflow.stages.give_samples --samples {input.samples:q} --summary {input.summary:q} --out {output:q}"
+        " > {log:q} 2>&1"
+
+
+use rule give_samples as give_pictures with:
+    output:
+        directory("<results>/runs/{arm}/seed{seed}/{sampling}/png"),
+    log:
+        "<results>/runs/{arm}/seed{seed}/{sampling}/give_pictures.log",

@@ -11,6 +11,8 @@ rule train:
         "<results>/runs/{arm}/seed{seed}/train.log",
     benchmark:
         "<results>/runs/{arm}/seed{seed}/train.benchmark.tsv"
+    wildcard_constraints:
+        arm=plan.trained,
     threads: plan.train_threads
     resources:
         gpu=1,

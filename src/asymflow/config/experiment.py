@@ -17,12 +17,16 @@ from asymflow.config.arm import Arm
 from asymflow.config.autoencoder import Autoencoder
 from asymflow.config.captions import Captions
 from asymflow.config.claim import Claim, Decision
+from asymflow.config.cost import Cost
 from asymflow.config.data import Data
 from asymflow.config.embeddings import Embeddings
 from asymflow.config.evaluator import Evaluator
 from asymflow.config.latent import Latent
 from asymflow.config.perceptual import Perceptual
 from asymflow.config.prompts import Prompts
+from asymflow.config.protocols import Protocols
+from asymflow.config.publishing import Publishing
+from asymflow.config.release import Release
 from asymflow.config.sampling import Sampling
 from asymflow.config.scoring import Scoring
 from asymflow.config.search import Search
@@ -63,18 +67,22 @@ class Experiment(Section):
     embeddings: Embeddings = Embeddings()
     suite: Suite = Suite()
     velocity: Velocity = Velocity()
+    protocols: Protocols = Protocols()
+    publishing: Publishing = Publishing()
+    cost: Cost = Cost()
     decision: Decision = Decision()
     arms: dict[str, Arm]
     samplings: dict[str, Sampling]
     studies: dict[str, Study]
     claims: dict[str, Claim] = Field(default_factory=dict)
+    releases: dict[str, Release] = Field(default_factory=dict)
 
     def study_seeds(self, study: str) -> range:
         """The seeds of one study."""
         return range(self.studies[study].seeds or self.seeds)
 
 
-NAMED = ("arms", "samplings", "studies", "claims")  # entries by name
+NAMED = ("arms", "samplings", "studies", "claims", "releases")  # entries by name
 SECTIONS = tuple(name for name in Experiment.model_fields if name not in ("results", *NAMED))
 
 
@@ -92,6 +100,7 @@ class Requested(NamedTuple):
     arms: set[str]
     studies: set[str]
     claims: set[str]
+    releases: set[str]
 
 
 def requested(experiment: Experiment, words: Iterable[str]) -> Requested:
@@ -103,15 +112,17 @@ def requested(experiment: Experiment, words: Iterable[str]) -> Requested:
     folder = f"{experiment.results}/"
     targets = [target.removeprefix(folder) for word in words if (target := os.path.normpath(word)).startswith(folder)]
     if not targets:
-        return Requested(set(experiment.arms), set(experiment.studies), set())
+        return Requested(set(experiment.arms), set(experiment.studies), set(), set())
     studies = {name for name in experiment.studies for target in targets if Path(target).name.startswith(name)}
     arms = {parts[1] for target in targets if len(parts := Path(target).parts) > 2 and parts[0] == "runs"}
     arms |= {arm for name in studies for arm in experiment.studies[name].arms}
     decided = [Path(target).parts for target in targets if Path(target).parts[0].startswith("claims")]
     claims = {name for name in experiment.claims for parts in decided if len(parts) == 1 or parts[1].startswith(name)}
     arms |= {arm for name in claims for arm, _ in experiment.claims[name].runs}
+    releases = set(experiment.releases) if "released.csv" in targets else set()
+    arms |= {experiment.releases[name].arm for name in releases}
     arms |= {experiment.arms[name].start.run for name in arms & set(experiment.arms)} - {None}
-    return Requested(arms & set(experiment.arms), studies, claims)
+    return Requested(arms & set(experiment.arms), studies, claims, releases)
 
 
 def contradictions(experiment: Experiment, used: Requested) -> Iterator[Mistake]:
@@ -122,6 +133,8 @@ def contradictions(experiment: Experiment, used: Requested) -> Iterator[Mistake]
     for name in sorted(used.studies):
         yield from _of_counts(experiment.studies[name], experiment)
         yield from ((("studies", name), text) for text in _of_study(experiment.studies[name], experiment))
+    for name in sorted(used.releases):
+        yield from ((("releases", name), text) for text in _of_release(experiment.releases[name], experiment))
     for name in sorted(used.claims):
         yield from ((("claims", name), text) for text in _of_claim(experiment.claims[name], experiment))
 
@@ -190,6 +203,25 @@ def _of_claim(claim: Claim, experiment: Experiment) -> Iterator[str]:
             arm, sampling = experiment.arms[name], experiment.samplings[setting]
             for text in (*unfit(arm, sampling), *_unanswered(arm, sampling, claim, experiment)):
                 yield f"samples arm {name!r} with setting {setting!r}, {text}"
+
+
+def _of_release(release: Release, experiment: Experiment) -> Iterator[str]:
+    for kind, item, known in (
+        ("arm", release.arm, experiment.arms),
+        ("sampling setting", release.sampling, experiment.samplings),
+    ):
+        if item not in known:
+            yield f"names the {kind} {item!r}, which is not defined; {suggest(item, known)}"
+    if release.arm not in experiment.arms or release.sampling not in experiment.samplings:
+        return
+    arm, sampling = experiment.arms[release.arm], experiment.samplings[release.sampling]
+    if not arm.start.released:
+        yield f"names the arm {release.arm!r}, which is trained here; give it start.released"
+    for text in unfit(arm, sampling):
+        yield f"samples arm {release.arm!r} with setting {release.sampling!r}, {text}"
+    for metric in release.published:
+        if not metric.endswith(f"_{release.protocol}"):
+            yield f"publishes {metric!r}, but its protocol is {release.protocol}, whose numbers end in _{release.protocol}"
 
 
 def unfit(arm: Arm, sampling: Sampling) -> Iterator[str]:

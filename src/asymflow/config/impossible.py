@@ -65,6 +65,7 @@ def _of_start(arm: "Arm") -> Iterator[str]:
             "start.head predicts the full velocity of pixels: set representation.space to pixel, target.rank to full and"
             " target.basis to identity"
         )
+    yield from _of_released(arm)
     if start.pca and (representation.space == "latent" or arm.lifted or start.run):
         yield (
             f"start.pca is {start.pca}, but the patch embedding begins as that of another model, or has latents: set it to 0"
@@ -75,6 +76,25 @@ def _of_start(arm: "Arm") -> Iterator[str]:
             f"start.pca is {start.pca}; expected at most {most}, the smaller of the patch embedding's first channels"
             f" ({arm.network.first_channels}) and the numbers of a patch ({representation.dimension})"
         )
+
+
+def _of_released(arm: "Arm") -> Iterator[str]:
+    released = arm.start.released
+    if not released:
+        return
+    kind = {"asymjit": "jit", "jit": "jit", "asymflux2": "flux", "nanodit": "nanodit"}[released.layout]
+    if arm.network.kind != kind:
+        yield f"start.released.layout is {released.layout}, which is of the network {kind}, not {arm.network.kind}"
+    if arm.start.run or arm.start.pca or arm.start.head:
+        yield "start.released is the whole beginning: leave out start.run, start.pca and start.head"
+    if released.layout in ("jit", "nanodit") and arm.target.rank != 0:
+        yield f"target.rank is {arm.target.rank}, but {released.layout} predicts the data: set it to 0"
+    if (released.layout == "nanodit") != (arm.representation.colour == "unit_rgb"):
+        yield "representation.colour is unit_rgb where start.released.layout is nanodit, and nowhere else with released weights"
+    if released.layout == "asymflux2" and not (arm.target.basis == "lift" and arm.start.adapter):
+        yield "start.released.layout is asymflux2: set target.basis to lift and give start.adapter its rank and alpha"
+    if arm.training.snapshots:
+        yield f"training.snapshots is {arm.training.snapshots}, but released weights have none: set it to 0"
 
 
 def _of_losses(arm: "Arm") -> Iterator[str]:

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 from asymflow.config.arm import Arm
 from asymflow.config.claim import Claim
 from asymflow.config.experiment import SECTIONS, Experiment, contradictions, requested, suggest
+from asymflow.config.release import Release
 from asymflow.config.sampling import Sampling
 from asymflow.config.section import Section
 from asymflow.config.study import Study
@@ -35,9 +36,16 @@ RESERVED = (
 )
 RESULTS = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")  # a folder that needs no quotes anywhere
 TOP = ("pathvars", "bases", *SECTIONS)  # keys beside the groups
-GROUPS = {"arms": Arm, "samplings": Sampling, "studies": Study, "claims": Claim}
-UNBASED = ("studies", "claims")  # entries that stand for themselves
-SINGULAR = {"arms": "arm", "samplings": "sampling setting", "studies": "study", "claims": "claim", "bases": "base"}
+GROUPS = {"arms": Arm, "samplings": Sampling, "studies": Study, "claims": Claim, "releases": Release}
+UNBASED = ("studies", "claims", "releases")  # entries that stand for themselves
+SINGULAR = {
+    "arms": "arm",
+    "samplings": "sampling setting",
+    "studies": "study",
+    "claims": "claim",
+    "releases": "release",
+    "bases": "base",
+}
 BASE = "base"  # the key that names what an arm or a sampling setting differs from
 KIND = "kind"  # the key that says which of several sections one is
 COMMAND_LINE = "the command line"

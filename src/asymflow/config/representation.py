@@ -7,7 +7,7 @@ from pydantic import PositiveInt, model_validator
 from asymflow.config.autoencoder import DOWN
 from asymflow.config.section import Section
 
-Colour = Literal["rgb", "oklab"]
+Colour = Literal["rgb", "oklab", "unit_rgb"]
 
 # How the values of a patch are ordered in its token. JiT and NanoDiT use (row, column, channel); FLUX.2 packs its latents
 # (channel, row, column). A basis fitted in one order is meaningless in the other, and no shape tells them apart.
@@ -26,9 +26,9 @@ class Representation(Section):
     """Side in pixels of the square that a token stands for."""
 
     colour: Colour = "rgb"
-    """Colour space of the pixels: rgb in [-1, 1], or oklab, normalised, as AsymFLUX.2 has it. Samples are RGB either way. Of
-    latents:
-    that of the pixels which they are lifted to, whose noise theirs is a part of."""
+    """Colour space of the pixels: rgb in [-1, 1]; oklab, normalised, as AsymFLUX.2 has it; or unit_rgb in [0, 1], as prx-tg has
+    it, where the noise is twice as strong beside an image. Samples are RGB either way. Of latents: that of the pixels which they
+    are lifted to, whose noise theirs is a part of."""
 
     @property
     def dimension(self) -> int:

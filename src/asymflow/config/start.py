@@ -1,5 +1,7 @@
 """What a network begins as, and what of it is trained."""
 
+from typing import Literal
+
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from asymflow.config.section import Section
@@ -56,6 +58,20 @@ class Head(Section):
         return self
 
 
+class Released(Section):
+    """Weights that others trained and published, in a file of theirs."""
+
+    layout: Literal["asymjit", "jit", "asymflux2", "nanodit"]
+    """Whose names the file has: asymjit (AsymFlow's, LakonLab), jit (LTH14's and LakonLab's copy), asymflux2 (the adapter of
+    AsymFLUX.2, LakonLab), nanodit (prx-tg)."""
+
+    file: str = Field(min_length=1)
+    """The file: .safetensors, or .pth of torch.save."""
+
+    source: str = ""
+    """Where it is to be had, which is said when it is not there."""
+
+
 class Start(Section):
     """What the network begins as: random weights, unless one of these says otherwise."""
 
@@ -75,3 +91,6 @@ class Start(Section):
 
     head: Head | None = None
     """A decoder head in place of a FLUX.2's last layers; it predicts the full velocity of pixels."""
+
+    released: Released | None = None
+    """Weights that others trained: nothing is trained here, and `training` says what its makers did."""

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from asymflow.config.protocols import Protocol
 from asymflow.config.section import Section
 
 # distribution: the samples against the training images. captions: each image against its caption. suite: the answers to the
@@ -11,8 +12,8 @@ from asymflow.config.section import Section
 # distribution, by another evaluator that is trained here, for arms that were taught by the first.
 Judge = Literal["distribution", "captions", "suite", "memorisation", "second"]
 # and what looks at no samples. velocity: its error on held-out images. coupling: how far a lifted arm is from the latent model
-# that it began with, from the same noise
-Measure = Literal[Judge, "velocity", "coupling"]
+# that it began with, from the same noise. And what scores the samples by a published protocol, under its own name
+Measure = Literal[Judge, "velocity", "coupling", Protocol]
 
 # reports take it for reStructuredText and figures for mathematics, where other characters can start something else than text
 ONE_LINE = r"^[^\x00-\x1f\x7f`|$\\]+$"

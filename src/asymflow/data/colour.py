@@ -1,4 +1,4 @@
-"""Pixels in the colour space that a network works in, and back.
+"""Pixels in the colour space that a network works in, and back: RGB in [-1, 1] or [0, 1], or Oklab.
 
 Oklab is Björn Ottosson's perceptual colour space (https://bottosson.github.io/posts/oklab, 2020): lightness L and two opponent
 colours, a (green to red) and b (blue to yellow), in which equal distances look about equally large.
@@ -46,6 +46,8 @@ def from_rgb(rgb: Float[Tensor, "*b 3 h w"], colour: Colour) -> Float[Tensor, "*
     """What a network works on, from RGB in [-1, 1]. In "rgb" that is the same pixels, bit for bit."""
     if colour == "rgb":
         return rgb
+    if colour == "unit_rgb":
+        return (rgb + 1) / 2
     lab = linear_to_oklab(srgb_to_linear((rgb + 1) / 2))
     return (lab - _mean(lab)) / STD
 
@@ -57,6 +59,8 @@ def to_rgb(values: Float[Tensor, "*b 3 h w"], colour: Colour) -> Float[Tensor, "
     """
     if colour == "rgb":
         return values
+    if colour == "unit_rgb":
+        return 2 * values - 1
     linear = oklab_to_linear(values * STD + _mean(values))
     return 2 * linear_to_srgb(linear.clamp(0, 1)) - 1
 

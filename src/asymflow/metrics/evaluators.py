@@ -34,7 +34,7 @@ INCEPTION_SIDE = 299  # pixels; larger images are shrunk to this, so their patch
 
 
 class Names(NamedTuple):
-    """What an evaluator's metrics are called. Only the published network bears the published names."""
+    """What an evaluator's metrics are called. None bears a published name: those are of protocols (`asymflow.protocols`)."""
 
     frechet: str
     kernel: str
@@ -149,7 +149,14 @@ class InceptionEvaluator:
     device: torch.device
 
     name = INCEPTION
-    names = Names("fid", "kid", "inception_score", "precision", "recall", "patch_fid")
+    names = Names(
+        "fid_inception",
+        "kid_inception",
+        "is_inception",
+        "precision_inception",
+        "recall_inception",
+        "patch_fid_inception",
+    )
 
     @classmethod
     def load(cls, path: Path, device: torch.device) -> "InceptionEvaluator":

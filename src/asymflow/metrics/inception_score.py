@@ -26,11 +26,11 @@ def inception_score(probabilities: Float[Tensor, "n c"], *, splits: int, seed: i
     if not 1 <= splits <= len(probabilities):
         raise ValueError(f"{len(probabilities)} samples cannot be cut into {splits} splits")
     order = torch.randperm(len(probabilities), generator=torch.Generator().manual_seed(seed))
-    scores = torch.stack([_score(part) for part in probabilities.cpu().double()[order].tensor_split(splits)])
+    scores = torch.stack([score_of(part) for part in probabilities.cpu().double()[order].tensor_split(splits)])
     return Score(scores.mean().item(), scores.std(correction=0).item())
 
 
-def _score(probabilities: Tensor) -> Tensor:
+def score_of(probabilities: Float[Tensor, "n c"]) -> Float[Tensor, ""]:
     """exp of the mutual information of sample and class: entropy of the mean minus mean of the entropies."""
     return (_entropy(probabilities.mean(0)) - _entropy(probabilities).mean()).exp()
 

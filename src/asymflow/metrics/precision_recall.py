@@ -24,6 +24,14 @@ def precision_recall(real: Float[Tensor, "n d"], fake: Float[Tensor, "m d"], *, 
         raise ValueError(f"{len(real)} real and {len(fake)} fake features; precision and recall need as many of each")
     if len(real) <= neighbours:
         raise ValueError(f"{len(real)} features do not have {neighbours} neighbours each; use more samples")
+    return coverage(real, fake, neighbours=neighbours)
+
+
+def coverage(real: Float[Tensor, "n d"], fake: Float[Tensor, "m d"], *, neighbours: int) -> tuple[float, float]:
+    """The same for sets of any size, as ADM's evaluator has it: 10 000 real images against 50 000 samples.
+
+    The larger set has the smaller balls, so the numbers compare with those of the same two sizes alone.
+    """
     centre = real.double().mean(0)  # distances by |x|^2 + |y|^2 - 2 x.y lose digits far from the origin
     real, fake = real.double() - centre, fake.double() - centre
     precision = _covered(fake, real, _radii(real, neighbours)).double().mean()

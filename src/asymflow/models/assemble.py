@@ -87,6 +87,40 @@ def _target(arm: Arm, beginning: Beginning, dimension: int) -> tuple[Tensor, flo
     return beginning.subspace, 1.0
 
 
+def bare(
+    arm: Arm, shapes: Shapes, grid: tuple[int, int], latent_dimension: int | None, folder: Path | None = None
+) -> tuple[nn.Module, int]:
+    """An arm's network without weights, which takes no memory, on the meta device, and the numbers of a token that it takes.
+
+    `latent_dimension` are the numbers of a latent token, for arms of latents and those that are lifted from them.
+    """
+    module, patch = parts.load(parts.network(arm)), arm.representation.dimension
+    latent = arm.representation.space == "latent" or arm.lifted
+    dimension = latent_dimension if latent else patch
+    options = {"dimension": dimension, "shapes": shapes, "checkpointing": False}
+    with torch.device("meta"):
+        if folder is None:
+            network = module.build(arm.network, grid=grid, generator=None, **options)
+        else:
+            network = module.outline(folder, **options)
+        A = torch.empty(patch, dimension)
+        if arm.start.head:
+            network = module.behead(network, A, arm.start.head)
+        elif arm.lifted:
+            module.lift(network, A)
+        if arm.start.adapter:
+            module.adapt(network, arm.start.adapter)
+    return network, patch if arm.lifted else dimension
+
+
+def outline(
+    arm: Arm, shapes: Shapes, grid: tuple[int, int], latent_dimension: int | None, folder: Path | None
+) -> dict[str, torch.Size]:
+    """The shapes of what an arm trains, by name."""
+    network, _ = bare(arm, shapes, grid, latent_dimension, folder)
+    return {name: parameter.shape for name, parameter in trained(network).items()}
+
+
 def trained(network: nn.Module) -> dict[str, Tensor]:
     """The parameters that training moves, by name; everything else is that of the start."""
     return {name: p for name, p in network.named_parameters() if p.requires_grad}

@@ -138,10 +138,20 @@ def build(
     return Flux(flux)
 
 
+def outline(folder: Path, *, dimension: int, shapes: Shapes, checkpointing: bool) -> Flux:
+    """The FLUX.2 in a folder in the format of diffusers, without its weights. Raises as `pretrained` does."""
+    config = Flux2Transformer2DModel.load_config(folder / "transformer", local_files_only=True)
+    return _checked(Flux2Transformer2DModel.from_config(config), folder, dimension, shapes, checkpointing)
+
+
 def pretrained(folder: Path, *, dimension: int, shapes: Shapes, precision: torch.dtype, checkpointing: bool) -> Flux:
     """The FLUX.2 in a folder in the format of diffusers. Raises ValueError when its tokens are not those of latents and
     captions."""
     flux = part_of(Flux2Transformer2DModel, folder, "transformer", torch_dtype=precision)
+    return _checked(flux, folder, dimension, shapes, checkpointing)
+
+
+def _checked(flux: Flux2Transformer2DModel, folder: Path, dimension: int, shapes: Shapes, checkpointing: bool) -> Flux:
     for what, given, expected in (
         ("image tokens", dimension, flux.config.in_channels),
         ("text tokens", shapes.caption[1], flux.config.joint_attention_dim),

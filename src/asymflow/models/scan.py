@@ -4,6 +4,7 @@ Letters in shapes: b images, n tokens, w channels of a token, h heads, c = 2 w /
 """
 
 import importlib
+import math
 from collections.abc import Callable
 
 import torch
@@ -85,7 +86,7 @@ class Direction(nn.Module):
         super().__init__()
         self.inner, self.heads = inner, heads
         self.convolution = nn.Conv1d(inner + 2 * STATE, inner + 2 * STATE, REACH, groups=inner + 2 * STATE)
-        rates = torch.logspace(*(torch.tensor(STEPS).log10().tolist()), heads)
+        rates = torch.logspace(*map(math.log10, STEPS), heads)
         self.step = nn.Parameter(rates.expm1().log())  # softplus of it is the rate
         self.decay = nn.Parameter(torch.arange(1, heads + 1).float().log())
         self.skip = nn.Parameter(torch.ones(heads))

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 import pandas as pd
 
-JUDGES = ("_local", "_second", "_inception")
+JUDGES = ("_local", "_second", "_inception", "_adm", "_torch_fidelity", "_clean", "_t2i")
 ENDS = ("_low", "_high")
 
 
@@ -24,7 +24,6 @@ METRICS = {
     "fid": Metric("Frechet distance", "lower"),
     "kid": Metric("kernel distance", "lower"),
     "is": Metric("inception score", "higher"),
-    "inception_score": Metric("inception score", "higher"),
     "precision": Metric("precision", "higher"),
     "recall": Metric("recall", "higher"),
     "patch_fid": Metric("Frechet distance of crops", "lower"),

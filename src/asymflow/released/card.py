@@ -1,0 +1,109 @@
+"""The model card of a published run: what its own records say, and nothing else."""
+
+from typing import Any
+
+LIMITS = (
+    "Numbers with the suffix `_local` or `_second` come from a small network that was trained beside this model; they compare"
+    " runs of this project with each other and are no published metric. One seed has no spread: a difference to another model"
+    " that is of the size of the standard error says nothing."
+)
+
+
+def card(
+    *,
+    name: str,
+    description: dict[str, Any],
+    trained: dict[str, Any],
+    data: dict[str, Any] | None,
+    scores: list[tuple[str, dict[str, Any], dict[str, Any]]],
+    licence: str,
+) -> str:
+    """A page in Markdown with the head that model hubs read.
+
+    `description` is of the model's file, `trained` what training says, `data` the index of the training images (None: trained by
+    others), `scores` a setting's name, what sampling says and what a judge says, for each.
+    """
+    arm = description["arm"]
+    network, target, space = arm["network"], arm["target"], arm["representation"]
+    lines = [
+        "---",
+        f"license: {'other' if licence else 'unknown'}",
+        "library_name: asymflow",
+        "tags: [flow-matching, pixel-space]",
+        "---",
+        "",
+        f"# {name}",
+        "",
+        f"A {network['kind']} of {trained['parameters'] / 1e6:.1f} million parameters that draws images of"
+        f" {description['image_size']} pixels by flow matching in {_space(space)}; its output is u_A = P eps - x_0 with P of rank"
+        f" {target['rank']} ({target['basis']} directions). {_conditions(arm)}",
+        "",
+        "## Files",
+        "",
+        "- `model.safetensors`: the averaged weights by the names of asymflow's network, and the subspace as `A`.",
+        "- `config.json`: the arm, sizes of the conditions, names of the classes.",
+        "- `asymjit.safetensors`, where there is one: the same under the names of LakonLab's AsymJiT.",
+        "",
+        "## Training",
+        "",
+        f"- Data: {_data(data, trained)}",
+        f"- Images seen: {trained['images']:,}; seed {trained['seed']}; {trained['machine']}.",
+        f"- Weights: {description['weights'][0]}; recipe: `{_recipe(arm['training'])}`.",
+        f"- Code: {trained['code']} at commit {trained['commit']}, Python {trained['python']}, torch {trained['torch']}.",
+        "",
+        "## Measured",
+        "",
+    ]
+    if not scores:
+        lines += ["Nothing was measured.", ""]
+    for setting, sampled, score in scores:
+        lines += [f"Setting `{setting}` ({_setting(sampled)}), {score['samples']} samples, {_judge(score)}:", ""]
+        lines += ["| metric | value | standard error |", "|---|---|---|"]
+        errors = score.get("errors", {})
+        lines += [
+            f"| {m} | {v:.4g} | {errors[m]:.2g} |" if m in errors else f"| {m} | {v:.4g} | |"
+            for m, v in score["metrics"].items()
+        ]
+        lines += [""]
+    lines += [
+        "## Limits",
+        "",
+        LIMITS,
+        "",
+        "## Licence",
+        "",
+        licence or "None was named: ask whoever published this.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _space(space: dict[str, Any]) -> str:
+    what = "latents" if space["space"] == "latent" else f"pixels ({space['colour']})"
+    return f"{what}, in patches of {space['patch_size']}"
+
+
+def _conditions(arm: dict[str, Any]) -> str:
+    shown = sorted({what for way in arm["conditions"]["shown"] for what in way["what"]})
+    return f"It is told {', '.join(shown)}." if shown else "It is told nothing."
+
+
+def _data(data: dict[str, Any] | None, trained: dict[str, Any]) -> str:
+    if data is None:
+        return "trained by others; see where the weights come from."
+    return f"{trained['set_images']:,} images of {data['source']} (set {data['set'][:12]}), of {data['image_size']} pixels."
+
+
+def _recipe(training: dict[str, Any]) -> str:
+    shown = ("optimiser", "lr", "batch", "warmup_images", "decay", "time_mean", "time_std", "shift")
+    return ", ".join(f"{key} {training[key]}" for key in shown if key in training)
+
+
+def _setting(sampled: dict[str, Any]) -> str:
+    guidance = {key: value for key, value in sampled["guidance"].items() if key != "kind"}
+    told = ", ".join(f"{key} {value}" for key, value in guidance.items())
+    return f"guidance {sampled['guidance']['kind']}{f': {told}' if told else ''}; weights {sampled['weights']}"
+
+
+def _judge(score: dict[str, Any]) -> str:
+    return f"by {score['evaluator']}" + (f" against {score['reference']}" if "reference" in score else "")

@@ -1,0 +1,110 @@
+"""Reckons what every study of a scale costs before anything of it runs: hours, memory, disk, money.
+
+python -m asymflow.stages.cost --config JSON --plan JSON --out results/cost.csv
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from asymflow import cost
+from asymflow.command import run
+from asymflow.config.arm import Arm
+from asymflow.config.cost import Cost
+from asymflow.config.sampling import Sampling
+from asymflow.data.tokens import grid_of
+from asymflow.models.condition import Shapes
+from asymflow.report import tables
+
+EVERYTHING = "all of them together"
+SIDE = {"cpu": 1024, "cuda": 8192}  # of the matrices that the peak is measured with
+CHANNELS = 3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", required=True, help="the cost section as JSON")
+    parser.add_argument(
+        "--plan", required=True, help="studies, arms and sampling settings, and sizes of conditions, as JSON"
+    )
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    config, plan = Cost.model_validate_json(arguments.config), json.loads(arguments.plan)
+    peak = 1e3 * config.peak_tflops if config.peak_tflops else measured_peak()
+    print(f"{peak:,.1f} GFLOP/s a device, of which training reaches {config.training_share:.0%}", flush=True)
+    arms = {name: reckoned(arm, plan) for name, arm in plan["arms"].items()}
+    samplings = {name: Sampling.model_validate(setting) for name, setting in plan["samplings"].items()}
+    every = sorted({tuple(run) for runs in plan["studies"].values() for run in runs})
+    rows = [
+        row(name, list(map(tuple, runs)), arms, samplings, config, peak, plan) for name, runs in plan["studies"].items()
+    ]
+    rows.append(row(EVERYTHING, every, arms, samplings, config, peak, plan))
+    tables.write(pd.DataFrame(rows), arguments.out)
+
+
+def reckoned(arm: dict[str, Any], plan: dict[str, Any]) -> tuple[Arm, cost.Network]:
+    """An arm and what its network costs."""
+    made = Arm.model_validate(arm["arm"])
+    shapes = Shapes(**{key: tuple(value) if isinstance(value, list) else value for key, value in arm["shapes"].items()})
+    grid = grid_of(plan["image_size"], plan["image_size"], made.representation.patch_size)
+    return made, cost.network(made, shapes, grid, arm["latent_dimension"])
+
+
+def row(
+    study: str,
+    runs: list[tuple[str, int, str]],
+    arms: dict,
+    samplings: dict[str, Sampling],
+    config: Cost,
+    peak: float,
+    plan: dict,
+) -> dict[str, Any]:
+    """What a study costs, whose runs are arm, seed and sampling setting; what it shares with others is counted in each."""
+    trainings = sorted({(arm, seed) for arm, seed, _ in runs})
+    own = [arms[arm] for arm, _ in trainings]
+    training = sum(cost.training_gflop(*one) for one in own) / (peak * config.training_share)
+    drawing = sum(cost.sampling_gflop(samplings[setting], arms[arm][1]) for arm, _, setting in runs)
+    drawing /= peak * config.sampling_share
+    overhead = config.seconds * (len(trainings) + 2 * len(runs))  # a job to train, one to draw, one to score
+    pixels = CHANNELS * plan["image_size"] ** 2
+    hours = (training + drawing + overhead) / 3600
+    return {
+        "study": study,
+        "trainings": len(trainings),
+        "samplings": len(runs),
+        "training_hours": training / 3600,
+        "sampling_hours": drawing / 3600,
+        "other_hours": overhead / 3600,
+        "device_hours": hours,
+        "hours": hours / config.devices,
+        "memory_gb": max(cost.training_memory(*one, 1) for one in own) / 1e9,
+        "disk_gb": (sum(cost.model_bytes(*one) for one in own) + sum(samplings[s].count for *_, s in runs) * pixels)
+        / 1e9,
+        "money": hours * config.price,
+    }
+
+
+def measured_peak() -> float:
+    """Billions of operations a second of large float32 matrix products, on one thread or on the GPU; bfloat16 there."""
+    cuda = torch.cuda.is_available()
+    device, dtype = ("cuda", torch.bfloat16) if cuda else ("cpu", torch.float32)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    side = SIDE[device]
+    matrix, count, start = torch.randn(side, side, device=device).to(dtype), 0, time.perf_counter()
+    while time.perf_counter() - start < 2:
+        matrix @ matrix
+        if cuda:
+            torch.cuda.synchronize()
+        count += 1
+    torch.set_num_threads(threads)
+    return 2 * side**3 * count / (time.perf_counter() - start) / 1e9
+
+
+if __name__ == "__main__":
+    run(main)

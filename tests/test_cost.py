@@ -1,0 +1,89 @@
+"""What a run is reckoned to cost."""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+from workshop import run_stage
+
+from asymflow import cost
+from asymflow.config.arm import Arm
+from asymflow.config.cost import Cost
+from asymflow.config.loading import load
+from asymflow.config.sampling import ClassifierFree, Sampling
+from asymflow.models.assemble import Beginning, assemble, bare, outline
+from asymflow.models.condition import Shapes, example
+from asymflow.plan import Plan
+from asymflow.report import tables
+from asymflow.stages import cost as stage
+
+ROOT = Path(__file__).parents[1]
+SHAPES, GRID = Shapes(classes=10), (4, 4)
+ARM = {"representation": {"patch_size": 8}, "target": {"rank": 8}}
+
+
+def arm(**changes):
+    return Arm.model_validate(ARM | changes)
+
+
+def test_a_network_without_weights_has_the_tensors_of_one_with():
+    for changes in ({}, {"network": {"kind": "nanodit", "size": "embedded"}}, {"network": {"kind": "dit"}}):
+        made = assemble(
+            arm(**changes), SHAPES, GRID, Beginning(subspace=torch.eye(192)[:, :8]), seed=0, precision=torch.float32
+        ).network
+        expected = {name: value.shape for name, value in made.named_parameters()}
+        assert outline(arm(**changes), SHAPES, GRID, None, None) == expected
+        network, dimension = bare(arm(**changes), SHAPES, GRID, None)
+        assert dimension == 192 and all(value.is_meta for value in network.parameters())
+
+
+class Layers(nn.Module):
+    """Two matrices with a GELU between: kept are the input, what the GELU takes, what it gives."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = nn.Linear(8, 32, device="meta"), nn.Linear(32, 8, device="meta")
+
+    def forward(self, x, t, condition):
+        return self.two(nn.functional.gelu(self.one(x)))
+
+
+def test_activations_are_what_the_backward_pass_needs_each_once():
+    found = cost.activation_bytes(Layers(), torch.zeros(1, 5, 8), torch.zeros(1), example(Shapes(), (1, 5)))
+    assert found == 4 * 5 * (8 + 32 + 32)
+
+
+def test_operations_follow_images_passes_and_evaluations():
+    of = cost.Network(parameters=10, trained=10, gflops=2.0, activations=0)
+    assert cost.training_gflop(arm(training={"images": 100, "warmup_images": 0}), of) == 600
+    assert (
+        cost.training_gflop(arm(training={"images": 100, "warmup_images": 0, "activation_checkpointing": True}), of)
+        == 800
+    )
+    plain = Sampling(count=10, steps=4, solver="unipc")
+    assert cost.sampling_gflop(plain, of) == 80
+    assert cost.sampling_gflop(plain.model_copy(update={"solver": "heun"}), of) == 160
+    half = ClassifierFree(scale=2.0, interval=(0.0, 0.5))
+    assert cost.sampling_gflop(plain.model_copy(update={"guidance": half}), of) == 120
+
+
+def test_memory_has_weights_gradients_states_averages_and_activations():
+    of = cost.Network(parameters=100, trained=60, gflops=1.0, activations=1000)
+    training = {"images": 100, "warmup_images": 0, "batch": 8, "averages": ["ema_2000", "last"]}
+    assert cost.training_memory(arm(training=training), of, 1) == 400 + 60 * (4 + 4 + 8) + 8000
+    assert cost.training_memory(arm(training=training | {"micro_batch": 2}), of, 1) == 400 + 60 * 16 + 2000
+    assert cost.training_memory(arm(training=training), of, 4) == 400 + 60 * 16 + 2000
+    assert cost.model_bytes(arm(training=training), of) == 60 * 4 * 2
+
+
+def test_every_study_has_a_row_and_what_they_share_is_counted_once(tmp_path):
+    files = ("config.yaml", "studies.yaml", "claims.yaml", "scales/smoke.yaml")
+    experiment = load([ROOT / "workflow" / file for file in files], words=None)
+    config = Cost(peak_tflops=0.05, devices=2, price=3.0)
+    run_stage(stage, config=config.model_dump_json(), plan=Plan(experiment).cost, out=tmp_path / "cost.csv")
+    table = tables.read(tmp_path / "cost.csv").set_index("study")
+    assert set(table.index) == {*experiment.studies, stage.EVERYTHING}
+    whole, rest = table.loc[stage.EVERYTHING], table.drop(stage.EVERYTHING)
+    assert rest["device_hours"].max() < whole["device_hours"] < rest["device_hours"].sum()
+    assert (table["hours"] * 2 - table["device_hours"]).abs().max() < 1e-5 * whole["device_hours"]
+    assert whole["memory_gb"] == rest["memory_gb"].max() > 0 and (table["money"] > 0).all()
