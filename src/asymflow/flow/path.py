@@ -59,7 +59,8 @@ def logit_normal_time(z: Float[Tensor, "b"], mean: float, std: float) -> Float[T
     """Training noise levels from standard normal z: t = sigmoid(mean + std z), kept in [T_MIN, 1].
 
     JiT's law for its clean time 1 - t has mean -0.8; in the noise level it is +0.8. The wrong sign trains at the wrong
-    noise levels without any error.                          [JiT, table 9]
+    noise levels without any error. prx-tg's public code keeps t in [0.001, 0.999]; with its law (0, 1) that is beyond 6.9
+    standard deviations.                                     [JiT, table 9]
     """
     return torch.sigmoid(mean + std * z).clamp(T_MIN, 1.0)
 

@@ -28,7 +28,8 @@ from asymflow.models.pretrained import part_of
 class Flux(nn.Module):
     """Takes noisy tokens, their noise level and a caption; gives o numbers for each token, as many as it takes.
 
-    The tokens of the empty caption stand for a hidden one, as in the training of FLUX.2.
+    The tokens of the empty caption stand for a hidden one, as in the training of FLUX.2. The noise level stays float32; LakonLab
+    rounds it to bfloat16 first, which leaves 29 different ones of the 32 of a sampling.
     """
 
     def __init__(self, flux: Flux2Transformer2DModel | PeftModel):

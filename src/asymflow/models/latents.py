@@ -49,7 +49,11 @@ class LocalLatents:
 
 
 class Flux2Latents:
-    """FLUX.2's autoencoder: the mean of its posterior, 2 x 2 positions a token, each value normalised by running statistics."""
+    """FLUX.2's autoencoder: the mean of its posterior, 2 x 2 positions a token, each value normalised by running statistics.
+
+    LakonLab keeps one draw of the posterior for each image. The mean has no noise of its own, and the lift is fitted to what the
+    image determines.
+    """
 
     SIDE = 2
 

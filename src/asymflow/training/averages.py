@@ -83,7 +83,8 @@ class Power(Counting):
 
         average <- average + (1 - (1 - 1/n)^(gamma + 1)) (weights - average),  n = 1, 2, ...    [Karras et al. 2024, eq. 123-127]
 
-    The first update copies the weights, so it has no random start to forget. gamma = 7 weights update n by n^7.
+    The first update copies the weights, so it has no random start to forget. gamma = 7 weights update n by n^7. LakonLab copies
+    them until update 100 and counts from there, which the weight n^7 makes next to no difference after thousands.
     """
 
     def __init__(self, name: str, parameters: Weights, gamma: float):

@@ -4,7 +4,8 @@
 def learning_rate(images: int, *, peak: float, warmup: int, decay: float, total: int) -> float:
     """The rate of the update that ends at `images`: linear from zero over `warmup`, constant, linear to zero over `decay`.
 
-    A pure function of progress, so resuming needs no scheduler state.
+    A pure function of progress, so resuming needs no scheduler state. prx-tg's public code falls by a cosine instead; here one
+    schedule serves all arms, because what they are compared by is something else.
     """
     rising = images / warmup if images < warmup else 1.0
     falling = (total - images) / decay if images > total - decay else 1.0

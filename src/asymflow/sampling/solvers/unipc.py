@@ -16,7 +16,8 @@ def solve(velocity: Velocity, start: Float[Tensor, "b n D"], times: list[float])
 
     Order 2, B2(h), in x_0 form with corrector, order 1 at both ends.                     [Zhao et al. 2023; AsymFlow, B.2]
     The scheduler takes the noise levels as they are: a shift of its own would be a second one. It puts 1 - 1e-6 for the first,
-    whose log-signal would be infinite.
+    whose log-signal would be infinite. LakonLab's first level is 1 - 1e-4, up to 3 of 255 away in a pixel; the nearer to 1 the
+    truer is it to the grid.
     """
     scheduler = UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True)
     scheduler.set_timesteps(sigmas=np.array(times[:-1]))
