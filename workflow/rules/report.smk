@@ -268,7 +268,9 @@ rule cost:
         report("<results>/cost.csv", category="cost", caption="../report/table.rst"),
     log:
         "<results>/cost.log",
-    localrule: True
+    threads: 1
+    resources:
+        gpu=1,
     params:
         config=lambda wildcards: plan.section("cost"),
         plan=lambda wildcards: plan.cost,
