@@ -8,7 +8,7 @@ shard have the same shapes; a shard says the grid in which its latent tokens lie
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import accumulate
 from pathlib import Path
@@ -110,13 +110,6 @@ class RowReader:
                 f"{self.files[shard]} is damaged (row {row}); delete {self.path} and give the same command again"
             )
         return values
-
-
-def batches(count: int, shard: int, batch: int) -> Iterator[list[range]]:
-    """The numbers of each shard, in batches."""
-    for first in range(0, count, shard):
-        last = min(first + shard, count)
-        yield [range(start, min(start + batch, last)) for start in range(first, last, batch)]
 
 
 def floats(rows: Rows) -> dict[str, Tensor]:

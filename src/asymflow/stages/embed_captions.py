@@ -17,6 +17,7 @@ from asymflow.data import rows
 from asymflow.data.reader import ShardReader
 from asymflow.data.records import default_caption
 from asymflow.data.rows import Rows
+from asymflow.fitting import Batches
 from asymflow.progress import Progress
 from asymflow.training import readers
 from asymflow.training.readers import Reader
@@ -91,13 +92,18 @@ def check(captions: list[str], where: Path) -> None:
 
 
 def _parts(captions: list[str], reader: Reader) -> Iterator[Rows]:
+    fitting = Batches("embed_captions", BATCH)
+
+    def read(some: list[str]) -> Rows:
+        text, mask = reader.text(some)
+        return {"text": text.cpu(), "mask": mask.cpu()}
+
     with Progress("embed_captions", len(captions), "captions") as progress:
-        for shard in rows.batches(len(captions), SHARD, BATCH):
+        for first in range(0, len(captions), SHARD):
             batches = []
-            for numbers in shard:
-                text, mask = reader.text([captions[i] for i in numbers])
-                batches.append({"text": text.cpu(), "mask": mask.cpu()})
-                progress.advance(len(numbers))
+            for some, made in fitting.of(captions[first : first + SHARD], read):
+                batches.append(made)
+                progress.advance(len(some))
             yield rows.concatenated(batches)
 
 

@@ -16,9 +16,10 @@ from asymflow.command import run
 from asymflow.config.embeddings import Embeddings
 from asymflow.data import portraits, rows
 from asymflow.data.portraits import Portrait
-from asymflow.data.reader import ShardReader
+from asymflow.data.reader import ShardReader, parts
 from asymflow.data.rows import Rows
 from asymflow.data.sources import portrait_of
+from asymflow.fitting import Batches
 from asymflow.progress import Progress
 from asymflow.subspace.patches import patchify
 from asymflow.training import readers
@@ -46,13 +47,17 @@ def main() -> None:
 
 
 def _parts(data: ShardReader, viewer: Viewer, patch_size: int, device: torch.device) -> Iterator[Rows]:
+    fitting = Batches("embed_images", BATCH)
+
+    def seen(numbers: range) -> Rows:
+        embedding, patches = viewer.image(data.images(numbers).to(device).float() / 127.5 - 1)
+        return {"embedding": embedding.cpu(), "patches": patches.cpu(), "face": faces(data, numbers, patch_size)}
+
     with Progress("embed_images", len(data), "images") as progress:
-        for shard in rows.batches(len(data), SHARD, BATCH):
+        for shard in parts(range(len(data)), SHARD):
             batches = []
-            for numbers in shard:
-                embedding, patches = viewer.image(data.images(numbers).to(device).float() / 127.5 - 1)
-                seen = {"embedding": embedding.cpu(), "patches": patches.cpu()}
-                batches.append(seen | {"face": faces(data, numbers, patch_size)})
+            for numbers, made in fitting.of(shard, seen):
+                batches.append(made)
                 progress.advance(len(numbers))
             yield rows.concatenated(batches)
 

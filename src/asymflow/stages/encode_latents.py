@@ -16,12 +16,13 @@ from asymflow.data import rows
 from asymflow.data.reader import ShardReader, parts
 from asymflow.data.rows import Rows
 from asymflow.data.tokens import grid_of
+from asymflow.fitting import Batches
 from asymflow.models import latents
 from asymflow.models.latents import Latents
 from asymflow.progress import Progress
 
 SHARD = 1_000  # images in one file
-BATCH = 50  # images at a time
+BATCH = 50  # images at a time, where they fit
 
 
 def main() -> None:
@@ -42,12 +43,16 @@ def main() -> None:
 
 
 def _parts(data: ShardReader, shards: list[range], space: Latents, device: torch.device) -> Iterator[Rows]:
+    fitting = Batches("encode_latents", BATCH)
+
+    def encoded(numbers: range) -> Rows:
+        return {"latents": space.encode(data.whole(numbers).to(device).float() / 127.5 - 1).cpu()}
+
     with Progress("encode_latents", len(data), "images") as progress:
         for shard in shards:
             batches = []
-            for numbers in parts(shard, BATCH):
-                pixels = data.whole(numbers).to(device).float() / 127.5 - 1
-                batches.append({"latents": space.encode(pixels).cpu()})
+            for numbers, made in fitting.of(shard, encoded):
+                batches.append(made)
                 progress.advance(len(numbers))
             yield rows.concatenated(batches)
 
