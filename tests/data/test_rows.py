@@ -9,7 +9,7 @@ import torch
 
 from asymflow import tensors
 from asymflow.data import rows
-from asymflow.data.rows import RowReader, batches, concatenated, floats, stored
+from asymflow.data.rows import RowReader, concatenated, floats, stored
 
 COUNT = 23
 SHARED = {"empty": torch.full((3, 4), -2.0)}
@@ -148,16 +148,6 @@ def test_a_number_that_is_none_stays_none(tmp_path):
 def test_parts_make_a_whole_in_their_order():
     whole = concatenated(values(part) for part in (range(0, 4), range(4, 5), range(5, 11)))
     assert same(whole, values(range(11)))
-
-
-def test_shards_have_batches_of_their_own_that_leave_nothing_out():
-    shards = [list(shard) for shard in batches(23, shard=10, batch=4)]
-    assert shards == [
-        [range(0, 4), range(4, 8), range(8, 10)],
-        [range(10, 14), range(14, 18), range(18, 20)],
-        [range(20, 23)],
-    ]
-    assert list(batches(0, shard=10, batch=4)) == []
 
 
 # ----- grids -----
