@@ -1,9 +1,10 @@
 """The images of a training, batch by batch, resumable at any position."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, partial
+from itertools import accumulate
 
-import numpy as np
 import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
@@ -56,6 +57,7 @@ class Batches(Dataset):
         self.buckets = self._buckets()
         self.batches = [-(-len(numbers) // batch) for numbers, _ in self.buckets]
         self.window, self._ahead = window, None
+        self._orders: dict[int, tuple] = {}  # the last epoch's of each bucket
         pixels = sum(len(numbers) * height * width for numbers, (height, width) in self.buckets)
         # One thread decodes them, about 10 000 images of 64 x 64 pixels per second: PIL holds Python's lock while it does.
         self.memory = [self._read(numbers) for numbers, _ in self.buckets] if 3 * pixels <= MEMORY_BYTES else None
@@ -102,13 +104,20 @@ class Batches(Dataset):
 
     def _epoch(self, bucket: int, epoch: int) -> Int[Tensor, "count"]:
         """The images of a bucket in the order of an epoch."""
-        numbers = self.buckets[bucket].numbers
-        if self.window is None:
-            return numbers.start + order.permutation(len(numbers), self.seed, epoch)
-        return torch.cat(self._windows(bucket, epoch))
+        return self._ordered(bucket, epoch)[0]
 
-    def _windows(self, bucket: int, epoch: int) -> list[Int[Tensor, "_"]]:
-        return order.windows(self._shards[bucket], self.window or 1, self.seed, epoch)
+    def _ordered(self, bucket: int, epoch: int) -> tuple[Int[Tensor, "count"], list[int]]:
+        """The same, and where its windows end. It is kept: of a million images it takes longer than a batch to read."""
+        known, *ordered = self._orders.get(bucket, (None,))
+        if known != epoch:
+            numbers = self.buckets[bucket].numbers
+            if self.window is None:
+                windows = [numbers.start + order.permutation(len(numbers), self.seed, epoch)]
+            else:
+                windows = order.windows(self._shards[bucket], self.window, self.seed, epoch)
+            ordered = torch.cat(windows), list(accumulate(map(len, windows)))
+            self._orders[bucket] = epoch, *ordered
+        return tuple(ordered)
 
     @cached_property
     def _shards(self) -> list[list[range]]:
@@ -123,16 +132,16 @@ class Batches(Dataset):
         ]
 
     def _read_ahead(self, update: int) -> None:
-        """Asks for the shards of the window after that of an update, once."""
+        """Asks for the shards of the window after that of an update, once; an epoch's first window is not asked for ahead."""
         bucket, start = self._position(update)
         epoch, place = divmod(start, len(self.buckets[bucket].numbers))
-        mixed = self._windows(bucket, epoch)
-        current = int(np.searchsorted(np.cumsum([len(images) for images in mixed]), place, side="right"))
-        if (bucket, epoch, current) != self._ahead:
-            self._ahead = bucket, epoch, current
-            self.reader.expect(
-                (mixed[current + 1] if current + 1 < len(mixed) else self._windows(bucket, epoch + 1)[0]).tolist()
-            )
+        images, ends = self._ordered(bucket, epoch)
+        current = bisect_right(ends, place)
+        if (bucket, epoch, current) == self._ahead:
+            return
+        self._ahead = bucket, epoch, current
+        if current + 1 < len(ends):
+            self.reader.expect(images[ends[current] : ends[current + 1]].tolist())
 
     def pictures(self, chosen: Int[Tensor, "b"]) -> UInt8[Tensor, "b c h w"]:
         """The images with the given numbers, all of one bucket."""
