@@ -15,7 +15,8 @@ def test_safetensors_and_torch_s_own_format_give_the_same_tensors(tmp_path):
     tensors = {"a": torch.rand(2, 3), "b.c": torch.arange(4)}
     save_file(tensors, tmp_path / "w.safetensors")
     torch.save(tensors, tmp_path / "w.pth")
-    for name in ("w.safetensors", "w.pth"):
+    torch.save(tensors, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    for name in ("w.safetensors", "w.pth", "old.pth"):
         read = files.read(tmp_path / name)
         assert read.keys() == tensors.keys() and all(torch.equal(read[key], tensors[key]) for key in tensors)
 

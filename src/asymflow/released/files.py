@@ -6,6 +6,7 @@ beside tensors is argparse's Namespace, a bag of values, in which training scrip
 
 import argparse
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +34,15 @@ def read(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} ends in {path.suffix!r}; expected .safetensors, or {', '.join(SUFFIXES)} of torch")
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         raise ValueError(
             f"{path} names more than tensors and plain values, and is not loaded: a pickle can run anything"
             f" ({str(error).splitlines()[0]})"
         ) from error
-    except (RuntimeError, EOFError, KeyError, OSError) as error:
+    except (RuntimeError, EOFError, KeyError, OSError, ValueError) as error:
         raise ValueError(
-            f"{path} is no whole file of torch.save ({str(error).splitlines()[0]}); fetch it again"
+            f"{path} is no whole file of torch.save ({(str(error) or 'empty').splitlines()[0]}); fetch it again"
         ) from error
     if not isinstance(content, dict):
         raise ValueError(f"{path} holds a {type(content).__name__}; expected tensors by name")
