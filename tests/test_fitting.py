@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from asymflow.fitting import Batches
+from asymflow.fitting import Fitting
 
 
 def small(room):
@@ -20,7 +20,7 @@ def small(room):
 
 
 def test_a_batch_that_does_not_fit_is_halved_once_and_for_all(capsys):
-    (work, given), fitting = small(3), Batches("encode", 8)
+    (work, given), fitting = small(3), Fitting("encode", 8)
     made = [(list(items), result) for items, result in fitting.of(range(10), work)]
     assert made == [([0, 1], 1), ([2, 3], 5), ([4, 5], 9), ([6, 7], 13), ([8, 9], 17)]
     assert given == [8, 4, 2, 2, 2, 2, 2]
@@ -30,9 +30,9 @@ def test_a_batch_that_does_not_fit_is_halved_once_and_for_all(capsys):
 
 def test_what_fits_is_done_at_once():
     work, given = small(100)
-    assert [len(items) for items, _ in Batches("encode", 4).of(list(range(10)), work)] == [4, 4, 2] == given
+    assert [len(items) for items, _ in Fitting("encode", 4).of(list(range(10)), work)] == [4, 4, 2] == given
 
 
 def test_not_even_one_is_an_error_in_a_sentence():
     with pytest.raises(MemoryError, match="encode: not even one item fits"):
-        list(Batches("encode", 4).of(range(10), small(0)[0]))
+        list(Fitting("encode", 4).of(range(10), small(0)[0]))

@@ -1,8 +1,6 @@
 """What a run costs, reckoned from its network alone: operations, memory, disk.
 
 Nothing is computed for it: networks are built and run on torch's meta device, which only knows shapes.
-
-Letters in shapes: b images.
 """
 
 from dataclasses import dataclass
@@ -70,9 +68,10 @@ def sampling_gflop(sampling: Sampling, of: Network) -> float:
     """Billions of operations of all images of a setting."""
     evaluations = sampling.steps * (2 if sampling.solver == "heun" else 1)
     guidance = sampling.guidance
-    low, high = getattr(guidance, "interval", (0.0, 0.0)) if guidance.kind not in ("none", "searched") else (0.0, 0.0)
-    guided = 1 + (GUIDED - 1) * (high - low if guidance.kind != "searched" else 1.0)
-    return of.gflops * evaluations * guided * sampling.count
+    share = {"none": 0.0, "searched": 1.0}.get(guidance.kind)  # of the noise levels that are guided
+    if share is None:
+        share = guidance.interval[1] - guidance.interval[0]
+    return of.gflops * evaluations * (1 + (GUIDED - 1) * share) * sampling.count
 
 
 def training_memory(arm: Arm, of: Network, devices: int) -> int:

@@ -8,7 +8,7 @@ import torch
 Result = TypeVar("Result")
 
 
-class Batches:
+class Fitting:
     """Batches of at most `most` items, halved where one does not fit, and kept so for all that follow.
 
     What is worked out does not depend on the size of a batch, beyond rounding.

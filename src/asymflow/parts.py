@@ -50,6 +50,11 @@ def protocol(name: str) -> str:
     return f"asymflow.protocols.{name}"
 
 
+def layout(arm: Arm) -> str:
+    """The module of the layout that an arm's released weights come in."""
+    return f"asymflow.released.{arm.start.released.layout}"
+
+
 def of_protocol(name: str) -> list[str]:
     """Everything that scoring by a published protocol runs."""
     return ["asymflow.stages.protocol", protocol(name)]
@@ -62,7 +67,7 @@ def of_training(arm: Arm) -> list[str]:
 
 def of_import(arm: Arm) -> list[str]:
     """Everything that importing released weights as an arm runs."""
-    return ["asymflow.stages.import_weights", network(arm), f"asymflow.released.{arm.start.released.layout}"]
+    return ["asymflow.stages.import_weights", network(arm), layout(arm)]
 
 
 def of_sampling(arm: Arm, solver_name: str, asked: str) -> list[str]:

@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import groupby, pairwise
+from itertools import groupby
 from operator import itemgetter
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, NamedTuple
@@ -77,14 +77,13 @@ class ShardReader:
     @cached_property
     def buckets(self) -> list[Bucket]:
         """The images by shape, in the order of their numbers; a single bucket where all are squares."""
-        return [Bucket(numbers, shape) for numbers, shape in table.runs(self._table)]
+        height, width = self._table["height"], self._table["width"]
+        return [Bucket(run, (int(height[run.start]), int(width[run.start]))) for run in table.runs(height, width)]
 
     @cached_property
     def shards(self) -> list[range]:
         """The images of each shard, by number."""
-        shard = self._table["shard"]
-        bounds = [0, *(np.flatnonzero(shard[1:] != shard[:-1]) + 1).tolist(), len(shard)]
-        return [range(first, last) for first, last in pairwise(bounds)]
+        return list(table.runs(self._table["shard"]))
 
     def expect(self, indices: Sequence[int]) -> None:
         """Asks the system to read ahead the shards that these images lie in, one after another, where it can be asked."""

@@ -80,11 +80,10 @@ def load(index: Path, expected: str, count: int) -> np.ndarray:
     return table
 
 
-def runs(table: np.ndarray) -> Iterator[tuple[range, tuple[int, int]]]:
-    """The samples of one shape that follow one another, by number, and their height and width."""
-    height, width = table["height"], table["width"]
-    changes = np.flatnonzero((height[1:] != height[:-1]) | (width[1:] != width[:-1])) + 1
-    bounds = [0, *changes.tolist(), len(table)]
-    for first, last in pairwise(bounds):
-        if first < last:
-            yield range(first, last), (int(height[first]), int(width[first]))
+def runs(*columns: np.ndarray) -> Iterator[range]:
+    """The samples, by number, that follow one another with the same values in these columns."""
+    changes = np.zeros(max(len(columns[0]) - 1, 0), dtype=bool)
+    for column in columns:
+        changes |= column[1:] != column[:-1]
+    bounds = [0, *(np.flatnonzero(changes) + 1).tolist(), len(columns[0])]
+    return (range(first, last) for first, last in pairwise(bounds) if first < last)

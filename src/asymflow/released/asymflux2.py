@@ -12,10 +12,9 @@ from torch import Tensor
 
 from asymflow.models.condition import Shapes
 from asymflow.released import files
+from asymflow.released.asymjit import SCALE, SUBSPACE, averaged
 from asymflow.released.found import Found
 
-AVERAGED = "diffusion_ema.denoising."
-SUBSPACE, SCALE = "proj_buffer", "scale_buffer"
 FULL = ("x_embedder.weight", "proj_out.weight", "norm_out.linear.weight")  # trained in full
 TEXT_TOKENS = 512  # of a caption, as its encoder pads it
 PREFIX = "flux.base_model.model."  # of our names
@@ -23,14 +22,12 @@ PREFIX = "flux.base_model.model."  # of our names
 
 def read(content: dict[str, Any], path: Path) -> Found:
     """What was trained, by our names. Raises ValueError when subspace or scale is missing."""
-    if "state_dict" in content:
-        content = files.below(files.part(content, "state_dict", path), AVERAGED)
-    tensors = files.only_tensors(content, path)
+    tensors = files.only_tensors(averaged(content, path), path)
     if missing := [name for name in (SUBSPACE, SCALE) if name not in tensors]:
         raise ValueError(f"{path} has no {missing[0]}, without which the weights have no meaning; fetch the whole file")
     A, s = tensors.pop(SUBSPACE), float(tensors.pop(SCALE))
-    renamed, unknown = {_ours(name): value for name, value in tensors.items()}, [n for n in tensors if _ours(n) is None]
-    if unknown:
+    renamed = {_ours(name): value for name, value in tensors.items()}
+    if unknown := [name for name in tensors if _ours(name) is None]:
         raise ValueError(
             f"{path} holds {len(unknown)} tensors that this layout does not have, the first {sorted(unknown)[0]!r}; check"
             " released.layout"

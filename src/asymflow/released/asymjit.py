@@ -41,19 +41,25 @@ PAIRS = (
 COMPUTED = ("x_embedder.pos_embed", "feat_rope.", "feat_rope_incontext.")
 
 
+def averaged(content: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The averaged weights of a training checkpoint of LakonLab; anything else as it is. Raises ValueError when it has none."""
+    if "state_dict" not in content:
+        return content
+    found = files.below(files.part(content, "state_dict", path), AVERAGED)
+    if not found:
+        raise ValueError(
+            f"{path} has no tensor under {AVERAGED!r} in its state_dict; expected the averaged weights there"
+        )
+    return found
+
+
 def read(content: dict[str, Any], path: Path) -> Found:
     """The network, its subspace and its scale.
 
     Raises ValueError when the subspace is missing: without it the weights have no meaning, and the public code's stand-in, the
     first unit vectors, is another model.
     """
-    if "state_dict" in content:
-        content = files.below(files.part(content, "state_dict", path), AVERAGED)
-        if not content:
-            raise ValueError(
-                f"{path} has no tensor under {AVERAGED!r} in its state_dict; expected the averaged weights there"
-            )
-    tensors = files.only_tensors(content, path)
+    tensors = files.only_tensors(averaged(content, path), path)
     if SUBSPACE not in tensors:
         raise ValueError(
             f"{path} has no {SUBSPACE}, the subspace that the weights were trained with; fetch the whole file"

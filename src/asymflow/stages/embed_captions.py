@@ -17,7 +17,7 @@ from asymflow.data import rows
 from asymflow.data.reader import ShardReader
 from asymflow.data.records import default_caption
 from asymflow.data.rows import Rows
-from asymflow.fitting import Batches
+from asymflow.fitting import Fitting
 from asymflow.progress import Progress
 from asymflow.training import readers
 from asymflow.training.readers import Reader
@@ -92,7 +92,7 @@ def check(captions: list[str], where: Path) -> None:
 
 
 def _parts(captions: list[str], reader: Reader) -> Iterator[Rows]:
-    fitting = Batches("embed_captions", BATCH)
+    fitting = Fitting("embed_captions", BATCH)
 
     def read(some: list[str]) -> Rows:
         text, mask = reader.text(some)

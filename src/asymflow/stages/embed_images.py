@@ -19,7 +19,7 @@ from asymflow.data.portraits import Portrait
 from asymflow.data.reader import ShardReader, parts
 from asymflow.data.rows import Rows
 from asymflow.data.sources import portrait_of
-from asymflow.fitting import Batches
+from asymflow.fitting import Fitting
 from asymflow.progress import Progress
 from asymflow.subspace.patches import patchify
 from asymflow.training import readers
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def _parts(data: ShardReader, viewer: Viewer, patch_size: int, device: torch.device) -> Iterator[Rows]:
-    fitting = Batches("embed_images", BATCH)
+    fitting = Fitting("embed_images", BATCH)
 
     def seen(numbers: range) -> Rows:
         embedding, patches = viewer.image(data.images(numbers).to(device).float() / 127.5 - 1)

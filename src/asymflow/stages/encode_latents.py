@@ -16,7 +16,7 @@ from asymflow.data import rows
 from asymflow.data.reader import ShardReader, parts
 from asymflow.data.rows import Rows
 from asymflow.data.tokens import grid_of
-from asymflow.fitting import Batches
+from asymflow.fitting import Fitting
 from asymflow.models import latents
 from asymflow.models.latents import Latents
 from asymflow.progress import Progress
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def _parts(data: ShardReader, shards: list[range], space: Latents, device: torch.device) -> Iterator[Rows]:
-    fitting = Batches("encode_latents", BATCH)
+    fitting = Fitting("encode_latents", BATCH)
 
     def encoded(numbers: range) -> Rows:
         return {"latents": space.encode(data.whole(numbers).to(device).float() / 127.5 - 1).cpu()}

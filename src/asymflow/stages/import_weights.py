@@ -5,7 +5,7 @@ python -m asymflow.stages.import_weights --arm JSON --seed 0 --image-size 256
 """
 
 import argparse
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -20,6 +20,7 @@ from asymflow.models.assemble import Lift, outline
 from asymflow.released import files
 from asymflow.released.found import Found, mended
 from asymflow.training import checkpoint
+from asymflow.training.averages import Last
 
 SHOWN = 3  # names in a message
 
@@ -27,7 +28,7 @@ SHOWN = 3  # names in a message
 def main() -> None:
     arguments = _arguments()
     arm = Arm.model_validate_json(arguments.arm)
-    layout = parts.load(f"asymflow.released.{arm.start.released.layout}")
+    layout = parts.load(parts.layout(arm))
     found = layout.read(files.read(arguments.file), arguments.file)
     A, departure = mended(found.A, arguments.file)
     print(
@@ -53,7 +54,7 @@ def main() -> None:
         "images": arm.training.images,
         "code": provenance.digest(*parts.of_import(arm), without=parts.undeciding(arm)),
     }
-    weights = [Weights(arm.training.averages[0], found.weights)]
+    weights = [Last(arm.training.averages[0], found.weights)]
     model = checkpoint.save_model(arguments.model, weights, A, lift, description)
     summary = {
         "arm": description["arm"],
@@ -78,14 +79,6 @@ def main() -> None:
         **provenance.record(*parts.of_import(arm), without=parts.undeciding(arm)),
     }
     documents.write(arguments.summary, "training", summary)
-
-
-@dataclass(frozen=True)
-class Weights:
-    """A set of weights as averages are kept."""
-
-    name: str
-    weights: dict[str, Tensor]
 
 
 def classes(count: int) -> list[str]:
