@@ -13,21 +13,16 @@ import xxhash
 
 from asymflow import parts
 from asymflow.config.arm import Arm
-from asymflow.config.autoencoder import DOWN
 from asymflow.config.claim import Claim
 from asymflow.config.experiment import Experiment, asked
-from asymflow.config.flux import Flux
 from asymflow.config.sampling import Sampling
 from asymflow.config.section import Section
 from asymflow.config.study import Study
 from asymflow.paths import Paths
 from asymflow.provenance import digest
+from asymflow.sizes import described
 
 Inputs = dict[str, str | list[str]]  # files by the name that the rule gives them; none: []
-# sizes of published networks that the configuration does not tell, for the estimate of costs
-T5_CHANNELS, DINO_CHANNELS, KLEIN_TOKENS, KLEIN_CHANNELS, KLEIN_LATENTS = 1024, 1024, 512, 12288, 32
-KLEIN = Flux(heads=32, head_width=128, double_blocks=8, single_blocks=24)
-CLASSES = 1000  # their number decides nothing but a small table
 INCEPTION = "inception"  # what stages call the published evaluator
 
 
@@ -525,42 +520,16 @@ class Plan:
             ]
             for name, study in experiment.studies.items()
         }
-        arms = {arm for listed in runs.values() for arm, _, _ in listed}
+        arms = {arm: experiment.arms[arm] for arm in sorted({arm for listed in runs.values() for arm, _, _ in listed})}
         settings = {setting for listed in runs.values() for _, _, setting in listed}
         return json.dumps(
             {
                 "studies": runs,
                 "image_size": experiment.data.image_size,
-                "arms": {name: self._sizes(experiment.arms[name]) for name in sorted(arms)},
+                "arms": {name: described(arm, self.reader_of(arm), experiment) for name, arm in arms.items()},
                 "samplings": {name: experiment.samplings[name].model_dump(mode="json") for name in sorted(settings)},
             }
         )
-
-    def _sizes(self, arm: Arm) -> dict[str, Any]:
-        """An arm with the sizes of its conditions, as far as the configuration tells them."""
-        experiment, patch = self.experiment, arm.representation.patch_size
-        evaluator, shown = experiment.evaluator, set(arm.conditions.modalities)
-        reader = self.reader_of(arm)
-        captions = {
-            "local": (evaluator.context_length, evaluator.text_width),
-            "t5": (experiment.embeddings.text_length, T5_CHANNELS),
-            "flux2": (KLEIN_TOKENS, KLEIN_CHANNELS),
-        }
-        seen = (DINO_CHANNELS, DINO_CHANNELS) if experiment.embeddings.image else (evaluator.embedding, evaluator.width)
-        published = experiment.latent.model is not None
-        channels = KLEIN_LATENTS if published else experiment.autoencoder.channels
-        network = KLEIN if published and arm.network.kind == "flux" else arm.network
-        return {
-            "arm": arm.model_copy(update={"network": network}).model_dump(mode="json", exclude_none=True),
-            "latent_dimension": channels * (patch // DOWN) ** 2 if patch % DOWN == 0 else None,
-            "shapes": {
-                "classes": CLASSES if "class" in shown else 0,
-                "caption": captions[reader] if "caption" in shown else (0, 0),
-                "embedding": seen[0] if "embedding" in shown else 0,
-                "patches": ((experiment.data.image_size // patch) ** 2, seen[1]) if "patches" in shown else (0, 0),
-                "joints": arm.conditions.joints if "joints" in shown else 0,
-            },
-        }
 
     # Helpers.
 
