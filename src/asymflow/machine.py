@@ -1,15 +1,12 @@
 """What this machine is good at, decided once for each process and logged: device, precision, compilation."""
 
-import os
 import resource
 import shutil
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Literal
 
 import torch
 
-PATIENCE = 600  # seconds
 # of processors that multiply bfloat16 matrices several times faster than float32 ones; without them it is many times slower
 BFLOAT16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")
 
@@ -46,16 +43,6 @@ def choose(
         precision = "bfloat16" if _bfloat16_is_faster(device) else "float32"
     use_compiler = compiled == "on" or (compiled == "auto" and _has_compiler(device))
     return Machine(device, getattr(torch, precision), use_compiler)
-
-
-def torchrun() -> tuple[int, int, int]:
-    """This process's rank, the number of processes, and its rank on this node, as torchrun says; a single process is 0 of 1."""
-    return tuple(int(os.environ.get(name, d)) for name, d in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0)))
-
-
-def patience() -> timedelta:
-    """How long processes of one job wait for one of them that does not answer: ASYMFLOW_PATIENCE in seconds, or ten minutes."""
-    return timedelta(seconds=float(os.environ.get("ASYMFLOW_PATIENCE", PATIENCE)))
 
 
 def peak_memory(device: torch.device) -> int:

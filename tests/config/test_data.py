@@ -30,7 +30,7 @@ def test_the_default_draws_portraits_in_the_published_numbers():
         ({"source": "folder", "path": "http://host/photos"}, "reads a local folder"),
         ({"source": "webdataset", "path": "pipe:cat a.tar"}, "no command is ever run"),
         ({"source": "webdataset", "path": "PIPE:cat a.tar"}, "no command is ever run"),
-        ({"source": "webdataset", "path": "s3://bucket/a.tar"}, "scheme 's3'"),
+        ({"source": "webdataset", "path": "ftp://host/a.tar"}, "scheme 'ftp'"),
         ({"shapes": [[48, 96]]}, "portraits are drawn square, so shapes would have no images: leave it out"),
         (
             {"source": "folder", "path": "photos", "shapes": [[48, 96], [32, 64]]},

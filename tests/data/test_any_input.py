@@ -49,7 +49,7 @@ def archive(path: Path, members) -> Path:
 def listed(path: Path, folder: Path):
     """What an archive offers, or None where it is refused in a sentence that names it."""
     try:
-        return list_archives(str(path), 0, folder)
+        return list_archives(str(path), 0, folder, whole=False)
     except ValueError as error:
         assert path.name in str(error)
         return None

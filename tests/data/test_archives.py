@@ -7,13 +7,15 @@ import pickle
 import tarfile
 import threading
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from asymflow.data import fetch
+from asymflow.data import remote
 from asymflow.data.archives import list_archives
+from asymflow.data.png import Form, packed
 from asymflow.data.records import Listing
 
 
@@ -34,9 +36,9 @@ def write(path: Path, members: list[tuple[str, bytes | dict | str]]) -> Path:
     return path
 
 
-def read(path: Path | str, scratch: Path) -> Listing:
+def read(path: Path | str, scratch: Path, whole: bool = False) -> Listing:
     scratch.mkdir(exist_ok=True)
-    return list_archives(str(path), 0, scratch)
+    return list_archives(str(path), 0, scratch, whole=whole)
 
 
 def only(listing: Listing):
@@ -259,7 +261,7 @@ def test_a_pattern_that_names_a_missing_file_is_an_error(shards, scratch, patter
         read(f"{shards}/{pattern}", scratch)
 
 
-@pytest.mark.parametrize("location", ["pipe:touch {mark}", "{{{mark}-a,pipe:touch {mark}}}", "s3://bucket/a.tar"])
+@pytest.mark.parametrize("location", ["pipe:touch {mark}", "{{{mark}-a,pipe:touch {mark}}}", "ftp://host/a.tar"])
 def test_other_schemes_are_refused_and_no_command_runs(tmp_path, scratch, location):
     write(tmp_path / "mark-a", [("a.png", png())])
     with pytest.raises(ValueError, match="has the scheme"):
@@ -295,24 +297,111 @@ def serve(shards):
         server.server_close()
 
 
-def test_tar_files_are_read_over_http_and_kept_only_in_the_scratch_folder(shards, scratch, serve):
-    remote = read(serve(Quiet) + "/s-{000..002}.tar?token=secret", scratch)
-    near = read(f"{shards}/s-*.tar", scratch)
-    assert [(r.key, r.source) for r in remote.records] == [(r.key, r.source) for r in near.records]
-    assert np.array_equal(*(np.asarray(listing.records[0].picture.open()) for listing in (remote, near)))
-    assert len(list(scratch.iterdir())) == 3
+class Parts(Quiet):
+    """Gives parts of files, and notes which were asked for."""
+
+    asked: ClassVar[list[tuple[str, int, int]]] = []
+
+    def do_GET(self):  # noqa: N802
+        if not (path := Path(self.translate_path(self.path))).is_file():
+            return self.send_error(404)
+        content = path.read_bytes()
+        first, last = map(
+            int, self.headers.get("Range", f"bytes=0-{len(content) - 1}").removeprefix("bytes=").split("-")
+        )
+        self.asked.append((self.path, first, last))
+        self.send_response(206 if "Range" in self.headers else 200)
+        self.send_header("Content-Range", f"bytes {first}-{min(last, len(content) - 1)}/{len(content)}")
+        self.send_header("Content-Length", str(len(content[first : last + 1])))
+        self.end_headers()
+        self.wfile.write(content[first : last + 1])
+
+    def end_headers(self):
+        self.send_header("Accept-Ranges", "bytes")
+        super().end_headers()
 
 
-def test_a_file_that_the_server_does_not_have_is_an_error_at_once(scratch, serve):
-    with pytest.raises(ValueError, match=r"s-009.tar cannot be fetched from 127.0.0.1: HTTP Error 404"):
-        read(serve(Quiet) + "/s-009.tar", scratch)
+class Flaky(Parts):
+    """Refuses each part the first time that it is asked for."""
+
+    def do_GET(self):  # noqa: N802
+        if (wanted := (self.path, self.headers.get("Range"))) in self.known:
+            return super().do_GET()
+        self.known.add(wanted)
+        self.send_error(503)
+
+    known: ClassVar[set] = set()
 
 
-def test_a_download_that_ends_early_is_tried_again_and_then_an_error(scratch, serve, monkeypatch):
-    monkeypatch.setattr(fetch, "PAUSES", (0.0,))
-    with pytest.raises(ValueError, match="100 bytes too early"):
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch):
+    monkeypatch.setattr(remote, "PAUSES", (0.0,))
+
+
+def same(far: Listing, near: Listing) -> bool:
+    """Whether two listings have the same samples with the same pixels."""
+    images = [[np.asarray(r.picture.open()) for r in listing.records] for listing in (far, near)]
+    sources = [[(r.key, r.source, r.caption) for r in listing.records] for listing in (far, near)]
+    return sources[0] == sources[1] and all(map(np.array_equal, *images))
+
+
+@pytest.mark.parametrize("handler", [Parts, Flaky])
+def test_remote_tar_files_are_read_in_parts_and_nothing_of_them_is_on_the_disk(shards, scratch, serve, handler):
+    far = read(serve(handler) + "/s-{000..002}.tar?token=secret", scratch)
+    assert same(far, read(f"{shards}/s-*.tar", scratch))
+    assert far.remote and not list(scratch.iterdir())
+    assert "secret" not in str([(r.key, r.source) for r in far.records])
+
+
+def test_an_image_of_a_remote_tar_file_is_read_alone(shards, scratch, serve):
+    far = read(serve(Parts) + "/s-000.tar", scratch)
+    Parts.asked.clear()
+    picture = far.records[0].picture
+    picture.open()
+    assert [(first, last) for _, first, last in Parts.asked] == [(picture.offset, picture.offset + picture.size - 1)]
+
+
+def test_a_server_that_gives_no_parts_has_its_files_fetched_whole(shards, scratch, serve):
+    far = read(serve(Quiet) + "/s-{000..002}.tar?token=secret", scratch)
+    assert same(far, read(f"{shards}/s-*.tar", scratch))
+    assert not far.remote and len(list(scratch.iterdir())) == 3
+
+
+def test_remote_tar_files_are_fetched_before_they_are_read_where_that_is_asked(shards, scratch, serve):
+    far = read(serve(Parts) + "/s-{000..002}.tar", scratch, whole=True)
+    assert same(far, read(f"{shards}/s-*.tar", scratch))
+    assert not far.remote and len(list(scratch.iterdir())) == 3
+
+
+@pytest.mark.parametrize("handler", [Quiet, Parts])
+def test_a_file_that_the_server_does_not_have_is_an_error_at_once(scratch, serve, handler, monkeypatch):
+    monkeypatch.setattr(remote, "PAUSES", (1000.0,))
+    with pytest.raises(ValueError, match=r"^s-009.tar cannot be read from 127.0.0.1: there is no such file"):
+        read(serve(handler) + "/s-009.tar", scratch)
+
+
+def test_a_server_that_is_not_there_is_an_error_that_names_it(scratch, serve):
+    with pytest.raises(ValueError, match=r"^s-000.tar cannot be read from 127.0.0.1: Cannot connect"):
+        read("http://127.0.0.1:9/s-000.tar", scratch)
+
+
+def test_a_download_that_ends_early_is_tried_again_and_then_an_error(scratch, serve):
+    with pytest.raises(ValueError, match=r"^s-000.tar cannot be read from 127.0.0.1: .*"):
         read(serve(Short) + "/s-000.tar", scratch)
     assert not list(scratch.iterdir())
+
+
+def test_a_remote_tar_file_that_is_cut_is_an_error(shards, scratch, serve):
+    (shards / "cut.tar").write_bytes((shards / "s-000.tar").read_bytes()[:700])
+    with pytest.raises(ValueError, match="cut.tar is truncated or damaged"):
+        read(serve(Parts) + "/cut.tar", scratch)
+
+
+def test_an_image_that_a_server_stops_giving_ends_the_work_and_is_no_reject(shards, scratch, serve):
+    far = read(serve(Parts) + "/s-000.tar", scratch)
+    (shards / "s-000.tar").unlink()
+    with pytest.raises(ValueError, match=r"^s-000.tar cannot be read"):
+        list(packed(far.records, Form([(8, 8)]), processes=1))
 
 
 def test_compressed_tar_files_are_read_near_and_far(shards, scratch, serve):

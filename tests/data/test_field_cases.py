@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from asymflow.config.data import Data
-from asymflow.data import fetch
+from asymflow.data import fetch, remote
 from asymflow.data.contents import contents
 from asymflow.data.folder import list_folder
 from asymflow.data.images import load, to_rgb
@@ -209,7 +209,7 @@ def test_an_archive_that_swells_beyond_sense_is_refused_before_it_fills_the_disk
         for _ in range(200):
             file.write(bytes(1 << 20))
     with pytest.raises(ValueError, match="unpacks to over 100 times its size"):
-        fetch.local(str(tmp_path / "bomb.tar.gz"), tmp_path / "scratch", 0)
+        fetch.local(str(tmp_path / "bomb.tar.gz"), tmp_path / "scratch", 0, whole=False)
     assert not [path for path in (tmp_path / "scratch").rglob("*") if path.is_file()]
 
 
@@ -219,13 +219,14 @@ def test_a_full_disk_ends_a_download_at_once_and_is_not_called_a_broken_file(tmp
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(fetch, "_copy", full)
-    monkeypatch.setattr(fetch.time, "sleep", lambda seconds: pytest.fail("it tried again"))
-    (tmp_path / "a.tar").write_bytes(b"x")
-    with pytest.raises(OSError) as caught:
-        fetch._download((tmp_path / "a.tar").as_uri(), tmp_path / "b.tar")
+    monkeypatch.setattr(remote, "_blocks", lambda location: iter([b"x"]))
+    monkeypatch.setattr(remote.time, "sleep", lambda seconds: pytest.fail("it tried again"))
+    with monkeypatch.context() as broken, pytest.raises(OSError) as caught:
+        broken.setattr(os, "fsync", full)
+        remote.copy("https://example.org/a.tar", tmp_path / "b.tar")
     assert caught.value.errno == number and str(tmp_path / "b.tar") in explained(caught.value)
     with gzip.open(tmp_path / "c.tar.gz", "wb") as file:
         file.write(bytes(100))
     with pytest.raises(OSError) as caught:
-        fetch.local(str(tmp_path / "c.tar.gz"), tmp_path / "scratch", 0)
+        fetch.local(str(tmp_path / "c.tar.gz"), tmp_path / "scratch", 0, whole=False)
     assert caught.value.errno == number

@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 from asymflow.config.section import Section
 
 SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):", re.IGNORECASE)  # two letters at least, so that C:\ is a path
-READABLE_SCHEMES = ("file", "http", "https")
+READABLE_SCHEMES = ("file", "http", "https", "s3")
 Small = Literal["reject", "enlarge"]
 
 
@@ -25,7 +25,7 @@ class Data(Section):
     `webdataset` is any number of tar files."""
 
     path: str | None = None
-    """The image folder, the folder of the torchvision dataset, or the tar files: a path or URL (file, http, https),
+    """The image folder, the folder of the torchvision dataset, or the tar files: a path or URL (file, http, https, s3),
     with braces as in shard-{0000..0099}.tar or, for local files, with wildcards."""
 
     name: str | None = None
@@ -36,7 +36,8 @@ class Data(Section):
     splits here are dealt from within it."""
 
     download: bool = False
-    """Whether torchvision may download the dataset when it is missing."""
+    """Whether torchvision may download the dataset when it is missing; of remote tar files, whether they are fetched whole before
+    they are read. Without it their images are read from the server one by one, and nothing but the shards is on the disk."""
 
     image_size: int = Field(64, gt=0, le=8192)
     """Height and width in pixels. Larger images are scaled down and cropped at the centre."""
@@ -83,11 +84,13 @@ class Data(Section):
             )
         if needs_name and not self.name:
             raise ValueError("source 'torchvision' needs name, a class of torchvision.datasets such as CIFAR10")
-        for key, value in (("name", self.name), ("split", self.split), ("download", self.download or None)):
+        for key, value in (("name", self.name), ("split", self.split)):
             if value is not None and not needs_name:
                 raise ValueError(
                     f"{key} {value!r} belongs to source 'torchvision', not to {self.source!r}: leave it out"
                 )
+        if self.download and not needs_name and not SCHEME.match(self.path or ""):
+            raise ValueError("download belongs to source 'torchvision' and to remote tar files: leave it out")
         return self
 
     @model_validator(mode="after")
@@ -125,7 +128,7 @@ class Data(Section):
             raise ValueError(f"source {self.source!r} reads a local folder, but path is {self.path!r}")
         if scheme and scheme[1].lower() not in READABLE_SCHEMES:
             raise ValueError(
-                f"path {self.path!r} has the scheme {scheme[1]!r}; only local paths, file, http and https are read,"
-                " and no command is ever run"
+                f"path {self.path!r} has the scheme {scheme[1]!r}; expected a local path or one of"
+                f" {', '.join(READABLE_SCHEMES)}; no command is ever run"
             )
         return self

@@ -10,6 +10,7 @@ import json
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from io import IOBase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,6 +19,7 @@ from PIL import Image
 from asymflow.data import fetch
 from asymflow.data.images import load
 from asymflow.data.records import Listing, Record, Reject, class_list, dealt, default_caption, printable, unique
+from asymflow.data.remote import in_order, is_remote, part, short_name
 from asymflow.data.tars import members, read_at
 
 IMAGE_SUFFIXES = ("png", "jpg", "jpeg", "webp")
@@ -29,38 +31,41 @@ NO_CLASS = "scene"  # the one class of a set that has none
 class MemberPicture:
     """An image inside a tar file."""
 
-    tar: str
+    tar: str  # path or URL
     offset: int
     size: int
 
     def open(self) -> Image.Image:
+        if is_remote(self.tar):
+            return load(io.BytesIO(part(self.tar, self.offset, self.size)))
         with open(self.tar, "rb") as file:
-            file.seek(self.offset)
-            return load(io.BytesIO(file.read(self.size)))
+            return load(io.BytesIO(read_at(file, self.offset, self.size)))
 
 
 @dataclass
 class Sample:
-    """The members of one key: the names of all, (name, offset, size) of the image, (offset, size) of each text."""
+    """The members of one key: the names of all, (name, offset, size) of the image, the content of each text."""
 
     members: list[str] = field(default_factory=list)
     image: tuple[str, int, int] | None = None
-    texts: dict[str, tuple[int, int]] = field(default_factory=dict)
+    texts: dict[str, bytes] = field(default_factory=dict)
 
 
 class SampleError(ValueError):
     """A sample that cannot be used; the message is the reason."""
 
 
-def list_archives(pattern: str, seed: int, scratch: Path) -> Listing:
-    """All samples of the tar files that a pattern names; remote ones are fetched into the folder `scratch` first.
+def list_archives(pattern: str, seed: int, scratch: Path, *, whole: bool) -> Listing:
+    """All samples of the tar files that a pattern names. Copies of tar files, if there must be any, lie in the folder `scratch`.
 
-    Raises ValueError when a file is missing, truncated or not a tar, and when there is no sample at all.
+    With `whole`, remote files are fetched before they are read. Raises ValueError when a file is missing, truncated or not a tar,
+    and when there is no sample at all.
     """
-    records, rejects = [], []
+    records, rejects, remote = [], [], False
     for number, location in enumerate(fetch.expand(pattern)):
-        shard = fetch.short_name(location)
-        for entry in _read_shard(fetch.local(location, scratch, number), shard):
+        tar = fetch.local(location, scratch, number, whole=whole)
+        remote |= is_remote(tar)
+        for entry in _read_shard(tar, short_name(location)):
             (rejects if isinstance(entry, Reject) else records).append(entry)
     if not records:
         raise ValueError(
@@ -68,7 +73,8 @@ def list_archives(pattern: str, seed: int, scratch: Path) -> Listing:
         )
     records, duplicates = unique(_with_shard(records))
     records, classless = _completed(records)
-    return Listing(class_list(r.class_name for r in records), dealt(records, seed), rejects + duplicates + classless)
+    classes, unusable = class_list(r.class_name for r in records), rejects + duplicates + classless
+    return Listing(classes, dealt(records, seed), unusable, remote=remote)
 
 
 def _with_shard(records: list[Record]) -> list[Record]:
@@ -81,29 +87,30 @@ def _with_shard(records: list[Record]) -> list[Record]:
     return [replace(record, key=f"{record.source.partition('/')[0]}/{record.key}") for record in records]
 
 
-def _read_shard(tar: Path, shard: str) -> Iterator[Record | Reject]:
-    try:
-        entries = members(tar)
-    except ValueError as error:
-        raise ValueError(f"{shard}: {error}") from error
-    samples: dict[str, Sample] = {}
-    yield from _collect(entries, shard, samples)
+def _read_shard(tar: str, shard: str) -> list[Record | Reject]:
+    if is_remote(tar):
+        return in_order(tar, lambda file: list(_read(file, tar, shard)))
     with open(tar, "rb") as file:
-        for key, sample in samples.items():
-            if sample.image is None:
-                yield Reject(f"{shard}/{key}", f"has no image, only {', '.join(sample.members)}")
-                continue
-            texts = {suffix: read_at(file, *place) for suffix, place in sample.texts.items()}
-            name, offset, size = sample.image
-            try:
-                yield _record(key, texts, MemberPicture(str(tar), offset, size), f"{shard}/{name}")
-            except SampleError as error:
-                yield Reject(f"{shard}/{name}", str(error))
+        return list(_read(file, tar, shard))
 
 
-def _collect(entries: list[tarfile.TarInfo], shard: str, samples: dict[str, Sample]) -> Iterator[Reject]:
-    """Sorts the members of a tar file into samples; yields those that belong to none."""
-    for member in entries:
+def _read(file: IOBase, tar: str, shard: str) -> Iterator[Record | Reject]:
+    samples: dict[str, Sample] = {}
+    yield from _collect(file, shard, samples)
+    for key, sample in samples.items():
+        if sample.image is None:
+            yield Reject(f"{shard}/{key}", f"has no image, only {', '.join(sample.members)}")
+            continue
+        name, offset, size = sample.image
+        try:
+            yield _record(key, sample.texts, MemberPicture(tar, offset, size), f"{shard}/{name}")
+        except SampleError as error:
+            yield Reject(f"{shard}/{name}", str(error))
+
+
+def _collect(file: IOBase, shard: str, samples: dict[str, Sample]) -> Iterator[Reject]:
+    """Sorts the members of a tar file into samples, their texts read in passing; yields those that belong to none."""
+    for member in members(file, shard):
         path = f"{shard}/{printable(member.name)}"
         if member.isdir() or PurePosixPath(member.name).name.startswith("."):
             continue
@@ -124,7 +131,7 @@ def _collect(entries: list[tarfile.TarInfo], shard: str, samples: dict[str, Samp
             if suffix in sample.texts:
                 yield Reject(path, f"its key has another {suffix} already, which is kept")
             else:
-                sample.texts[suffix] = (member.offset_data, member.size)
+                sample.texts[suffix] = read_at(file, member.offset_data, member.size)
 
 
 def _unsafe(member: tarfile.TarInfo) -> str | None:

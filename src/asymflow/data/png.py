@@ -2,8 +2,9 @@
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from itertools import islice
 from multiprocessing import get_context
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from typing import NamedTuple
 from asymflow.config.data import Small
 from asymflow.data.images import ImageError, Shape, crop, nearest, to_png, to_rgb
 from asymflow.data.records import Picture, Record, Reject
+from asymflow.data.remote import UnreachableError
 
 CHUNK = 8  # images in one message to a process
 AHEAD = 4  # chunks for each process that may be under way or waiting to be taken
@@ -22,6 +24,7 @@ class Form(NamedTuple):
     shapes: Sequence[Shape]  # each takes the nearest
     compression: int = 0  # zlib's level
     small: Small = "reject"  # what becomes of those that are smaller
+    threads: int = 1  # images that each process opens at once, where opening is waiting for a server
 
 
 def pack(picture: Picture, form: Form) -> bytes | str:
@@ -31,6 +34,8 @@ def pack(picture: Picture, form: Form) -> bytes | str:
         return to_png(crop(image, nearest(image, form.shapes), form.small), form.compression)
     except ImageError as error:
         return str(error)
+    except UnreachableError:  # says nothing about the image
+        raise
     except (
         Exception
     ) as error:  # decoders meet hostile bytes with errors of nearly every type, and each must become a reject
@@ -39,7 +44,10 @@ def pack(picture: Picture, form: Form) -> bytes | str:
 
 def pack_chunk(pictures: list[Picture], form: Form) -> list[bytes | str]:
     """What `pack` gives for each picture."""
-    return [pack(picture, form) for picture in pictures]
+    if form.threads == 1:
+        return [pack(picture, form) for picture in pictures]
+    with ThreadPoolExecutor(form.threads) as pool:
+        return list(pool.map(partial(pack, form=form), pictures))
 
 
 def packed(records: Sequence[Record], form: Form, *, processes: int) -> Iterator[tuple[Record, bytes | Reject]]:
@@ -47,7 +55,7 @@ def packed(records: Sequence[Record], form: Form, *, processes: int) -> Iterator
 
     Several processes are started afresh ("spawn"), so a script that calls this needs `if __name__ == "__main__":`.
     """
-    here = processes == 1
+    here = processes == 1 and form.threads == 1
     results = (pack(record.picture, form) for record in records) if here else _in_processes(records, form, processes)
     with closing(results):
         for record, result in zip(records, results, strict=True):

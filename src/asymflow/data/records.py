@@ -45,6 +45,7 @@ class Listing:
     records: list[Record]
     rejects: list[Reject]
     notes: list[str] = field(default_factory=list)  # what else was seen there, for the log
+    remote: bool = False  # whether images are read from a server when they are opened
 
 
 def default_caption(class_name: str) -> str:

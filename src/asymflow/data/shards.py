@@ -39,8 +39,8 @@ from asymflow import documents
 from asymflow.config.data import Data
 from asymflow.data import table
 from asymflow.data.images import Shape, png_shape
-from asymflow.data.png import Form, packed
-from asymflow.data.records import Record, Reject
+from asymflow.data.png import CHUNK, Form, packed
+from asymflow.data.records import Listing, Record, Reject
 from asymflow.data.sources import listing, split_counts
 from asymflow.data.tars import member_sum
 from asymflow.files import atomic, locked
@@ -48,14 +48,16 @@ from asymflow.progress import Progress
 
 SPLITS = ("train", "evaluator", "heldout")
 NAMED = 5  # rejects that an error names
-SCRATCH = ".fetched-"  # name of the folder for remote tar files, which is gone in the end
+SCRATCH = ".fetched-"  # name of the folder for copies of tar files, which is gone in the end
 
 
 class Images:
     """The usable images of a listing, once over, as (record, PNG file), with count of those opened and rejected."""
 
-    def __init__(self, records: list[Record], data: Data, processes: int):
+    def __init__(self, contents: Listing, data: Data, processes: int):
         self.opened, self.rejects = 0, []
+        records = contents.records
+        self._threads = CHUNK if contents.remote else 1
         self._records, self._data, self._processes = records, data, processes
         self._looked_at, self._left = 0, []  # how many records `squares` looked at, and those that it had no use for
 
@@ -84,7 +86,8 @@ class Images:
                     yield record, result
 
     def _packed(self, records: list[Record], shapes: tuple[Shape, ...]) -> Iterator[tuple[Record, bytes | Reject]]:
-        return packed(records, Form(shapes, self._data.compression, self._data.small), processes=self._processes)
+        form = Form(shapes, self._data.compression, self._data.small, self._threads)
+        return packed(records, form, processes=self._processes)
 
 
 def write_splits(data: Data, out_dir: Path, processes: int) -> None:
@@ -105,7 +108,7 @@ def _write(data: Data, out_dir: Path, processes: int) -> None:
             print(note, file=sys.stderr)
         check_rejects(contents.rejects, len(contents.records) + len(contents.rejects), data)
         counts = split_counts(data, len(contents.records))
-        images, indexes = Images(contents.records, data, processes), {}
+        images, indexes = Images(contents, data, processes), {}
         with (
             closing(images.squares()) as squares,
             closing(images.shaped()) as shaped,

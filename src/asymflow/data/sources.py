@@ -28,14 +28,14 @@ class PortraitPicture:
 
 
 def listing(data: Data, scratch: Path) -> Listing:
-    """What the configured source has. Remote files are fetched into the folder `scratch`, which must stay meanwhile."""
+    """What the configured source has. Copies of its files, if there must be any, lie in the folder `scratch`, and must stay."""
     if data.source == "portraits":
         return list_portraits(data.seed, data.heldout + data.evaluator + data.train, data.image_size)
     if data.source == "folder":
         return list_folder(data.path, data.seed)
     if data.source == "torchvision":
         return list_torchvision(data.name, data.path, data.split, download=data.download, seed=data.seed)
-    return list_archives(data.path, data.seed, scratch)
+    return list_archives(data.path, data.seed, scratch, whole=data.download)
 
 
 def list_portraits(seed: int, count: int, size: int) -> Listing:

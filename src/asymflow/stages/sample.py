@@ -9,12 +9,11 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
-import torch.distributed as distributed
-
-from asymflow import documents, machine, parts, provenance
+from asymflow import documents, parts, provenance
 from asymflow.command import run
 from asymflow.config.sampling import Sampling
 from asymflow.files import checksum, locked, tidy
+from asymflow.processes import together, torchrun, wait_for_all
 from asymflow.progress import Progress
 from asymflow.sampling import pieces
 from asymflow.sampling.asks.request import Request
@@ -24,20 +23,18 @@ from asymflow.sampling.sampler import noise, sample
 
 def main() -> None:
     arguments = _arguments()
-    rank, _, _ = machine.torchrun()
-    with locked(_folder(arguments)) if rank == 0 else nullcontext():
+    rank, _, _ = torchrun()
+    with locked(_folder(arguments)) if rank == 0 else nullcontext(), together("gloo"):
         _sample(arguments)
 
 
 def _sample(arguments: argparse.Namespace) -> None:
-    rank, world_size, local_rank = machine.torchrun()
+    rank, world_size, local_rank = torchrun()
     settings = _settings(arguments)
     run = load(arguments.model, settings, Files(arguments.start, arguments.folder, arguments.latents), local_rank)
     request = parts.load(parts.request(arguments.asks)).build(run, settings, arguments.asked)
     code = parts.of_sampling(run.arm, settings.solver, arguments.asks)
     print(f"sampling on {run.machine}, {world_size} process(es)", flush=True)
-    if world_size > 1:
-        distributed.init_process_group("gloo", timeout=machine.patience())
     files = [*weight_files(arguments.model, settings), *(f for f in (arguments.start, arguments.asked) if f)]
     identity = {
         "files": " ".join(map(checksum, files)),
@@ -46,8 +43,7 @@ def _sample(arguments: argparse.Namespace) -> None:
         "code": provenance.digest(*code, without=parts.undeciding(run.arm)),
     }
     folder, count, batch = _folder(arguments), request.count, settings.batch
-    if world_size > 1:
-        distributed.barrier()  # behind the lock, which the first process waits for
+    wait_for_all()  # behind the lock, which the first process waits for
     if _is_finished(arguments, identity):
         print("these images are drawn already, whole and of the same run; nothing is left to do", flush=True)
         if rank == 0:
@@ -57,13 +53,11 @@ def _sample(arguments: argparse.Namespace) -> None:
 
     start = time.perf_counter()
     own = pieces.missing(folder, count, batch, identity)[rank::world_size]
-    if world_size > 1:
-        distributed.barrier()  # all have looked before the first one writes
+    wait_for_all()  # all have looked before the first one writes
     drawn = _draw(run, request, settings, folder, own, identity)
     seconds = time.perf_counter() - start
 
-    if world_size > 1:
-        distributed.barrier()
+    wait_for_all()
     if rank == 0:
         samples = pieces.join(folder, arguments.samples, count, batch, identity)
         guidance = settings.guidance.model_dump(mode="json")

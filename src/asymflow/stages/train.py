@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-import torch.distributed as distributed
 
 from asymflow import documents, lineage, machine, parts, provenance, tensors
 from asymflow.command import run
@@ -27,6 +26,7 @@ from asymflow.models.assemble import Beginning, Lift, assemble, trained
 from asymflow.models.condition import Shapes, example
 from asymflow.models.cost import gflops
 from asymflow.models.velocity import VelocityModel
+from asymflow.processes import together, torchrun, wait_for_all
 from asymflow.subspace import file as subspace_file
 from asymflow.subspace.patches import CHANNEL_LAST
 from asymflow.training import averages, checkpoint, curve, objective
@@ -52,14 +52,19 @@ STORED = ("captions", "images", "latents")
 
 def main() -> None:
     arguments = _arguments()
-    rank, _, _ = machine.torchrun()
-    with locked(arguments.state) if rank == 0 else nullcontext():
-        _train(arguments)
+    rank, _, local_rank = torchrun()
+    arm = Arm.model_validate_json(arguments.arm)
+    hardware = machine.choose(arm.training.precision, arm.training.compile, local_rank)
+    with (
+        locked(arguments.state) if rank == 0 else nullcontext(),
+        together("nccl" if hardware.device.type == "cuda" else "gloo"),
+    ):
+        _train(arguments, arm, hardware)
 
 
-def _train(arguments: argparse.Namespace) -> None:
-    rank, world_size, local_rank = machine.torchrun()
-    arm, reader = Arm.model_validate_json(arguments.arm), ShardReader(arguments.data)
+def _train(arguments: argparse.Namespace, arm: Arm, hardware: machine.Machine) -> None:
+    rank, world_size, _ = torchrun()
+    reader = ShardReader(arguments.data)
     stored = {name: RowReader(path) for name in STORED if (path := getattr(arguments, name))}
     for rows in stored.values():
         lineage.check(rows.path, rows.description["data"], reader.path, reader.set)
@@ -67,10 +72,7 @@ def _train(arguments: argparse.Namespace) -> None:
         if path:
             lineage.check_file(path, kind, reader.path, reader.set)
     grid = _grid(arm, reader, stored, arguments)
-    hardware = machine.choose(arm.training.precision, arm.training.compile, local_rank)
-    if world_size > 1:
-        distributed.init_process_group("nccl" if hardware.device.type == "cuda" else "gloo", timeout=machine.patience())
-        distributed.barrier()  # behind the lock, which the first process waits for
+    wait_for_all()  # behind the lock, which the first process waits for
     identity = _identity(arm, arguments, hardware)
     if _is_finished(arguments, identity):
         print("this training is finished already, and all that it made is whole; nothing is left to do", flush=True)
@@ -110,8 +112,6 @@ def _train(arguments: argparse.Namespace) -> None:
     )  # fmt: skip
     if rank == 0:
         run.write(result, batches.count, grid, hardware, identity)
-    if world_size > 1:
-        distributed.destroy_process_group()
 
 
 def _arguments() -> argparse.Namespace:

@@ -1,0 +1,53 @@
+"""Processes that do one job together, as torchrun starts them."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Literal
+
+import torch.distributed as distributed
+
+PATIENCE = 600  # seconds
+# what the backends say when another process is gone or silent; which of them comes first is a matter of chance
+GONE = re.compile("timed? ?out|pair closure|closed by peer|reset by peer|broken pipe|heartbeat", re.IGNORECASE)
+
+
+def torchrun() -> tuple[int, int, int]:
+    """This process's rank, the number of processes, and its rank on this node, as torchrun says; a single process is 0 of 1."""
+    return tuple(int(os.environ.get(name, d)) for name, d in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0)))
+
+
+def patience() -> timedelta:
+    """How long processes of one job wait for one of them that does not answer: ASYMFLOW_PATIENCE in seconds, or ten minutes."""
+    return timedelta(seconds=float(os.environ.get("ASYMFLOW_PATIENCE", PATIENCE)))
+
+
+@contextmanager
+def together(backend: Literal["gloo", "nccl"]) -> Iterator[None]:
+    """Inside, the processes of this job can speak with each other; a single process needs nobody.
+
+    Raises ConnectionError when another process of the job has ended, or is silent for longer than `patience`.
+    """
+    rank, world_size, _ = torchrun()
+    if world_size == 1:
+        yield
+        return
+    try:
+        distributed.init_process_group(backend, timeout=patience())
+        yield
+        distributed.destroy_process_group()
+    except RuntimeError as error:
+        if not GONE.search(str(error)):
+            raise
+        raise ConnectionError(
+            f"process {rank} of {world_size}: another process of this job has ended, or gave no answer for"
+            f" {patience().total_seconds():.0f} s (ASYMFLOW_PATIENCE); what was saved stays. Look at what that process says"
+        ) from error
+
+
+def wait_for_all() -> None:
+    """Returns when all processes of this job have come here."""
+    if distributed.is_initialized():
+        distributed.barrier()
