@@ -1,8 +1,8 @@
 """Files on servers and in object storage (http, https, s3), whole or in pieces, through fsspec.
 
-What cannot be had is asked for again after pauses, unless the server says that it will not give it. Credentials and endpoints come
-from where the tools of each storage look for them (for s3: ~/.aws, AWS_PROFILE, AWS_ENDPOINT_URL, FSSPEC_S3_ANON=true for public
-buckets), never from the configuration.
+What cannot be had is asked for again after pauses, unless the server says that it will not give it. Credentials and endpoints
+come from where the tools of each storage look for them (for s3: ~/.aws, AWS_PROFILE, AWS_ENDPOINT_URL, FSSPEC_S3_ANON=true for
+public buckets), never from the configuration.
 """
 
 import time
