@@ -2,15 +2,18 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 from torch import nn
 from workshop import run_stage
 
-from asymflow import cost
+from asymflow import cost, parts
 from asymflow.config.arm import Arm
 from asymflow.config.cost import Cost
+from asymflow.config.evaluator import Evaluator
 from asymflow.config.loading import load
-from asymflow.config.sampling import ClassifierFree, Sampling
+from asymflow.config.sampling import ClassifierFree, Dual, Sampling, Unguided
+from asymflow.flow.solver import time_grid
 from asymflow.models.assemble import Beginning, assemble, bare, outline
 from asymflow.models.condition import Shapes, example
 from asymflow.plan import Plan
@@ -61,18 +64,35 @@ def test_operations_follow_images_passes_and_evaluations():
         == 800
     )
     plain = Sampling(count=10, steps=4, solver="unipc")
-    assert cost.sampling_gflop(plain, of) == 80
-    assert cost.sampling_gflop(plain.model_copy(update={"solver": "heun"}), of) == 160
+    assert cost.sampling_gflop(plain, arm(), of) == 80
     half = ClassifierFree(scale=2.0, interval=(0.0, 0.5))
-    assert cost.sampling_gflop(plain.model_copy(update={"guidance": half}), of) == 120
+    assert cost.sampling_gflop(plain.model_copy(update={"guidance": half}), arm(), of) == 120
+    # levels 1, .75, .5, .25 of which the last two are guided; a shift of 3 leaves the last alone
+    assert cost.sampling_gflop(plain.model_copy(update={"guidance": half, "shift": 3.0}), arm(), of) == 100
+
+
+@pytest.mark.parametrize("solver", ["euler", "heun", "unipc"])
+@pytest.mark.parametrize("guidance, for_each", [(Unguided(), 1), (ClassifierFree(), 2), (Dual(), 3)])
+def test_passes_are_counted_as_the_solver_and_guidance_make_them(solver, guidance, for_each):
+    """The network is called as often as the solver asks for a velocity, and guidance asks it again for each condition."""
+    asked = []
+    solve = parts.load(parts.solver(solver)).solve
+    solve(lambda x, t: asked.append(t) or torch.zeros_like(x), torch.zeros(1, 1, 1), time_grid(4))
+    setting = Sampling(count=1, steps=4, solver=solver, guidance=guidance.model_copy(update={"interval": (0.0, 1.0)}))
+    assert cost.passes(setting, 1.0) == for_each * len(asked)
+
+
+def test_an_evaluator_costs_what_its_towers_matrices_do():
+    small = Evaluator(image_size=32, patch_size=8, width=32, heads=1, depth=1, images=100)
+    twice = small.model_copy(update={"images": 200})
+    assert 0 < 2 * cost.evaluator_gflop(small) == cost.evaluator_gflop(twice)
 
 
 def test_memory_has_weights_gradients_states_averages_and_activations():
     of = cost.Network(parameters=100, trained=60, gflops=1.0, activations=1000)
     training = {"images": 100, "warmup_images": 0, "batch": 8, "averages": ["ema_2000", "last"]}
-    assert cost.training_memory(arm(training=training), of, 1) == 400 + 60 * (4 + 4 + 8) + 8000
-    assert cost.training_memory(arm(training=training | {"micro_batch": 2}), of, 1) == 400 + 60 * 16 + 2000
-    assert cost.training_memory(arm(training=training), of, 4) == 400 + 60 * 16 + 2000
+    assert cost.training_memory(arm(training=training), of) == 400 + 60 * (4 + 4 + 8) + 8000
+    assert cost.training_memory(arm(training=training | {"micro_batch": 2}), of) == 400 + 60 * 16 + 2000
     assert cost.model_bytes(arm(training=training), of) == 60 * 4 * 2
 
 
@@ -82,8 +102,9 @@ def test_every_study_has_a_row_and_what_they_share_is_counted_once(tmp_path):
     config = Cost(peak_tflops=0.05, devices=2, price=3.0)
     run_stage(stage, config=config.model_dump_json(), plan=Plan(experiment).cost, out=tmp_path / "cost.csv")
     table = tables.read(tmp_path / "cost.csv").set_index("study")
-    assert set(table.index) == {*experiment.studies, stage.EVERYTHING}
+    assert set(table.index) == {*experiment.studies, stage.PREPARED, stage.EVERYTHING}
     whole, rest = table.loc[stage.EVERYTHING], table.drop(stage.EVERYTHING)
+    assert table.loc[stage.PREPARED, "disk_gb"] > 0
     assert rest["device_hours"].max() < whole["device_hours"] < rest["device_hours"].sum()
     assert (table["hours"] * 2 - table["device_hours"]).abs().max() < 1e-5 * whole["device_hours"]
     assert whole["memory_gb"] == rest["memory_gb"].max() > 0 and (table["money"] > 0).all()

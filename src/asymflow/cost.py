@@ -8,15 +8,26 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from asymflow import parts
 from asymflow.config.arm import Arm
-from asymflow.config.sampling import Sampling
+from asymflow.config.evaluator import Evaluator
+from asymflow.config.sampling import Interval, Sampling
+from asymflow.flow.guidance import in_interval
+from asymflow.flow.solver import time_grid
+from asymflow.metrics.tower import ImageTower
 from asymflow.models.assemble import bare
 from asymflow.models.condition import Condition, Shapes, example
 from asymflow.models.cost import gflops
 
 BACKWARD = 2.0  # operations of a backward pass, in forward passes
 RECOMPUTED = 1.0  # and of the forward pass that activation checkpointing repeats
-GUIDED = 2.0  # forward passes of a guided evaluation
+PASSES = {
+    "none": 1,
+    "classifier_free": 2,
+    "searched": 2,
+    "routing": 2,
+    "dual": 3,
+}  # of the network at a guided noise level
 FLOAT = 4  # bytes
 STATES = {"adamw": 8, "adamw_8bit": 2, "muon": 6}  # bytes of optimiser state for each trained number, about
 
@@ -64,22 +75,34 @@ def training_gflop(arm: Arm, of: Network) -> float:
     return of.gflops * passes * arm.training.images
 
 
-def sampling_gflop(sampling: Sampling, of: Network) -> float:
+def sampling_gflop(sampling: Sampling, arm: Arm, of: Network) -> float:
     """Billions of operations of all images of a setting."""
-    evaluations = sampling.steps * (2 if sampling.solver == "heun" else 1)
-    guidance = sampling.guidance
-    share = {"none": 0.0, "searched": 1.0}.get(guidance.kind)  # of the noise levels that are guided
-    if share is None:
-        share = guidance.interval[1] - guidance.interval[0]
-    return of.gflops * evaluations * (1 + (GUIDED - 1) * share) * sampling.count
+    return of.gflops * passes(sampling, sampling.shift or arm.training.shift) * sampling.count
 
 
-def training_memory(arm: Arm, of: Network, devices: int) -> int:
-    """Bytes of a training on each device: weights, gradients, optimiser, averages, activations of one pass."""
+def passes(sampling: Sampling, shift: float) -> int:
+    """Forward passes of the network for one image: the solver's, those of guided noise levels as often as guidance asks."""
+    guidance, visits = sampling.guidance, parts.load(parts.solver(sampling.solver)).visits(sampling.steps)
+    interval = guidance.interval if isinstance(guidance, Interval) else (0.0, 1.0)
+    times = time_grid(sampling.steps, shift)[:-1]
+    return sum(
+        n * (PASSES[guidance.kind] if in_interval(t, interval) else 1) for t, n in zip(times, visits, strict=True)
+    )
+
+
+def evaluator_gflop(config: Evaluator) -> float:
+    """Billions of operations of training the local evaluator, by its image tower, which does nearly all of them."""
+    with torch.device("meta"):
+        tower = ImageTower(config)
+    return gflops(tower, torch.zeros(1, 3, config.image_size, config.image_size)) * (1 + BACKWARD) * config.images
+
+
+def training_memory(arm: Arm, of: Network) -> int:
+    """Bytes of a training on one device: weights, gradients, optimiser, averages, activations of one pass."""
     training = arm.training
     averages = sum(name != "last" for name in training.averages)
     for_each = FLOAT * (1 + averages) + STATES[training.optimiser]
-    batch = training.micro_batch or -(-training.batch // devices)
+    batch = training.micro_batch or training.batch
     kept = of.activations // max(arm.network.blocks, 1) * 2 if training.activation_checkpointing else of.activations
     return FLOAT * of.parameters + for_each * of.trained + batch * kept
 

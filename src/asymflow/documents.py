@@ -47,6 +47,15 @@ def read(path: Path | str, kind: str) -> dict[str, Any]:
     return document
 
 
+def kind(path: Path | str) -> str | None:
+    """What kind of document it says that it is; None where that cannot be told."""
+    try:
+        document = json.loads(Path(path).read_bytes())
+    except (ValueError, RecursionError):
+        return None
+    return document.get("kind") if isinstance(document, dict) else None
+
+
 def _checksum(document: dict[str, Any]) -> str:
     rest = {key: value for key, value in document.items() if key != "checksum"}
     return xxhash.xxh3_128_hexdigest(json.dumps(rest, sort_keys=True, allow_nan=False).encode())

@@ -14,6 +14,8 @@ from asymflow.config.section import Section
 
 KINDS = tuple(str(option.model_fields["kind"].default) for option in get_args(Arm.model_fields["network"].annotation))
 
+CAPTIONS = "asymflow.training.captions"  # what gives the tokens of captions
+
 
 def network(arm: Arm) -> str:
     """The module of an arm's network."""
@@ -62,7 +64,8 @@ def of_protocol(name: str) -> list[str]:
 
 def of_training(arm: Arm) -> list[str]:
     """Everything that training an arm runs."""
-    return ["asymflow.stages.train", network(arm), optimiser(arm), *terms(arm).values()]
+    told = [CAPTIONS] if "caption" in arm.conditions.modalities else []
+    return ["asymflow.stages.train", network(arm), optimiser(arm), *terms(arm).values(), *told]
 
 
 def of_import(arm: Arm) -> list[str]:

@@ -510,7 +510,7 @@ class Plan:
     @property
     def cost(self) -> str:
         """What the estimate of costs is reckoned from, as JSON: the runs of every study, arms, settings, sizes of conditions."""
-        experiment = self.experiment
+        experiment, data = self.experiment, self.experiment.data
         runs = {
             name: [
                 (arm, seed, setting)
@@ -526,6 +526,8 @@ class Plan:
             {
                 "studies": runs,
                 "image_size": experiment.data.image_size,
+                "images": sum(count or 0 for count in (data.train, data.evaluator, data.heldout)),
+                "evaluator": experiment.evaluator.model_dump(mode="json") if self._local else None,
                 "arms": {name: described(arm, self.reader_of(arm), experiment) for name, arm in arms.items()},
                 "samplings": {name: experiment.samplings[name].model_dump(mode="json") for name in sorted(settings)},
             }

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 from workshop import CAPTIONS, SMALL_FLUX, Workshop, run_stage
 
+from asymflow import documents, tensors
 from asymflow import sample as by_hand
-from asymflow import tensors
 from asymflow.config.data import Data
 from asymflow.config.embeddings import Embeddings
 from asymflow.data.reader import ShardReader
@@ -107,8 +107,43 @@ def test_before_finetuning_samples_are_the_lift_of_latent_ones_and_after_it_they
 
 
 def test_a_training_that_is_run_again_gives_the_same_bytes(track, tmp_path):
+    track.train("latent_base")
     first = (track.train("asymflow_lpips") / "model.safetensors").read_bytes()
     assert (track.train("asymflow_lpips", out=tmp_path) / "model.safetensors").read_bytes() == first
+
+
+def encoded_beside_training(track, index):
+    """The index of the training captions as text, with what reads them."""
+    run_stage(
+        embed_captions, config=Embeddings(keep_captions=False).model_dump_json(), reader="local",
+        data=track.folder / "data/train.json", evaluator=track.folder / "evaluator/local.safetensors", out=index,
+    )  # fmt: skip
+    return index
+
+
+def test_captions_that_are_encoded_beside_training_train_the_same_model(track, tmp_path):
+    """But for the last bit of the encoder, whose sums go another way in other batches, and bfloat16's rounding of it."""
+    index = encoded_beside_training(track, tmp_path / "captions/train.json")
+    assert [path.name for path in index.parent.iterdir()] == ["train.json"], "no tokens are kept"
+    kept = tensors.load(track.train("from_scratch") / "model.safetensors", "model")
+    run = track.train("from_scratch", out=tmp_path / "run", captions=index)
+    beside = tensors.load(run / "model.safetensors", "model")
+    assert kept.keys() == beside.keys()
+    for name, value in kept.items():
+        torch.testing.assert_close(beside[name], value, rtol=0.02, atol=2e-3, msg=name)
+    said = [tensors.describe(folder / "model.safetensors", "model") for folder in (run, track.train("from_scratch"))]
+    assert said[0]["reader"] == said[1]["reader"] and said[0]["shapes"] == said[1]["shapes"]
+
+
+def test_another_evaluator_than_the_captions_were_meant_for_is_an_error_before_training(track, tmp_path):
+    index = encoded_beside_training(track, tmp_path / "captions/train.json")
+    document = json.loads(index.read_text())
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(b"another")
+    content = {key: value for key, value in document.items() if key not in ("kind", "format", "checksum")}
+    documents.write(index, document["kind"], content | {"source": document["source"] | {"evaluator": str(other)}})
+    with pytest.raises(ValueError, match=r"names another .*other\.safetensors than lies there"):
+        track.train("from_scratch", out=tmp_path / "run", captions=index)
 
 
 def test_scores_say_what_was_not_run_and_why(track):

@@ -14,7 +14,7 @@ import pytest
 import torch
 import yaml
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from asymflow.config.loading import load
 from asymflow.data.rows import RowReader
@@ -31,8 +31,10 @@ OVERLAY = "workflow/scales/flux2.yaml"
 RESULTS = "results/flux2/"
 TABLES = [f"{RESULTS}finetune_ablation.csv", f"{RESULTS}system_comparison.csv"]
 RUN = f"{RESULTS}runs/asymflow_lpips/seed0/"
-TARGETS = [*TABLES, f"{RUN}diffusers"]
+TARGETS = [*TABLES, f"{RUN}diffusers", f"{RUN}published"]
 CHOSEN = yaml.safe_load((ROOT / OVERLAY).read_text())
+RELEASED = {"layout": "asymflux2", "file": "models/adapter.safetensors"}
+THEIRS = f"{RESULTS}runs/theirs/seed0/"
 COUNTS = {"train": 12, "evaluator": 8, "heldout": 4}
 
 
@@ -55,7 +57,10 @@ def small(captioner):
                 },
             },
         },
-        "arms": {"latent_base": {"start": {"adapter": {"rank": 2}}}},
+        "arms": {
+            "latent_base": {"start": {"adapter": {"rank": 2}}},
+            "theirs": {"base": "text", "start": {"released": RELEASED}},
+        },
         "samplings": {"captions": {"count": COUNTS["heldout"], "steps": 2, "precision": "float32"}},
         "studies": {
             "finetune_ablation": {"arms": ["lifted", "asymflow_lpips"], "reference": "lifted"},
@@ -99,7 +104,7 @@ def untouched(project, klein, tmp_path):
 
 def test_the_graph_of_the_paper_s_scale_is_complete(untouched):
     """Nothing is trained for judges or latents: those are published."""
-    once = dict.fromkeys(("shard", "reference", "fit_lift", "encode_latents", "prompts", "export"), 1)
+    once = dict.fromkeys(("shard", "reference", "fit_lift", "encode_latents", "prompts", "export", "publish"), 1)
     runs = {"train": 7, "sample": 7, "score": 14}
     assert untouched.stale(*TARGETS) == once | runs | {"caption": 2, "embed_captions": 2, "table": 2}
 
@@ -150,6 +155,35 @@ def test_the_exported_run_draws_the_same_images(finished):
     drawn = np.load(finished.folder / RUN / "captions/samples.npy").astype(int)
     difference = np.abs(again.permute(0, 2, 3, 1).numpy() - drawn)
     assert difference.max() <= 1 and difference.mean() < 0.01, "rounding: merged adapters add up in another order"
+
+
+@pytest.mark.slow
+def test_an_adapter_under_its_makers_names_over_the_same_folder_draws_the_same_images(finished):
+    """What LakonLab publishes is the adapter alone; it comes in by itself, and goes through the model in the folder."""
+    adapter = load_file(finished.folder / RUN / "published/asymflux2.safetensors")
+    assert {
+        "proj_buffer",
+        "scale_buffer",
+        "x_embedder.weight",
+        "proj_out.weight",
+        "norm_out.linear.weight",
+    } < adapter.keys()
+    assert not [name for name in adapter if "base_model" in name or "default" in name]
+    shutil.copy(finished.folder / RUN / "published/asymflux2.safetensors", finished.folder / RELEASED["file"])
+    result = finished.run(f"{THEIRS}captions/samples.npy")
+    assert result.returncode == 0, result.stdout + result.stderr
+    drawn = [np.load(finished.folder / run / "captions/samples.npy") for run in (RUN, THEIRS)]
+    assert np.array_equal(*drawn)
+
+
+@pytest.mark.slow
+def test_an_adapter_of_another_size_is_refused_in_a_sentence(finished):
+    adapter = load_file(finished.folder / RUN / "published/asymflux2.safetensors")
+    name = next(name for name in adapter if "lora_A" in name)
+    save_file(adapter | {name: adapter[name][:1].contiguous()}, finished.folder / RELEASED["file"])
+    result = finished.run(f"{THEIRS}model.safetensors")
+    said = (finished.folder / f"{THEIRS}import_weights.log").read_text()
+    assert result.returncode != 0 and "the arm's network has" in said and "Traceback" not in said
 
 
 @pytest.mark.slow

@@ -17,6 +17,10 @@ class Embeddings(Section):
     text_length: PositiveInt = 512
     """Tokens that the T5 encoder reads of a caption; shorter ones are padded, and the padding is masked."""
 
+    keep_captions: bool = True
+    """Whether the tokens of the training captions are kept in files, which saves encoding them in every training; else each
+    training encodes those of its batches anew. FLUX.2 klein's take 12.6 MB a caption."""
+
     @model_validator(mode="after")
     def _both_or_none(self) -> "Embeddings":
         if (self.text is None) != (self.image is None):

@@ -31,7 +31,7 @@ class Batches(Dataset):
 
     `stored` has further rows for every image, `labelled` says whether a batch has its classes, `whole` whether images come in
     their own shapes instead of as squares, and `first` limits the set to its first images. With a `window`, images of so many
-    shards are mixed at a time, and the next ones are read ahead.
+    shards are mixed at a time, and the next ones are read ahead. With `numbered`, a batch says which images it has.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class Batches(Dataset):
         first: int | None = None,
         stored: Mapping[str, RowReader] | None = None,
         window: int | None = None,
+        numbered: bool = False,
     ):
         if batch % world_size:
             raise ValueError(f"a batch of {batch} images cannot be shared equally by {world_size} processes")
@@ -56,7 +57,7 @@ class Batches(Dataset):
         self.count = self._checked(first)
         self.buckets = self._buckets()
         self.batches = [-(-len(numbers) // batch) for numbers, _ in self.buckets]
-        self.window, self._ahead = window, None
+        self.window, self._ahead, self.numbered = window, None, numbered
         self._orders: dict[int, tuple] = {}  # the last epoch's of each bucket
         pixels = sum(len(numbers) * height * width for numbers, (height, width) in self.buckets)
         # One thread decodes them, about 10 000 images of 64 x 64 pixels per second: PIL holds Python's lock while it does.
@@ -159,7 +160,7 @@ class Batches(Dataset):
             batch["label"] = self.labels[chosen]
         for rows in self.stored.values():
             batch |= rows.read(chosen.tolist())
-        return batch
+        return batch | ({"numbers": chosen} if self.numbered else {})
 
     def starting_at(self, update: int, workers: int) -> Iterator[Batch]:
         """Batches from the given update on, decoded ahead by worker processes when the set is not in memory."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from asymflow.config.suite import Suite as Config
 from asymflow.data import portraits
 from asymflow.data.reader import ShardReader
-from asymflow.data.rows import RowReader, Rows, concatenated
+from asymflow.data.rows import Rows, RowSource, concatenated
 from asymflow.data.sources import portrait_of
 from asymflow.data.suite import Case
 from asymflow.randomness import generator
@@ -100,7 +100,7 @@ def listed(config: Config, edits: list[Edit]) -> list[Case]:
     return cases + [Case("memory", i, i, i, TEXT, source="train") for i in range(config.memories)]
 
 
-def conditions(cases: list[Case], sources: Mapping[str, tuple[RowReader, RowReader]], edited: Rows) -> Rows:
+def conditions(cases: list[Case], sources: Mapping[str, tuple[RowSource, RowSource]], edited: Rows) -> Rows:
     """What each case is shown: rows of captions and of images by source; `edited` has the captions of the edits as tokens."""
     rows = []
     for case in cases:

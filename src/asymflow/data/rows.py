@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 import xxhash
@@ -58,6 +58,20 @@ def concatenated(parts: Iterable[Rows]) -> Rows:
     """The rows of all parts."""
     listed = list(parts)
     return {name: torch.cat([part[name] for part in listed]) for name in listed[0]}
+
+
+@runtime_checkable
+class RowSource(Protocol):
+    """What gives rows by number: a `RowReader`, or what works them out when they are read."""
+
+    path: Path
+    description: dict[str, Any]  # what its index says
+    shapes: dict[str, tuple[int, ...]]  # of a row
+    shared: dict[str, Tensor]  # the same for all rows
+
+    def __len__(self) -> int: ...
+
+    def read(self, numbers: Sequence[int]) -> dict[str, Tensor]: ...
 
 
 class RowReader:

@@ -1,10 +1,10 @@
 """What a network costs: its parameters and the operations of one forward pass, computed rather than quoted."""
 
-from torch import Tensor, nn, no_grad
+from typing import Any
+
+from torch import nn, no_grad
 from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
-
-from asymflow.models.condition import Condition
 
 
 def parameters(network: nn.Module) -> int:
@@ -12,7 +12,7 @@ def parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
 
 
-def gflops(network: nn.Module, x: Tensor, t: Tensor, condition: Condition) -> float:
+def gflops(network: nn.Module, *inputs: Any) -> float:
     """Billions of operations of one forward pass, 2 for each multiply-add of a matrix product [AsymFlow, table 2].
 
     The inputs are those of the network for one image; their values do not matter. Everything runs on the meta device:
@@ -21,5 +21,5 @@ def gflops(network: nn.Module, x: Tensor, t: Tensor, condition: Condition) -> fl
     state = {name: tensor.to("meta") for name, tensor in (*network.named_parameters(), *network.named_buffers())}
     counter = FlopCounterMode(display=False)
     with counter, no_grad():
-        functional_call(network, state, (x.to("meta"), t.to("meta"), condition.to("meta")))
+        functional_call(network, state, tuple(value.to("meta") for value in inputs))
     return counter.get_total_flops() / 1e9

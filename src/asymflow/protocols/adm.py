@@ -18,7 +18,6 @@ from asymflow.protocols.reference import Reference
 NETWORK = tensorflow_port
 SPLIT = 5000  # samples of one score
 NEIGHBOURS = 3
-NAMES = ("fid_adm", "is_adm", "precision_adm", "recall_adm")
 
 
 def measure(network: Network, images: torch.Tensor) -> dict[str, torch.Tensor]:

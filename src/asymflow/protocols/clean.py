@@ -8,7 +8,6 @@ from asymflow.protocols.networks import Network, torchscript
 from asymflow.protocols.reference import Reference, statistics
 
 NETWORK = torchscript
-NAMES = ("fid_clean",)
 
 
 def measure(network: Network, images: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -4,7 +4,6 @@ Two numbers called FID are comparable only if network, resizing, reference and c
 its columns bear its name, and nothing else in the project may use that name.
 
     NETWORK                                        makes the network that it looks with (`networks`)
-    NAMES                                          what its numbers are called
     measure(network, images) -> tensors            what is kept of a batch of uint8 images (b, 3, h, w), by name
     compare(seen, reference, real) -> numbers      of everything that was kept; `real` is the same of the reference's images
 

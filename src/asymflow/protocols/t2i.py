@@ -13,7 +13,6 @@ from asymflow.protocols.networks import SIDE, Network, tensorflow_port
 from asymflow.protocols.reference import Reference, gaussian
 
 NETWORK = tensorflow_port
-NAMES = ("fid_t2i", "patch_fid_t2i")
 
 
 def measure(network: Network, images: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -13,7 +13,6 @@ from asymflow.protocols.networks import tensorflow_port
 from asymflow.protocols.reference import Reference
 
 NETWORK = tensorflow_port
-NAMES = ("fid_torch_fidelity", "is_torch_fidelity")
 
 
 def compare(

@@ -8,6 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy import stats
 
+from asymflow.report import style
+
 Verdict = Literal["holds", "does not hold", "undecided"]
 COLOURS: dict[Verdict, str] = {"holds": "#3a6ea5", "does not hold": "#c8553d", "undecided": "0.6"}
 
@@ -82,5 +84,5 @@ def forest(rows: list[dict[str, Any]]) -> Figure:
     )
     handles = [plt.Line2D([], [], color=colour, marker="o", label=name) for name, colour in COLOURS.items()]
     axes.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.3, 1.0), ncols=3)
-    figure.text(0.99, -0.01, "in brackets: seeds", ha="right", va="top", fontsize=7, color="0.4")
+    style.footnote(figure, "in brackets: seeds")
     return figure

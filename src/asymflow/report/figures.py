@@ -56,7 +56,7 @@ def against_rank(table: pd.DataFrame, study: Study) -> Figure:
     last = panels[-1, 0]
     last.set_xticks(range(len(ranks)), [_rank_label(rank, ranks) for rank in ranks])
     last.set_xlabel("rank of the noise subspace in each patch")
-    figure.text(0.99, -0.01, _footnote(table), ha="right", va="top", fontsize=7, color="0.4")
+    style.footnote(figure, _footnote(table))
     figure.align_ylabels()
     return figure
 
@@ -119,7 +119,7 @@ def against_images(table: pd.DataFrame, study: Study) -> Figure:
     axes.set(xlabel="training images seen", ylabel=metrics.label(metric), title=study.title)
     _logarithmic(axes.yaxis)
     axes.legend()
-    figure.text(0.99, -0.01, _footnote(table), ha="right", va="top", fontsize=7, color="0.4")
+    style.footnote(figure, _footnote(table))
     return figure
 
 
@@ -166,7 +166,7 @@ def against_length(table: pd.DataFrame, study: Study) -> Figure:
     panels[0, 0].set_ylabel(metrics.label(metric))
     panels[0, -1].legend(title="ringed: the best")
     figure.suptitle(study.title, fontsize=10, fontweight="bold")
-    figure.text(0.99, -0.02, _footnote(table), ha="right", va="top", fontsize=7, color="0.4")
+    style.footnote(figure, _footnote(table))
     return figure
 
 
@@ -190,7 +190,7 @@ def against_width(table: pd.DataFrame, study: Study) -> Figure:
     axes.set_xticks(sorted(set(table["width"])))
     _logarithmic(axes.yaxis)
     axes.legend()
-    figure.text(0.99, -0.01, _footnote(table), ha="right", va="top", fontsize=7, color="0.4")
+    style.footnote(figure, _footnote(table))
     return figure
 
 
@@ -229,7 +229,7 @@ def guidance_surfaces(table: pd.DataFrame, study: Study, searches: dict[str, dic
         "star: found; cross: published for JiT-H/16 on ImageNet; first seed\n"
         "large marks: judged by all samples; small ones: dropped on fewer, with which every distance reads higher"
     )
-    figure.text(0.99, -0.03, note, ha="right", va="top", fontsize=7, color="0.4")
+    style.footnote(figure, note)
     return figure
 
 

@@ -40,6 +40,13 @@ def colours(names: list[str]) -> dict[str, str]:
     return {name: COLOURS.get(name) or next(spare) for name in names}
 
 
+def footnote(figure: Figure, text: str) -> None:
+    """A small line below everything that the figure has so far, at its right end."""
+    drawn = figure.get_tightbbox()  # inches
+    width, height = figure.get_size_inches()
+    figure.text(drawn.x1 / width, (drawn.y0 - 0.08) / height, text, ha="right", va="top", fontsize=7, color="0.4")
+
+
 def save(figure: Figure, paths: list[Path]) -> None:
     """Writes the figure in the format of each path's suffix and closes it."""
     for path in paths:

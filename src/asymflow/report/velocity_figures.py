@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
+from asymflow.report import style
 from asymflow.report.study import Study
 
 SHOWN = (0.45, 2.5)  # of the error's ratio: a velocity that drowns in noise leaves the panel
@@ -61,6 +62,6 @@ def by_noise(table: pd.DataFrame, study: Study) -> Figure:
     figure.suptitle(study.title, fontsize=10, fontweight="bold")
     seeds, images = table["seed"].nunique(), int(table["heldout"].iloc[0])
     note = f"{images} held-out images, the same noise for every arm; {seeds} seed{'s' * (seeds > 1)}, bands: standard deviation"
-    figure.text(0.99, -0.09, note, ha="right", va="top", fontsize=7, color="0.4")
     figure.tight_layout()
+    style.footnote(figure, note)
     return figure

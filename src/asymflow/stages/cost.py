@@ -16,12 +16,15 @@ from asymflow import cost
 from asymflow.command import run
 from asymflow.config.arm import Arm
 from asymflow.config.cost import Cost
+from asymflow.config.evaluator import Evaluator
 from asymflow.config.sampling import Sampling
 from asymflow.data.tokens import grid_of
 from asymflow.models.condition import Shapes
 from asymflow.report import tables
 
 EVERYTHING = "all of them together"
+PREPARED = "made once for all"
+ADDED = ("trainings", "training_hours", "other_hours", "device_hours", "hours", "disk_gb", "money")
 SIDE = {"cpu": 1024, "cuda": 8192}  # of the matrices that the peak is measured with
 CHANNELS = 3
 
@@ -43,7 +46,9 @@ def main() -> None:
     rows = [
         row(name, list(map(tuple, runs)), arms, samplings, config, peak, plan) for name, runs in plan["studies"].items()
     ]
-    rows.append(row(EVERYTHING, every, arms, samplings, config, peak, plan))
+    rows.append(prepared(plan, config, peak))
+    everything = row(EVERYTHING, every, arms, samplings, config, peak, plan)
+    rows.append(everything | {name: everything[name] + rows[-1][name] for name in ADDED})
     tables.write(pd.DataFrame(rows), arguments.out)
 
 
@@ -68,7 +73,7 @@ def row(
     trainings = sorted({(arm, seed) for arm, seed, _ in runs})
     own = [arms[arm] for arm, _ in trainings]
     training = sum(cost.training_gflop(*one) for one in own) / (peak * config.training_share)
-    drawing = sum(cost.sampling_gflop(samplings[setting], arms[arm][1]) for arm, _, setting in runs)
+    drawing = sum(cost.sampling_gflop(samplings[setting], *arms[arm]) for arm, _, setting in runs)
     drawing /= peak * config.sampling_share
     overhead = config.seconds * (len(trainings) + 2 * len(runs))  # a job to train, one to draw, one to score
     pixels = CHANNELS * plan["image_size"] ** 2
@@ -82,9 +87,30 @@ def row(
         "other_hours": overhead / 3600,
         "device_hours": hours,
         "hours": hours / config.devices,
-        "memory_gb": max(cost.training_memory(*one, 1) for one in own) / 1e9,
+        "memory_gb": max(cost.training_memory(*one) for one in own) / 1e9,
         "disk_gb": (sum(cost.model_bytes(*one) for one in own) + sum(samplings[s].count for *_, s in runs) * pixels)
         / 1e9,
+        "money": hours * config.price,
+    }
+
+
+def prepared(plan: dict[str, Any], config: Cost, peak: float) -> dict[str, Any]:
+    """What is made once for all studies: the images as shards, and the evaluator, where it is trained here."""
+    evaluator = plan["evaluator"] and cost.evaluator_gflop(Evaluator.model_validate(plan["evaluator"]))
+    training = (evaluator or 0.0) / (peak * config.training_share)
+    overhead = config.seconds * (1 + bool(evaluator))
+    hours = (training + overhead) / 3600
+    return {
+        "study": PREPARED,
+        "trainings": int(bool(evaluator)),
+        "samplings": 0,
+        "training_hours": training / 3600,
+        "sampling_hours": 0.0,
+        "other_hours": overhead / 3600,
+        "device_hours": hours,
+        "hours": hours / config.devices,
+        "memory_gb": 0.0,
+        "disk_gb": plan["images"] * CHANNELS * plan["image_size"] ** 2 / 1e9,
         "money": hours * config.price,
     }
 

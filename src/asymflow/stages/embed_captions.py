@@ -20,10 +20,10 @@ from asymflow.data.rows import Rows
 from asymflow.fitting import Fitting
 from asymflow.progress import Progress
 from asymflow.training import readers
+from asymflow.training.captions import BATCH, empty, encoded, write
 from asymflow.training.readers import Reader
 
 SHARD = 1_000  # captions in one file
-BATCH = 50  # captions at a time
 NEEDED = "arms conditioned on captions need one for each image: put a .txt file beside each, or let `captions.model` write them"
 
 
@@ -46,9 +46,14 @@ def main() -> None:
     config = Embeddings.model_validate_json(arguments.config)
     reader = readers.reader(arguments.reader, config, arguments.evaluator, arguments.folder, device)
     description = {"data": data_set, "code": provenance.digest("asymflow.stages.embed_captions")}
-    description["reader"] = {"name": arguments.reader, "embeddings": config.model_dump(mode="json")}
-    empty, _ = reader.text([""])
-    rows.write(arguments.out, _parts(captions, reader), description, shared={"empty": empty[0].cpu()})
+    description["reader"] = {
+        "name": arguments.reader,
+        "embeddings": config.model_dump(mode="json", exclude={"keep_captions"}),
+    }
+    if not config.keep_captions and arguments.data.stem == "train":
+        places = {"evaluator": arguments.evaluator, "folder": arguments.folder}
+        return write(arguments.out, captions, reader, description, **places)
+    rows.write(arguments.out, _parts(captions, reader), description, shared={"empty": empty(reader)})
 
 
 def _captions(data: Path, made: Path | None) -> tuple[list[str], str]:
@@ -93,16 +98,13 @@ def check(captions: list[str], where: Path) -> None:
 
 def _parts(captions: list[str], reader: Reader) -> Iterator[Rows]:
     fitting = Fitting("embed_captions", BATCH)
-
-    def read(some: list[str]) -> Rows:
-        text, mask = reader.text(some)
-        return {"text": text.cpu(), "mask": mask.cpu()}
-
     with Progress("embed_captions", len(captions), "captions") as progress:
         for first in range(0, len(captions), SHARD):
             batches = []
-            for some, made in fitting.of(captions[first : first + SHARD], read):
-                batches.append(made)
+            for start in range(first, min(first + SHARD, len(captions)), BATCH):
+                some = captions[start : min(start + BATCH, first + SHARD)]
+                made = encoded(reader, some, fitting)
+                batches.append({name: values.cpu() for name, values in made.items()})
                 progress.advance(len(some))
             yield rows.concatenated(batches)
 

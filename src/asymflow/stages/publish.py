@@ -1,4 +1,5 @@
-"""Writes a run as a folder that others load: bare weights, configuration, model card; and for JiT the names of LakonLab.
+"""Writes a run as a folder that others load: bare weights, configuration, model card; and the names of LakonLab,
+where its loaders take the model.
 
 python -m asymflow.stages.publish --name rank8 --config JSON --model results/runs/rank8/seed0/model.safetensors
     --summary results/runs/rank8/seed0/train.json --data results/data/train.json
@@ -14,7 +15,7 @@ from asymflow import documents, tensors
 from asymflow.command import run
 from asymflow.config.publishing import Publishing
 from asymflow.files import folder
-from asymflow.released import asymjit
+from asymflow.released import asymflux2, asymjit
 from asymflow.released.card import card
 from asymflow.released.found import Found
 from asymflow.training.checkpoint import Model, load_model
@@ -58,6 +59,9 @@ def main() -> None:
         (made / "README.md").write_text(text)
         if is_asymjit(model):
             tensors.save(made / "asymjit.safetensors", "export", asymjit.write(Found(model.weights, model.A)), said)
+        if is_asymflux2(model):
+            theirs = asymflux2.write(Found(model.weights, model.lift.A, model.lift.s))
+            tensors.save(made / "asymflux2.safetensors", "export", theirs, said)
 
 
 def is_asymjit(model: Model) -> bool:
@@ -67,6 +71,11 @@ def is_asymjit(model: Model) -> bool:
     return (
         arm.network.kind == "jit" and told and (arm.representation.space, arm.representation.colour) == ("pixel", "rgb")
     )
+
+
+def is_asymflux2(model: Model) -> bool:
+    """Whether LakonLab's AsymFLUX.2 can be this model: adapters over a FLUX.2 that was lifted to pixels."""
+    return model.arm.network.kind == "flux" and model.arm.lifted and model.arm.start.adapter is not None
 
 
 def _score(path: Path, model: str) -> tuple[str, dict[str, Any], dict[str, Any]]:

@@ -23,6 +23,7 @@ from asymflow.data.reader import ShardReader
 from asymflow.data.rows import RowReader
 from asymflow.data.suite import Case, Suite
 from asymflow.training import readers
+from asymflow.training.captions import opened
 
 
 def main() -> None:
@@ -42,8 +43,9 @@ def main() -> None:
     config = Config.model_validate_json(arguments.config)
     data, train = ShardReader(arguments.data), ShardReader(arguments.train)
     _check(config, data, train)
-    stored = (arguments.captions, arguments.images, arguments.train_captions, arguments.train_images)
-    captions, images, train_captions, train_images = map(RowReader, stored)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    captions, images, train_images = map(RowReader, (arguments.captions, arguments.images, arguments.train_images))
+    train_captions = opened(arguments.train_captions, device)
     for made in (captions, images, train_captions, train_images):
         lineage.check(made.path, made.description["data"], data.path, data.set)
     lineage.check(train.path, train.set, data.path, data.set)
@@ -52,7 +54,6 @@ def main() -> None:
     edits = cases.edits(data, config.edits, config.seed)
     listed = cases.listed(config, edits)
 
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     embeddings = Embeddings.model_validate_json(arguments.embeddings)
     reader = readers.reader(arguments.reader, embeddings, arguments.evaluator, None, device)
     text, mask = reader.text([edit.caption for edit in edits])

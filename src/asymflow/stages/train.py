@@ -13,13 +13,14 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from asymflow import documents, lineage, machine, parts, provenance, tensors
 from asymflow.command import run
 from asymflow.config.arm import Arm
-from asymflow.data.batches import Batches
+from asymflow.data.batches import Batch, Batches
 from asymflow.data.reader import ShardReader
-from asymflow.data.rows import RowReader
+from asymflow.data.rows import RowReader, RowSource
 from asymflow.data.tokens import grid_of
 from asymflow.files import checksum, folder, locked, remove, tidy, writing
 from asymflow.models.assemble import Beginning, Lift, assemble, trained
@@ -31,7 +32,7 @@ from asymflow.subspace import file as subspace_file
 from asymflow.subspace.patches import CHANNEL_LAST
 from asymflow.training import averages, checkpoint, curve, objective
 from asymflow.training.averages import Average
-from asymflow.training.example import draw
+from asymflow.training.example import Example, draw
 from asymflow.training.loop import Result, train
 
 # what an arm may need beside its data; each is a file or folder on the command line, and part of the run's identity
@@ -39,7 +40,7 @@ INPUTS = {
     "subspace": "basis of the prediction target",
     "pca": "basis that the patch embedding begins as",
     "lift": "how latent tokens lie in patches",
-    "captions": "index of the captions as tokens",
+    "captions": "index of the captions, as tokens or to be encoded",
     "images": "index of the images as embeddings and patch tokens",
     "latents": "index of the images as latent tokens",
     "start": "the model whose weights it begins with",
@@ -47,7 +48,6 @@ INPUTS = {
     "evaluator": "the local evaluator, where features are aligned with it",
     "perceptual": "network of a perceptual distance; none: the published one",
 }
-STORED = ("captions", "images", "latents")
 
 
 def main() -> None:
@@ -65,7 +65,9 @@ def main() -> None:
 def _train(arguments: argparse.Namespace, arm: Arm, hardware: machine.Machine) -> None:
     rank, world_size, _ = torchrun()
     reader = ShardReader(arguments.data)
-    stored = {name: RowReader(path) for name in STORED if (path := getattr(arguments, name))}
+    stored = {name: RowReader(path) for name in ("images", "latents") if (path := getattr(arguments, name))}
+    if arguments.captions:
+        stored["captions"] = parts.load(parts.CAPTIONS).opened(arguments.captions, hardware.device)
     for rows in stored.values():
         lineage.check(rows.path, rows.description["data"], reader.path, reader.set)
     for path, kind in ((arguments.evaluator, "evaluator"), (arguments.perceptual, "perceptual network")):
@@ -81,10 +83,13 @@ def _train(arguments: argparse.Namespace, arm: Arm, hardware: machine.Machine) -
             remove(arguments.state)
         return
     labelled = "class" in arm.conditions.modalities
+    kept = {name: rows for name, rows in stored.items() if isinstance(rows, RowReader)}
+    captions = stored.get("captions")
+    encoder = None if "captions" in kept else captions
     batches = Batches(
         reader, images=arm.training.images, batch=arm.training.batch, seed=arguments.seed, rank=rank, world_size=world_size,
-        labelled=labelled, whole=arm.network.any_grid, first=arm.training.set_images, stored=stored,
-        window=arm.training.window,
+        labelled=labelled, whole=arm.network.any_grid, first=arm.training.set_images, stored=kept,
+        window=arm.training.window, numbered=encoder is not None,
     )  # fmt: skip
     print(f"training on {hardware}, {world_size} process(es), {batches.count} images", flush=True)
 
@@ -99,19 +104,24 @@ def _train(arguments: argparse.Namespace, arm: Arm, hardware: machine.Machine) -
     minimised = objective.build(arm, model, needs)
     optimiser, what = parts.load(parts.optimiser(arm)).build(minimised, arm.training, hardware.device)
     print(what, flush=True)
-    kept = averages.build(arm.training.averages, trained(model.network))
-    captions = stored.get("captions")
+    averaged = averages.build(arm.training.averages, trained(model.network))
     caption_reader = captions.description["reader"] if captions else None
     began = tensors.describe(arguments.start, "model")["checksum"] if arguments.start else None
-    run = Run(arguments, arm, reader, shapes, lift, model, kept, caption_reader, began)
+    run = Run(arguments, arm, reader, shapes, lift, model, averaged, caption_reader, began)
     empty = captions.shared["empty"].to(hardware.device) if captions else None
     result = train(
-        minimised, batches, arm.training, hardware, draw=partial(draw, arm=arm, empty=empty), optimiser=optimiser, averages=kept,
-        seed=arguments.seed, state=arguments.state, identity=identity, snapshot=run.snapshot,
-        say=lambda text: print(text, flush=True),
+        minimised, batches, arm.training, hardware, draw=partial(_drawn, arm=arm, empty=empty, encoder=encoder),
+        optimiser=optimiser, averages=averaged, seed=arguments.seed, state=arguments.state, identity=identity,
+        snapshot=run.snapshot, say=lambda text: print(text, flush=True),
     )  # fmt: skip
     if rank == 0:
         run.write(result, batches.count, grid, hardware, identity)
+
+
+def _drawn(batch: Batch, progress: float, *, arm: Arm, empty: Tensor | None, encoder: RowSource | None) -> Example:
+    """The example of a batch, its captions encoded first where their tokens are not kept."""
+    told = encoder.read(batch["numbers"].tolist()) if encoder else {}
+    return draw(batch | told, progress, arm=arm, empty=empty)
 
 
 def _arguments() -> argparse.Namespace:
@@ -130,7 +140,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _grid(
-    arm: Arm, reader: ShardReader, stored: dict[str, RowReader], arguments: argparse.Namespace
+    arm: Arm, reader: ShardReader, stored: dict[str, RowSource], arguments: argparse.Namespace
 ) -> tuple[int, int]:
     """Rows and columns of the tokens of a square image. Raises ValueError unless those of all stored tokens lie as these do."""
     p = arm.representation.patch_size
@@ -156,7 +166,7 @@ def _grid(
     return grid
 
 
-def _shapes(arm: Arm, reader: ShardReader, stored: dict[str, RowReader]) -> Shapes:
+def _shapes(arm: Arm, reader: ShardReader, stored: dict[str, RowSource]) -> Shapes:
     """How large each part of the arm's condition is."""
     modalities, none = arm.conditions.modalities, Shapes()
     captions, images = (stored[name].shapes if name in stored else {} for name in ("captions", "images"))
@@ -169,11 +179,11 @@ def _shapes(arm: Arm, reader: ShardReader, stored: dict[str, RowReader]) -> Shap
     )
 
 
-def _patch_channels(stored: dict[str, RowReader]) -> int:
+def _patch_channels(stored: dict[str, RowSource]) -> int:
     return stored["images"].shapes["patches"][1] if "images" in stored else 0
 
 
-def _lift(arm: Arm, path: Path | None, stored: dict[str, RowReader], reader: ShardReader) -> Lift | None:
+def _lift(arm: Arm, path: Path | None, stored: dict[str, RowSource], reader: ShardReader) -> Lift | None:
     """How latent tokens lie in patches, checked against the arm's patches and the latents that it sees.
 
     Raises ValueError when the file is not a lift, or one of other patches, another order, colour space, latents or
