@@ -1,5 +1,6 @@
 """How a stage ends when something stops it: in one sentence, which file, what happened, what to do."""
 
+import argparse
 import sys
 import traceback
 from collections.abc import Callable
@@ -12,6 +13,16 @@ OUT_OF_MEMORY = (
     "the memory is full; close other programs, ask the cluster for more (mem_mb), or lower the batch (training.batch,"
     " training.micro_batch, sampling's batch), then give the same command again"
 )
+
+
+def long_arguments(description: str) -> argparse.ArgumentParser:
+    """A parser for a stage that is told of a whole study: an argument @FILE stands for the line that the file holds.
+
+    Linux passes no argument of more than 128 KiB, which a study of a hundred arms exceeds.
+    """
+    return argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, fromfile_prefix_chars="@"
+    )
 
 
 def run(main: Callable[[], None]) -> None:

@@ -1,7 +1,9 @@
 """Every scale is a graph that can be drawn up, with the arms that it says, before any data is there."""
 
+import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 SCALES = Path(__file__).parents[2] / "workflow/scales"
@@ -29,3 +31,20 @@ def test_released_weights_that_are_not_there_are_a_table_that_says_so(fresh):
         (models / name).write_bytes(b"")
     expected = {"import_weights": 2, "sample": 2, "protocol": 2, "released": 1}
     assert fresh.stale(target) == expected
+
+
+def test_the_cost_of_more_arms_than_a_command_line_holds_is_known_before_anything_runs(fresh):
+    names = [f"many{number}" for number in range(60)]
+    study = {"title": "t", "source": "s", "arms": names, "reference": names[0], "samplings": ["unguided"]}
+    fresh.overlay({"arms": {name: {"base": "scratch"} for name in names}, "studies": {"many": study}})
+    result = fresh.run("results/smoke/cost.csv")
+    assert result.returncode == 0, (result.stdout + result.stderr)[-3000:]
+    table = pd.read_csv(fresh.folder / "results/smoke/cost.csv").set_index("study")
+    assert table.loc["many", "trainings"] == 60 and (table["device_hours"] > 0).all()
+
+
+def test_whatever_is_as_long_as_a_study_goes_through_a_file():
+    """Linux passes no argument of more than 128 KiB."""
+    rules = "\n".join(path.read_text() for path in (SCALES.parents[0] / "rules").glob("*.smk"))
+    given = re.findall(r"(--\w+ (?:@<\(printf %s )?)\{params\.(?:study|plan|releases):q\}", rules)
+    assert len(given) == 13 and all(text.endswith("@<(printf %s ") for text in given)

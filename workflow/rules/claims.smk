@@ -13,7 +13,7 @@ checkpoint look:
         study=lambda wildcards: plan.look_study(wildcards),
         code=plan.code("look"),
     shell:
-        "python -m asymflow.stages.look --claim {params.claim:q} --decision {params.decision:q} --study {params.study:q}"
+        "python -m asymflow.stages.look --claim {params.claim:q} --decision {params.decision:q} --study @<(printf %s {params.study:q})"
         " --out {output:q} > {log:q} 2>&1"
 
 

@@ -35,7 +35,7 @@ rule released:
         releases=plan.releases,
         code=plan.code("released"),
     shell:
-        "python -m asymflow.stages.released --releases {params.releases:q} --out {output:q} > {log:q} 2>&1"
+        "python -m asymflow.stages.released --releases @<(printf %s {params.releases:q}) --out {output:q} > {log:q} 2>&1"
 
 
 rule publish:

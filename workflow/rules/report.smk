@@ -25,7 +25,7 @@ rule table:
         study=lambda wildcards: plan.study(wildcards, *plan.table_files(wildcards.study)),
         code=plan.code("table"),
     shell:
-        "python -m asymflow.stages.table --study {params.study:q} --published {input.published:q}"
+        "python -m asymflow.stages.table --study @<(printf %s {params.study:q}) --published {input.published:q}"
         " --systems {input.systems:q} --floors {input.floors:q} --table {output.table:q} --summary {output.summary:q} > {log:q} 2>&1"
 
 
@@ -49,7 +49,7 @@ rule figure:
         study=lambda wildcards: plan.study(wildcards, "guidance"),
         code=plan.code("figure"),
     shell:
-        "python -m asymflow.stages.figure --study {params.study:q} --table {input.table:q}"
+        "python -m asymflow.stages.figure --study @<(printf %s {params.study:q}) --table {input.table:q}"
         " --figure {output.png:q} {output.svg:q} > {log:q} 2>&1"
 
 
@@ -71,7 +71,7 @@ rule sample_grid:
         study=lambda wildcards: plan.study(wildcards, "samples"),
         code=plan.code("sample_grid"),
     shell:
-        "python -m asymflow.stages.sample_grid --study {params.study:q} --picture {output:q} > {log:q} 2>&1"
+        "python -m asymflow.stages.sample_grid --study @<(printf %s {params.study:q}) --picture {output:q} > {log:q} 2>&1"
 
 
 rule speedup:
@@ -117,7 +117,7 @@ rule pairs:
         evaluator=plan.evaluator,
         code=plan.code("pairs"),
     shell:
-        "python -m asymflow.stages.pairs --study {params.study:q} --perceptual {input.perceptual:q}"
+        "python -m asymflow.stages.pairs --study @<(printf %s {params.study:q}) --perceptual {input.perceptual:q}"
         " --evaluator {params.evaluator:q} --out {output:q} > {log:q} 2>&1"
 
 
@@ -140,7 +140,7 @@ rule crops:
         study=lambda wildcards: plan.study(wildcards, "samples"),
         code=plan.code("crops"),
     shell:
-        "python -m asymflow.stages.crops --study {params.study:q} --prompts {input.prompts:q} --picture {output:q}"
+        "python -m asymflow.stages.crops --study @<(printf %s {params.study:q}) --prompts {input.prompts:q} --picture {output:q}"
         " > {log:q} 2>&1"
 
 
@@ -162,7 +162,7 @@ rule paired:
         study=lambda wildcards: plan.study(wildcards, *plan.case_by_case(wildcards.study)),
         code=plan.code("paired"),
     shell:
-        "python -m asymflow.stages.paired --study {params.study:q} --out {output:q} > {log:q} 2>&1"
+        "python -m asymflow.stages.paired --study @<(printf %s {params.study:q}) --out {output:q} > {log:q} 2>&1"
 
 
 rule curves:
@@ -183,7 +183,7 @@ rule curves:
         study=lambda wildcards: plan.study(wildcards, "curve"),
         code=plan.code("curves"),
     shell:
-        "python -m asymflow.stages.curves --study {params.study:q} --figure {output:q} > {log:q} 2>&1"
+        "python -m asymflow.stages.curves --study @<(printf %s {params.study:q}) --figure {output:q} > {log:q} 2>&1"
 
 
 rule progression:
@@ -204,7 +204,7 @@ rule progression:
         study=lambda wildcards: plan.study(wildcards, "samples"),
         code=plan.code("progression"),
     shell:
-        "python -m asymflow.stages.progression --study {params.study:q} --picture {output:q} > {log:q} 2>&1"
+        "python -m asymflow.stages.progression --study @<(printf %s {params.study:q}) --picture {output:q} > {log:q} 2>&1"
 
 
 rule nearest_images:
@@ -229,7 +229,7 @@ rule nearest_images:
         study=lambda wildcards: plan.study(wildcards, "samples", "memorisation"),
         code=plan.code("nearest_images"),
     shell:
-        "python -m asymflow.stages.nearest_images --study {params.study:q} --train {input.train:q} --heldout {input.heldout:q}"
+        "python -m asymflow.stages.nearest_images --study @<(printf %s {params.study:q}) --train {input.train:q} --heldout {input.heldout:q}"
         " --picture {output:q} > {log:q} 2>&1"
 
 
@@ -258,7 +258,7 @@ rule error_by_noise:
         study=lambda wildcards: plan.study(wildcards, "velocity"),
         code=plan.code("error_by_noise"),
     shell:
-        "python -m asymflow.stages.error_by_noise --study {params.study:q} --table {output.table:q}"
+        "python -m asymflow.stages.error_by_noise --study @<(printf %s {params.study:q}) --table {output.table:q}"
         " --figure {output.png:q} {output.svg:q} > {log:q} 2>&1"
 
 
@@ -276,4 +276,4 @@ rule cost:
         plan=lambda wildcards: plan.cost,
         code=plan.code("cost"),
     shell:
-        "python -m asymflow.stages.cost --config {params.config:q} --plan {params.plan:q} --out {output:q} > {log:q} 2>&1"
+        "python -m asymflow.stages.cost --config {params.config:q} --plan @<(printf %s {params.plan:q}) --out {output:q} > {log:q} 2>&1"

@@ -3,7 +3,6 @@
 python -m asymflow.stages.cost --config JSON --plan JSON --out results/cost.csv
 """
 
-import argparse
 import json
 import time
 from pathlib import Path
@@ -13,7 +12,7 @@ import pandas as pd
 import torch
 
 from asymflow import cost
-from asymflow.command import run
+from asymflow.command import long_arguments, run
 from asymflow.config.arm import Arm
 from asymflow.config.cost import Cost
 from asymflow.config.evaluator import Evaluator
@@ -30,7 +29,7 @@ CHANNELS = 3
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = long_arguments(__doc__)
     parser.add_argument("--config", required=True, help="the cost section as JSON")
     parser.add_argument(
         "--plan", required=True, help="studies, arms and sampling settings, and sizes of conditions, as JSON"

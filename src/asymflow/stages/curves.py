@@ -3,19 +3,18 @@
 python -m asymflow.stages.curves --study JSON --figure OUT.png
 """
 
-import argparse
 from pathlib import Path
 
 import pandas as pd
 
-from asymflow.command import run
+from asymflow.command import long_arguments, run
 from asymflow.report import style, suite_figures
 from asymflow.report.study import Study
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--study", required=True, help="the study as JSON")
+    parser = long_arguments(__doc__)
+    parser.add_argument("--study", required=True, help="the study as JSON, or @FILE")
     parser.add_argument("--figure", type=Path, required=True)
     arguments = parser.parse_args()
     study = Study.parse(arguments.study)

@@ -3,18 +3,17 @@
 python -m asymflow.stages.error_by_noise --study JSON --table results/error_by_noise_velocity.csv --figure OUT.png OUT.svg
 """
 
-import argparse
 from pathlib import Path
 
 from asymflow import documents
-from asymflow.command import run
+from asymflow.command import long_arguments, run
 from asymflow.report import style, tables, velocity_figures
 from asymflow.report.study import Study
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--study", required=True, help="the study as JSON")
+    parser = long_arguments(__doc__)
+    parser.add_argument("--study", required=True, help="the study as JSON, or @FILE")
     parser.add_argument("--table", type=Path, required=True)
     parser.add_argument("--figure", type=Path, nargs="+", required=True, help="one file for each format")
     arguments = parser.parse_args()

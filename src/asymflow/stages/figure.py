@@ -3,21 +3,20 @@
 python -m asymflow.stages.figure --study JSON --table results/rank_sweep.csv --figure OUT.png OUT.svg
 """
 
-import argparse
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from asymflow import documents, tensors
-from asymflow.command import run
+from asymflow.command import long_arguments, run
 from asymflow.report import figures, style, suite_figures, tables
 from asymflow.report.study import Study
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--study", required=True, help="the study as JSON")
+    parser = long_arguments(__doc__)
+    parser.add_argument("--study", required=True, help="the study as JSON, or @FILE")
     parser.add_argument("--table", type=Path, required=True)
     parser.add_argument("--figure", type=Path, nargs="+", required=True, help="one file for each format")
     arguments = parser.parse_args()

@@ -3,18 +3,17 @@
 python -m asymflow.stages.look --claim JSON --decision JSON --study JSON --out results/claims/low_rank/look0.json
 """
 
-import argparse
 from pathlib import Path
 
 from asymflow import documents, provenance
-from asymflow.command import run
+from asymflow.command import long_arguments, run
 from asymflow.config.claim import Claim, Decision
 from asymflow.report import claims, metrics
 from asymflow.report.study import Study
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = long_arguments(__doc__)
     parser.add_argument("--claim", required=True, help="the claim as JSON")
     parser.add_argument("--decision", required=True, help="the rule of decision as JSON")
     parser.add_argument("--study", required=True, help="the study of its arms, settings and seeds, as JSON")

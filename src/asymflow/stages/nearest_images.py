@@ -4,13 +4,12 @@ python -m asymflow.stages.nearest_images --study JSON --train results/data/train
     --picture OUT.png
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 
 from asymflow import documents
-from asymflow.command import run
+from asymflow.command import long_arguments, run
 from asymflow.data import drawn
 from asymflow.data.reader import ShardReader
 from asymflow.report import style, suite_figures
@@ -20,8 +19,8 @@ COLUMNS = 10
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--study", required=True, help="the study as JSON")
+    parser = long_arguments(__doc__)
+    parser.add_argument("--study", required=True, help="the study as JSON, or @FILE")
     parser.add_argument("--train", type=Path, required=True, help="index of the training split")
     parser.add_argument("--heldout", type=Path, required=True, help="index of the held-out split")
     parser.add_argument("--picture", type=Path, required=True)

@@ -3,14 +3,13 @@
 python -m asymflow.stages.paired --study JSON --out results/prx_arms_paired.csv
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from asymflow import documents
-from asymflow.command import run
+from asymflow.command import long_arguments, run
 from asymflow.metrics.bootstrap import interval
 from asymflow.report import tables
 from asymflow.report.study import Study
@@ -19,8 +18,8 @@ RESAMPLES = 5_000
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--study", required=True, help="the study as JSON")
+    parser = long_arguments(__doc__)
+    parser.add_argument("--study", required=True, help="the study as JSON, or @FILE")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     study = Study.parse(arguments.study)

@@ -5,7 +5,6 @@ python -m asymflow.stages.pairs --study JSON
     --out results/lift_pairs.csv
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from asymflow.command import run
+from asymflow.command import long_arguments, run
 from asymflow.data import drawn
 from asymflow.metrics import evaluators, perceptual
 from asymflow.metrics.evaluators import Evaluator
@@ -26,8 +25,8 @@ BATCH = 50  # images looked at together
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--study", required=True, help="the study as JSON")
+    parser = long_arguments(__doc__)
+    parser.add_argument("--study", required=True, help="the study as JSON, or @FILE")
     parser.add_argument("--perceptual", type=Path, nargs="?", help="the perceptual network; none: the published LPIPS")
     parser.add_argument("--evaluator", required=True)
     parser.add_argument("--out", type=Path, required=True)

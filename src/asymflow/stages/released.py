@@ -3,7 +3,6 @@
 python -m asymflow.stages.released --releases JSON --out results/released.csv
 """
 
-import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,12 @@ from typing import Any
 import pandas as pd
 
 from asymflow import documents
-from asymflow.command import run
+from asymflow.command import long_arguments, run
 from asymflow.report import tables
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = long_arguments(__doc__)
     parser.add_argument("--releases", required=True, help="every release, and where its files lie, as JSON")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()

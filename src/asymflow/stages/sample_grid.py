@@ -3,10 +3,9 @@
 python -m asymflow.stages.sample_grid --study JSON --picture OUT.png
 """
 
-import argparse
 from pathlib import Path
 
-from asymflow.command import run
+from asymflow.command import long_arguments, run
 from asymflow.data import drawn
 from asymflow.report import figures, style
 from asymflow.report.study import Study
@@ -15,8 +14,8 @@ COLUMNS = 12
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--study", required=True, help="the study as JSON")
+    parser = long_arguments(__doc__)
+    parser.add_argument("--study", required=True, help="the study as JSON, or @FILE")
     parser.add_argument("--picture", type=Path, required=True)
     arguments = parser.parse_args()
     study = Study.parse(arguments.study)

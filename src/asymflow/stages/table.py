@@ -3,19 +3,18 @@
 python -m asymflow.stages.table --study JSON --published workflow/published/rank_sweep.csv --table OUT.csv --summary OUT.csv
 """
 
-import argparse
 from pathlib import Path
 
 import pandas as pd
 
-from asymflow.command import run
+from asymflow.command import long_arguments, run
 from asymflow.report import tables
 from asymflow.report.study import Study
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--study", required=True, help="the study as JSON")
+    parser = long_arguments(__doc__)
+    parser.add_argument("--study", required=True, help="the study as JSON, or @FILE")
     parser.add_argument("--published", type=Path, nargs="*", default=[], help="published numbers, joined to our arms")
     parser.add_argument("--systems", type=Path, nargs="*", default=[], help="published systems, as rows below ours")
     parser.add_argument("--floors", type=Path, nargs="*", default=[], help="the suite's floors, as rows below ours")
