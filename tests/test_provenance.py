@@ -1,6 +1,8 @@
 """The digest that decides what is stale, on a small package made by the test."""
 
 import platform
+import shutil
+import subprocess
 
 import pytest
 
@@ -57,6 +59,66 @@ def test_an_expression_two_imports_away_makes_that_stage_stale_and_no_other(edit
 def test_a_new_import_makes_the_stage_stale(edit):
     _, plot = edit()
     assert edit(stages__plot="import asymflow.colours\nimport asymflow.constants\n")[1] != plot
+
+
+KNOWN = '''from asymflow import constants
+
+
+@property
+async def f(x: int = 1, *rest, key=None, **others) -> "é \\u2028":
+    """Text."""
+    if (y := x) and not rest:
+        return [*rest, {**others}, -1.5e-300, 2j, True, None, b"\\xff", f"{x!r:>{y}} %s" "b"]
+    with open(key) as a, open(key) as b:
+        async for _ in a:
+            lambda z, /: z @ constants.ZERO
+    match x:
+        case {"a": [1, *_], **kept} if kept:
+            pass
+
+
+class Section(dict, metaclass=type):
+    field: int = 3
+'''
+KNOWN_DIGEST = "2376d06e0ef3"
+
+
+def pythons() -> list[str]:
+    """Those that this machine has, one of each version; a name may stand for one that is not installed."""
+    found = [path for minor in (11, 12, 13, 14) if (path := shutil.which(f"python3.{minor}"))]
+    return [path for path in found if not subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode]
+
+
+def test_the_digest_of_this_text_is_known(edit):
+    """Stored here: another Python, or a careless edit of the digest, would make every result of everybody stale."""
+    assert edit(maths=KNOWN)[0] == KNOWN_DIGEST
+
+
+SCRIPT = """
+import importlib.util, pathlib, sys
+spec = importlib.util.spec_from_file_location("provenance", sys.argv[1])
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+module.SOURCE = pathlib.Path(sys.argv[2])
+print(*(module.digest(f"asymflow.stages.{name}") for name in sys.argv[3:]))
+"""
+
+
+@pytest.mark.parametrize("python", pythons())
+def test_every_python_gives_the_same_digests(python, edit, tmp_path, monkeypatch):
+    """Of that text, and of all the code there is. The module itself needs nothing that is installed."""
+
+    def digests(source, *stages):
+        command = [python, "-c", SCRIPT, provenance.__file__, source, *stages]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+    edit(maths=KNOWN)
+    assert digests(tmp_path, "fit") == [KNOWN_DIGEST]
+    monkeypatch.undo()
+    provenance.imports.cache_clear()
+    provenance._tree.cache_clear()
+    stages = [path.stem for path in sorted((provenance.SOURCE / "asymflow/stages").glob("[a-z]*.py"))]
+    assert digests(provenance.SOURCE, *stages) == [provenance.digest(f"asymflow.stages.{name}") for name in stages]
 
 
 def test_relative_imports_are_refused(edit):

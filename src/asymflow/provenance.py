@@ -8,7 +8,7 @@ Of a section of the configuration only its methods count, not its fields: their 
 and a new option is not an edit of what existed.
 
 Its limits: imports must be absolute and written as statements (a relative one is refused); installed packages are not part
-of it (their versions are recorded beside each result instead); a new Python version may print syntax trees differently.
+of it, and neither is Python (their versions are recorded beside each result instead).
 """
 
 import ast
@@ -82,7 +82,22 @@ def _tree(module: str) -> str:
     if module.startswith(CONFIGURATION):
         tree.body = [_without_fields(s) for s in tree.body if not isinstance(s, ast.Import | ast.ImportFrom)]
         tree.body = [s for s in tree.body if not isinstance(s, ast.ClassDef) or s.body]
-    return ast.dump(tree) if tree.body else ""
+    return _canonical(tree) if tree.body else ""
+
+
+def _canonical(part: object) -> str:
+    """A syntax tree as text that is the same on every version of Python.
+
+    `ast.dump` is not: versions differ in the fields that they know (type parameters) and in whether they print empty ones. So
+    what is empty is left out, and text is written in ASCII, as versions differ in what they hold to be printable.
+    """
+    if isinstance(part, ast.AST):
+        held = ((name, getattr(part, name, None)) for name in part._fields)
+        inside = ", ".join(f"{name}={_canonical(value)}" for name, value in held if value is not None and value != [])
+        return f"{type(part).__name__}({inside})"
+    if isinstance(part, list):
+        return f"[{', '.join(map(_canonical, part))}]"
+    return ascii(part)
 
 
 def _without_fields(statement: ast.stmt) -> ast.stmt:
