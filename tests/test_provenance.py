@@ -121,6 +121,11 @@ def test_every_python_gives_the_same_digests(python, edit, tmp_path, monkeypatch
     assert digests(provenance.SOURCE, *stages) == [provenance.digest(f"asymflow.stages.{name}") for name in stages]
 
 
+@pytest.mark.parametrize("other", ["f('', 1)", "f('')", "f(None)", "f(*[])", "f([])", "f(False)", "f(0.0)", "f(b'')"])
+def test_what_is_empty_is_not_the_same_as_nothing(edit, other):
+    assert edit(maths="f(1)\n") != edit(maths=f"{other}\n") != edit(maths="f()\n")
+
+
 def test_relative_imports_are_refused(edit):
     with pytest.raises(ValueError, match=r"maths.py, line 1: relative import"):
         edit(maths="from .constants import ZERO\n")

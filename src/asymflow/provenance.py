@@ -91,6 +91,8 @@ def _canonical(part: object) -> str:
     `ast.dump` is not: versions differ in the fields that they know (type parameters) and in whether they print empty ones. So
     what is empty is left out, and text is written in ASCII, as versions differ in what they hold to be printable.
     """
+    if isinstance(part, ast.JoinedStr):  # Python 3.12 puts empty pieces into some
+        part = ast.JoinedStr([v for v in part.values if not (isinstance(v, ast.Constant) and v.value == "")])
     if isinstance(part, ast.AST):
         held = ((name, getattr(part, name, None)) for name in part._fields)
         inside = ", ".join(f"{name}={_canonical(value)}" for name, value in held if value is not None and value != [])
