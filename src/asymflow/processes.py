@@ -5,8 +5,10 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache
 from typing import Literal
 
+import torch
 import torch.distributed as distributed
 
 PATIENCE = 600  # seconds
@@ -51,3 +53,18 @@ def wait_for_all() -> None:
     """Returns when all processes of this job have come here."""
     if distributed.is_initialized():
         distributed.barrier()
+
+
+def any_of(wish: bool) -> bool:
+    """Whether one of the processes of this job wishes it; all get the same answer. A small exchange on the processors."""
+    if not distributed.is_initialized():
+        return wish
+    wishes = torch.tensor(int(wish))
+    distributed.all_reduce(wishes, distributed.ReduceOp.MAX, group=_on_processors())
+    return bool(wishes)
+
+
+@cache
+def _on_processors() -> distributed.ProcessGroup | None:
+    """A group that exchanges without the GPU, which would have to finish its work first; None: the usual one is such."""
+    return None if distributed.get_backend() == "gloo" else distributed.new_group(backend="gloo", timeout=patience())

@@ -24,6 +24,7 @@ from asymflow.data.reader import ShardReader
 from asymflow.stages.fit_subspace import fit
 from asymflow.subspace.file import save
 from asymflow.tensors import describe
+from asymflow.training.stopping import TRY_AGAIN
 
 ARM = Arm(
     target=Target(rank=4),
@@ -118,6 +119,35 @@ def test_a_polite_signal_saves_first(stage, uninterrupted):
     assert (stage.model("asked"), stage.losses("asked")) == uninterrupted
 
 
+def test_a_training_that_takes_several_time_limits_ends_bit_identical(stage, uninterrupted, monkeypatch):
+    """A tenth of a minute is less than what is spared: each run gets one update further and says so with a status of its own."""
+    monkeypatch.setenv("ASYMFLOW_MINUTES", "0.1")
+    for images in (8, 16, 24):
+        code, output = stage.finish("limited")
+        assert code == TRY_AGAIN and f"nearly over: saved after {images} of 640 images" in output, output
+    monkeypatch.delenv("ASYMFLOW_MINUTES")
+    code, output = stage.finish("limited")
+    assert code == 0 and "resuming after 24 images" in output, output
+    assert (stage.model("limited"), stage.losses("limited")) == uninterrupted
+
+
+def test_out_of_time_a_job_of_slurm_goes_back_into_its_queue_and_when_it_is_cancelled_it_does_not(
+    stage, tmp_path, monkeypatch
+):
+    said = tmp_path / "said"
+    (tmp_path / "scontrol").write_text(f'#!/bin/sh\necho "$@" >> {said}\n')
+    (tmp_path / "scontrol").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    monkeypatch.setenv("SLURM_JOB_END_TIME", str(int(time.time()) + 86_400))
+    assert "asked to stop: saved after" in stage.interrupt("queued", signal.SIGTERM, 24)
+    assert not said.exists()
+    monkeypatch.setenv("SLURM_JOB_END_TIME", str(int(time.time()) + 5))
+    code, output = stage.finish("queued")
+    assert code == TRY_AGAIN and "putting job 17 into the queue again" in output, output
+    assert said.read_text() == "requeue 17\n"
+
+
 def test_another_configuration_starts_anew_and_says_so(stage):
     stage.interrupt("changed", signal.SIGKILL, 100)
     other = ARM.model_copy(update={"training": ARM.training.model_copy(update={"lr": 2e-3, "images": 64})})
@@ -147,6 +177,25 @@ def test_two_processes_share_the_work(stage):
     assert "2 process(es)" in output
     assert json.loads((stage.folder / "shared/train.json").read_text())["images"] == 64
     assert [images for images, _ in stage.losses("shared")] == list(range(8, 65, 8))
+
+
+def test_a_signal_to_one_of_several_processes_saves_and_stops_them_all(stage):
+    """To the one that does not save, as it happens when a cluster takes a node: all agree, so that the other one saves."""
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    process, saved = (
+        stage.start("agreed", launcher=launcher),
+        stage.folder / "agreed" / "state" / "checkpoint.safetensors",
+    )
+    while process.poll() is None and _reached(saved) < 40:
+        time.sleep(0.01)
+    before = _reached(saved)
+    os.kill(next(child for child in _children(process.pid) if _variable(child, "RANK") == "1"), signal.SIGTERM)
+    output, _ = process.communicate()
+    assert process.returncode != 0 and output.count("asked to stop: saved after") == 2, output
+    assert before <= _reached(saved) < 640
+    process = stage.start("agreed", launcher=launcher)
+    output, _ = process.communicate()
+    assert process.returncode == 0 and "resuming after" in output, output
 
 
 def test_a_process_that_hangs_ends_the_others_and_the_next_run_goes_on(stage, uninterrupted, monkeypatch):

@@ -34,6 +34,7 @@ from asymflow.training import averages, checkpoint, curve, objective
 from asymflow.training.averages import Average
 from asymflow.training.example import Example, draw
 from asymflow.training.loop import Result, train
+from asymflow.training.stopping import InterruptedTraining, requeue
 
 # what an arm may need beside its data; each is a file or folder on the command line, and part of the run's identity
 INPUTS = {
@@ -59,7 +60,12 @@ def main() -> None:
         locked(arguments.state) if rank == 0 else nullcontext(),
         together("nccl" if hardware.device.type == "cuda" else "gloo"),
     ):
-        _train(arguments, arm, hardware)
+        try:
+            _train(arguments, arm, hardware)
+        except InterruptedTraining as interrupted:
+            if interrupted.out_of_time and rank == 0:
+                requeue()
+            raise
 
 
 def _train(arguments: argparse.Namespace, arm: Arm, hardware: machine.Machine) -> None:

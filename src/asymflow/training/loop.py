@@ -2,7 +2,6 @@
 
 import math
 import os
-import signal
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from asymflow.config.training import Training
 from asymflow.data.batches import Batch, Batches
 from asymflow.machine import Machine
+from asymflow.processes import any_of
 from asymflow.progress import Progress
 from asymflow.training import checkpoint
 from asymflow.training.averages import Average
@@ -24,10 +24,7 @@ from asymflow.training.curve import Curve, Point
 from asymflow.training.example import Example, seed_step
 from asymflow.training.objective import Objective
 from asymflow.training.schedule import finished_part, learning_rate
-
-
-class Interrupted(SystemExit):
-    """Training stopped on a signal, after saving its state; running it again continues."""
+from asymflow.training.stopping import InterruptedTraining, Stop, ends
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,8 @@ def train(
     groups with a `multiple` of the scheduled learning rate each (`optimisers.groups`). `state` is the folder of everything
     that an interrupted run resumes from. `snapshot` is called after each of the schedule's `snapshots` equal parts, with its
     number and the images seen, and gives the checksum of what it kept. Raises FloatingPointError when loss, gradient or weights
-    stop being finite; the last good checkpoint stays.
+    stop being finite; the last good checkpoint stays; and InterruptedTraining, its state saved, when a signal comes to one of the
+    processes or the time that they were given is nearly over.
     """
     # Prepare.
     rank, world_size = (
@@ -81,7 +79,7 @@ def train(
         wrapped = DistributedDataParallel(
             wrapped, device_ids=[machine.device] if machine.device.type == "cuda" else None
         )
-    stop = _listen_for_signals()
+    stop = Stop(ends()).listen()
     on_device = partial(torch.tensor, device=machine.device)
     losses = [{name: on_device(value) for name, value in terms.items()} for terms in done.losses]
     norms = [on_device(norm) for norm in done.norms]
@@ -116,8 +114,8 @@ def train(
                 average.update(schedule.batch)
 
             # Report. Losses are read here and not at every update, which would make a GPU wait. The wish to stop is looked at
-            # once, and adds no point: an interrupted training has the curve of an undisturbed one.
-            stopping, last = stop.requested, images >= total
+            # once, by all processes together, and adds no point: an interrupted training has the curve of an undisturbed one.
+            stopping, last = any_of(stop.wished), images >= total
             saves = last or images % schedule.checkpoint_images < schedule.batch
             if saves or stopping or images % schedule.log_images < schedule.batch:
                 numbers = _finite(losses, norms, images, schedule.batch)
@@ -142,10 +140,14 @@ def train(
             if rank == 0 and (saves or stopping):
                 seconds = time.perf_counter() - since if losses else 0.0
                 reached = checkpoint.Progress(images, curve.points, *numbers, seconds, snapshots)
-                checkpoint.save(state / "checkpoint.safetensors", objective, averages, optimiser, reached, identity)
+                with stop.saving():
+                    checkpoint.save(state / "checkpoint.safetensors", objective, averages, optimiser, reached, identity)
                 since = time.perf_counter() - seconds
             if stopping and not last:
-                raise Interrupted(f"interrupted after {images} of {total} images; run it again to continue")
+                asked = any_of(stop.signalled)
+                why = "asked to stop" if asked else "the time given is nearly over"
+                say(f"{why}: saved after {images} of {total} images; run it again to continue")
+                raise InterruptedTraining(out_of_time=not asked)
 
     if curve:
         curve.close()
@@ -185,19 +187,3 @@ def _finite(
 def _means(losses: list[dict[str, Tensor]]) -> dict[str, float]:
     """The means of the losses, term by term."""
     return {name: torch.stack([terms[name] for terms in losses]).mean().item() for name in losses[0]}
-
-
-class _Stop:
-    requested = False
-
-
-def _listen_for_signals() -> _Stop:
-    """A flag that SIGTERM and SIGUSR1 raise: clusters send them some time before they take a machine away."""
-    stop = _Stop()
-
-    def request(*_: object) -> None:
-        stop.requested = True
-
-    for number in (signal.SIGTERM, signal.SIGUSR1):
-        signal.signal(number, request)
-    return stop

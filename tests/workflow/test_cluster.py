@@ -1,0 +1,73 @@
+"""What a cluster is asked for, by a stand-in for SLURM's commands."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+ACCOUNT = "echo my_account"
+COMMANDS = {
+    "sacctmgr": ACCOUNT,
+    "scontrol": "echo none",
+    "squeue": "true",
+    "sacct": "true",
+    "scancel": "true",
+    "sinfo": "true",
+}
+
+
+@pytest.fixture
+def slurm(tmp_path):
+    """A folder of commands that do nothing but note what sbatch was asked for, and that file."""
+    folder, asked = tmp_path / "slurm", tmp_path / "asked"
+    folder.mkdir()
+    for name, does in (COMMANDS | {"sbatch": f'printf "%s\\n" "$*" >> {asked}; echo 77'}).items():
+        (folder / name).write_text(f"#!/bin/sh\n{does}\n")
+        (folder / name).chmod(0o755)
+    return folder, asked
+
+
+@pytest.mark.slow
+def test_a_training_is_asked_of_slurm_as_the_page_says(edited, slurm):
+    folder, asked = slurm
+    for path in (edited.folder / "results/smoke/runs/rank8/seed0").glob("model.safetensors"):
+        path.unlink()
+    command = [sys.executable, "-m", "snakemake", "results/smoke/runs/rank8/seed0/model.safetensors"]
+    command += ["--workflow-profile", "profiles/slurm", "--configfile", *edited.overlays]
+    environment = os.environ | {"PYTHONPATH": str(edited.folder / "src"), "PATH": f"{folder}:{os.environ['PATH']}"}
+    with subprocess.Popen(
+        command, cwd=edited.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        patience = time.monotonic() + 120
+        while not asked.exists() and process.poll() is None and time.monotonic() < patience:
+            time.sleep(0.2)
+        time.sleep(0.5)
+        process.kill()
+        output = process.stdout.read()
+    assert asked.exists(), output
+    options = asked.read_text().partition(" --wrap")[0]
+    assert re.search(
+        r"-A my_account -p gpu -t 1440 --mem 256000 --nodes=1 --requeue --cpus-per-task=64 -D \S+ --gpus=8$", options
+    )
+    page = " ".join((ROOT / "docs/cluster.md").read_text().split())
+    assert (
+        "-A my_account -p gpu -t 1440 --mem 256000 --nodes=1 --requeue --cpus-per-task=64 -D ... --gpus=8 --wrap=..."
+        in page
+    )
+
+
+def test_every_rule_that_asks_for_a_gpu_goes_where_the_gpus_are(edited):
+    """And no other: the estimate of costs takes one if there is one, and none otherwise."""
+    profile = yaml.safe_load((edited.folder / "profiles/slurm/profile.yaml").read_text())["set-resources"]
+    sent = {rule for rule, resources in profile.items() if resources.get("slurm_partition") == "gpu"}
+    text = "\n".join(path.read_text() for path in (edited.folder / "workflow/rules").glob("*.smk"))
+    blocks = {block.split(":")[0]: block for block in re.split(r"(?m)^rule ", text)[1:]}
+    assert sent == {name for name, block in blocks.items() if "gpu=1" in block} - {"cost"}
+    several = {rule for rule, resources in profile.items() if resources.get("gpu", 1) > 1}
+    assert several and all(profile[rule]["nodes"] == 1 for rule in several)
