@@ -1,11 +1,16 @@
 """What this machine is good at, decided once for each process and logged: device, precision, compilation."""
 
+import os
 import resource
 import shutil
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import torch
+
+from asymflow.lease import lease
+from asymflow.processes import torchrun
 
 # of processors that multiply bfloat16 matrices several times faster than float32 ones; without them it is many times slower
 BFLOAT16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")
@@ -28,21 +33,40 @@ class Machine:
         return f"{self.device} ({name}), {str(self.precision).removeprefix('torch.')}, {'compiled' if self.compiled else 'eager'}"
 
 
-def choose(
-    precision: Literal["auto", "bfloat16", "float32"], compiled: Literal["auto", "on", "off"], local_rank: int = 0
-) -> Machine:
-    """The best this machine can do, with `auto` replaced by the choice.
-
-    A GPU is used when there is one; processes of one node take one each by their local rank.
-    """
-    device = torch.device("cuda", local_rank) if torch.cuda.is_available() else torch.device("cpu")
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
+def choose(precision: Literal["auto", "bfloat16", "float32"], compiled: Literal["auto", "on", "off"]) -> Machine:
+    """The best this machine can do, with `auto` replaced by the choice."""
+    chosen = device()
+    if chosen.type == "cuda":
         torch.set_float32_matmul_precision("high")
     if precision == "auto":
-        precision = "bfloat16" if _bfloat16_is_faster(device) else "float32"
-    use_compiler = compiled == "on" or (compiled == "auto" and _has_compiler(device))
-    return Machine(device, getattr(torch, precision), use_compiler)
+        precision = "bfloat16" if _bfloat16_is_faster(chosen) else "float32"
+    use_compiler = compiled == "on" or (compiled == "auto" and _has_compiler(chosen))
+    return Machine(chosen, getattr(torch, precision), use_compiler)
+
+
+def device() -> torch.device:
+    """A GPU when there is one, the same in every call; else the processor.
+
+    Of several GPUs SLURM gives each job its own, and processes of one job take one each by their local rank. Elsewhere each
+    process takes one that no other process of this user has (`lease`); where there is none left, it shares one, and says so.
+    """
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    torch.cuda.set_device(_place(torch.cuda.device_count()))
+    return torch.device("cuda", torch.cuda.current_device())
+
+
+@cache
+def _place(count: int) -> int:
+    _, _, local_rank = torchrun()
+    if count == 1 or "SLURM_JOB_ID" in os.environ:
+        return local_rank
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(count)))
+    place = lease([name.strip() for name in visible.split(",")][:count])
+    if place is None:
+        print(f"each of the {count} GPUs has a process; sharing one", flush=True)
+        return os.getpid() % count
+    return place
 
 
 def peak_memory(device: torch.device) -> int:

@@ -57,7 +57,11 @@ TRAINED = {
     "asymflow.models.flux": lambda arm: arm.network.kind == "flux",
     "asymflow.models.ddt": lambda arm: arm.network.kind == "flux",
     "asymflow.training.terms.alignment": lambda arm: arm.losses.alignment is not None,
-    "asymflow.training.teachers": lambda arm: arm.losses.alignment is not None,
+    # what reads captions is beside what sees images, and takes its preparation of them from the teachers
+    "asymflow.training.teachers": lambda arm: (
+        arm.losses.alignment is not None or "caption" in arm.conditions.modalities
+    ),
+    "asymflow.training.captions": lambda arm: "caption" in arm.conditions.modalities,
     "asymflow.training.terms.places": lambda arm: arm.losses.places is not None,
     "asymflow.training.terms.variance_reduction": lambda arm: arm.losses.variance_reduction is not None,
     "asymflow.flow.variance": lambda arm: arm.losses.variance_reduction is not None,

@@ -114,7 +114,7 @@ def test_each_rule_whose_stage_uses_a_gpu_asks_for_one():
     rules = "\n".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
     blocks = {block.split(":")[0]: block for block in re.split(r"(?m)^rule ", rules)[1:]}
     stages = {path.stem: path.read_text() for path in (ROOT / "src/asymflow/stages").glob("*.py")}
-    used = {name for name, text in stages.items() if "torch.cuda" in text or "machine.choose" in text}
+    used = {name for name, text in stages.items() if "torch.cuda" in text or "machine." in text}
     used |= {"sample", "search_guidance", "score"}  # through what they load
     assert {name for name in used if "gpu=1" not in blocks[name]} == set()
 

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from asymflow import documents, lineage
+from asymflow import documents, lineage, machine
 from asymflow.config.scoring import Scoring
 from asymflow.config.suite import Suite as SuiteConfig
 from asymflow.data import drawn
@@ -39,7 +39,7 @@ class Evidence:
 
     @cached_property
     def device(self) -> torch.device:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return machine.device()
 
     @cached_property
     def summary(self) -> dict[str, Any]:

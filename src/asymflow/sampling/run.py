@@ -69,7 +69,7 @@ def take(run: "Run", weights: Weights) -> None:
             own[name].copy_(value)
 
 
-def load(path: Path, settings: Sampling, files: Files = Files(), local_rank: int = 0) -> Run:
+def load(path: Path, settings: Sampling, files: Files = Files()) -> Run:
     """The model in a file of stage train, or in a folder of snapshots, with the weights that the settings name, on the best
     device here.
 
@@ -77,7 +77,7 @@ def load(path: Path, settings: Sampling, files: Files = Files(), local_rank: int
     """
     sources = weight_files(path, settings)
     saved = reconstruct(sources, settings.length) if settings.length else load_model(sources[-1], settings.weights)
-    arm, machine = saved.arm, choose(settings.precision, settings.compile, local_rank)
+    arm, machine = saved.arm, choose(settings.precision, settings.compile)
     grid = grid_of(saved.image_size, saved.image_size, arm.representation.patch_size)
     if arm.start.run and arm.start.adapter and not files.start:
         raise ValueError(

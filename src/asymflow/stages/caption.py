@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
+from asymflow import machine
 from asymflow.command import run
 from asymflow.config.captions import Captions
 from asymflow.data.reader import ShardReader, parts
@@ -23,7 +24,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     config, reader = Captions.model_validate_json(arguments.config), ShardReader(arguments.data)
-    describe = Describer(config, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    describe = Describer(config, machine.device())
     lines: list[str] = []
     with Progress("caption", len(reader), "images") as progress:
         for bucket in reader.buckets:

@@ -8,9 +8,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-import torch
-
-from asymflow import documents, lineage, provenance
+from asymflow import documents, lineage, machine, provenance
 from asymflow.command import run
 from asymflow.config.embeddings import Embeddings
 from asymflow.data import rows
@@ -42,7 +40,7 @@ def main() -> None:
     captions, data_set = _captions(arguments.data, arguments.captions)
     if arguments.evaluator:
         lineage.check_file(arguments.evaluator, "evaluator", arguments.data, data_set)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = machine.device()
     config = Embeddings.model_validate_json(arguments.config)
     reader = readers.reader(arguments.reader, config, arguments.evaluator, arguments.folder, device)
     description = {"data": data_set, "code": provenance.digest("asymflow.stages.embed_captions")}

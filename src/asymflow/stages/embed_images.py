@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from asymflow import lineage, provenance
+from asymflow import lineage, machine, provenance
 from asymflow.command import run
 from asymflow.config.embeddings import Embeddings
 from asymflow.data import portraits, rows
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--evaluator", type=Path, nargs="?", help="the local evaluator, where it embeds")
     parser.add_argument("--out", type=Path, required=True, help="the index to write, its shards beside it")
     arguments = parser.parse_args()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = machine.device()
     data = ShardReader(arguments.data)
     if arguments.evaluator:
         lineage.check_file(arguments.evaluator, "evaluator", data.path, data.set)

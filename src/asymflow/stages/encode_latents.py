@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from asymflow import lineage, provenance
+from asymflow import lineage, machine, provenance
 from asymflow.command import run
 from asymflow.data import rows
 from asymflow.data.reader import ShardReader, parts
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--latents", type=Path, required=True, help="autoencoder, or the folder of a FLUX.2 klein")
     parser.add_argument("--out", type=Path, required=True, help="the index to write, its shards beside it")
     arguments = parser.parse_args()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = machine.device()
     data = ShardReader(arguments.data)
     lineage.check_file(arguments.latents, "autoencoder", data.path, data.set)
     space = latents.load(arguments.latents, arguments.patch_size, device)

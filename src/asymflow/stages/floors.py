@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
+from asymflow import machine
 from asymflow.command import run
 from asymflow.data.suite import Suite
 from asymflow.metrics import evaluators, perceptual
@@ -32,7 +33,7 @@ def main() -> None:
     parser.add_argument("--evaluator", required=True)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    suite, device = Suite.load(arguments.suite), torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    suite, device = Suite.load(arguments.suite), machine.device()
     judge = Judge(
         evaluators.load(arguments.evaluator, device), perceptual.load(arguments.perceptual, BACKBONE, device), BATCH
     )

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
+from asymflow import machine
 from asymflow.command import long_arguments, run
 from asymflow.data import drawn
 from asymflow.metrics import evaluators, perceptual
@@ -31,7 +32,7 @@ def main() -> None:
     parser.add_argument("--evaluator", required=True)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    study, device = Study.parse(arguments.study), torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    study, device = Study.parse(arguments.study), machine.device()
     distance, evaluator = (
         perceptual.load(arguments.perceptual, "vgg", device),
         evaluators.load(arguments.evaluator, device),

@@ -8,9 +8,7 @@ import argparse
 from pathlib import Path
 from typing import get_args
 
-import torch
-
-from asymflow import documents, parts, provenance
+from asymflow import documents, machine, parts, provenance
 from asymflow.command import run
 from asymflow.config.protocols import Protocol
 from asymflow.data import drawn
@@ -38,7 +36,7 @@ def main() -> None:
         raise ValueError(
             f"{arguments.samples} holds {len(samples)} samples of the distribution; a protocol needs 2 or more"
         )
-    network = module.NETWORK(arguments.folder, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    network = module.NETWORK(arguments.folder, machine.device())
 
     real = (
         None if reference.images is None else gather(module, network, batches(reference.images), len(reference.images))

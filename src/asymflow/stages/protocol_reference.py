@@ -9,7 +9,7 @@ from typing import get_args
 
 import torch
 
-from asymflow import parts
+from asymflow import machine, parts
 from asymflow.command import run
 from asymflow.config.protocols import Protocol
 from asymflow.data.reader import ShardReader
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     module, reader = parts.load(parts.protocol(arguments.protocol)), ShardReader(arguments.data)
-    network = module.NETWORK(arguments.folder, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    network = module.NETWORK(arguments.folder, machine.device())
     numbers = torch.arange(len(reader)).split(BATCH)
     seen = gather(module, network, (reader.images(part.tolist()) for part in numbers), len(reader))
     arrays = references.statistics(seen["features"])

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from asymflow import documents, lineage, provenance
+from asymflow import documents, lineage, machine, provenance
 from asymflow.command import run
 from asymflow.config.scoring import Scoring
 from asymflow.data.reader import ShardReader
@@ -39,7 +39,7 @@ def main() -> None:
         if len(reader) < settings.smallest:
             raise ValueError(f"{path} has {len(reader)} images; the metrics need {settings.smallest} or more (scoring)")
     lineage.check_file(arguments.evaluator, "evaluator", train.path, train.set)
-    evaluator = evaluators.load(arguments.evaluator, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    evaluator = evaluators.load(arguments.evaluator, machine.device())
 
     reference, floor = (gather(evaluator, reader, settings) for reader in (train, heldout))
     for path, gathered in ((arguments.data, reference), (arguments.heldout, floor)):

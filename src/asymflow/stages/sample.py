@@ -29,9 +29,9 @@ def main() -> None:
 
 
 def _sample(arguments: argparse.Namespace) -> None:
-    rank, world_size, local_rank = torchrun()
+    rank, world_size, _ = torchrun()
     settings = _settings(arguments)
-    run = load(arguments.model, settings, Files(arguments.start, arguments.folder, arguments.latents), local_rank)
+    run = load(arguments.model, settings, Files(arguments.start, arguments.folder, arguments.latents))
     request = parts.load(parts.request(arguments.asks)).build(run, settings, arguments.asked)
     code = parts.of_sampling(run.arm, settings.solver, arguments.asks)
     print(f"sampling on {run.machine}, {world_size} process(es)", flush=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from asymflow import lineage
+from asymflow import lineage, machine
 from asymflow.command import run
 from asymflow.config.embeddings import Embeddings
 from asymflow.config.suite import Suite as Config
@@ -43,7 +43,7 @@ def main() -> None:
     config = Config.model_validate_json(arguments.config)
     data, train = ShardReader(arguments.data), ShardReader(arguments.train)
     _check(config, data, train)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = machine.device()
     captions, images, train_images = map(RowReader, (arguments.captions, arguments.images, arguments.train_images))
     train_captions = opened(arguments.train_captions, device)
     for made in (captions, images, train_captions, train_images):

@@ -53,9 +53,9 @@ INPUTS = {
 
 def main() -> None:
     arguments = _arguments()
-    rank, _, local_rank = torchrun()
+    rank, _, _ = torchrun()
     arm = Arm.model_validate_json(arguments.arm)
-    hardware = machine.choose(arm.training.precision, arm.training.compile, local_rank)
+    hardware = machine.choose(arm.training.precision, arm.training.compile)
     with (
         locked(arguments.state) if rank == 0 else nullcontext(),
         together("nccl" if hardware.device.type == "cuda" else "gloo"),

@@ -1,0 +1,34 @@
+"""One GPU for each process, on a host that has several and where nobody deals them out.
+
+    0.lock, 1.lock, ...   below asymflow-devices-UID in the system's temporary folder; whoever has a file locked has the device
+
+A lock dies with its process, however it ends, so no device stays taken.
+"""
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+_held: list[BinaryIO] = []  # until this process ends
+
+
+def lease(devices: Sequence[str], folder: Path | None = None) -> int | None:
+    """Takes the first device that no other process has, for as long as this process lives; gives its place in the list.
+
+    `devices` are names that mean the same to all processes of this host. None: all are taken.
+    """
+    folder = folder or Path(tempfile.gettempdir()) / f"asymflow-devices-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for place, name in enumerate(devices):
+        file = open(folder / f"{name}.lock", "wb")  # noqa: SIM115  (open as long as this process lives)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            continue
+        _held.append(file)
+        return place
+    return None

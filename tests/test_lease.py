@@ -1,0 +1,86 @@
+"""GPUs of one host are dealt out to processes, without a GPU."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from asymflow import lease as module
+from asymflow import machine
+from asymflow.lease import lease
+
+JOB = """
+import sys
+from pathlib import Path
+from asymflow.lease import lease
+print(lease(["0", "1", "2", "3"], Path(sys.argv[1])), flush=True)
+sys.stdin.read()
+"""
+
+
+def job(folder):
+    """A process that leases one of four devices, says which, and lives until its input ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", JOB, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    return process, process.stdout.readline().strip()
+
+
+def test_four_jobs_at_a_time_have_a_device_each_and_a_fifth_has_none(tmp_path):
+    jobs = [job(tmp_path) for _ in range(5)]
+    assert sorted(said for _, said in jobs) == ["0", "1", "2", "3", "None"]
+    taken = next(process for process, said in jobs if said == "2")
+    taken.send_signal(signal.SIGKILL)
+    taken.wait()
+    another, said = job(tmp_path)
+    assert said == "2", "a device is free as soon as its process is dead, however it died"
+    for process, _ in [*jobs, (another, said)]:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def four(monkeypatch, tmp_path):
+    """A host of four GPUs, as torch tells of them; gives what was made the current device."""
+    current = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setattr(torch.cuda, "set_device", current.append)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: current[-1])
+    monkeypatch.setattr(module.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(module, "_held", [])
+    for name in ("SLURM_JOB_ID", "CUDA_VISIBLE_DEVICES", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    machine._place.cache_clear()
+    yield current
+    machine._place.cache_clear()
+
+
+def test_a_process_has_the_same_device_whenever_it_asks(four, tmp_path):
+    folder = tmp_path / f"asymflow-devices-{module.os.getuid()}"
+    assert lease(["0", "1", "2", "3"], folder) == 0  # another's
+    assert machine.device() == machine.device() == torch.device("cuda", 1)
+    assert lease(["0", "1", "2", "3"], folder) == 2, "asking again takes no other one"
+
+
+def test_devices_that_were_given_by_name_are_dealt_out_by_name(four, monkeypatch, tmp_path):
+    """Two Snakemakes with two devices each mean different devices by their first."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, 3")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert machine.device() == torch.device("cuda", 0)
+    assert [path.name for path in (tmp_path / f"asymflow-devices-{module.os.getuid()}").iterdir()] == ["2.lock"]
+
+
+def test_under_slurm_it_steps_back(four, monkeypatch, tmp_path):
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert machine.device() == torch.device("cuda", 3) and not list(tmp_path.iterdir())
+
+
+def test_where_none_is_left_one_is_shared_and_that_is_said(four, capsys, tmp_path):
+    for _ in range(4):
+        lease(["0", "1", "2", "3"], tmp_path / f"asymflow-devices-{module.os.getuid()}")
+    assert machine.device().index in range(4)
+    assert "each of the 4 GPUs has a process; sharing one" in capsys.readouterr().out
