@@ -100,8 +100,8 @@ def _blocks(location: str) -> Iterator[bytes]:
             try:
                 with files.open(path, "rb", block_size=block_size) as stream:
                     skipped = 0
-                    while skipped < done:
-                        skipped += len(stream.read(min(BLOCK, done - skipped)))
+                    while skipped < done and (known := stream.read(min(BLOCK, done - skipped))):
+                        skipped += len(known)
                     while block := stream.read(BLOCK):
                         done += len(block)
                         yield block
