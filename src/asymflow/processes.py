@@ -64,6 +64,15 @@ def any_of(wish: bool) -> bool:
     return bool(wishes)
 
 
+def mean_of_all(values: torch.Tensor) -> torch.Tensor:
+    """The mean over the processes of this job, number by number; all get the same."""
+    if not distributed.is_initialized():
+        return values
+    total = values.clone()  # gloo has no mean
+    distributed.all_reduce(total)
+    return total / distributed.get_world_size()
+
+
 @cache
 def _on_processors() -> distributed.ProcessGroup | None:
     """A group that exchanges without the GPU, which would have to finish its work first; None: the usual one is such."""

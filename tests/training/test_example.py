@@ -68,6 +68,21 @@ def test_steps_are_functions_of_seed_position_and_process():
         assert not any(torch.equal(value, other) for other in values[:i])
 
 
+def test_processes_see_together_what_one_would():
+    configured, rows = arm(), batch()
+    configured = configured.model_copy(update={"training": configured.training.model_copy(update={"flip": True})})
+    seed_step(0, 64)
+    alone = draw(rows, 0.0, arm=configured)
+    shares = []
+    for rank in range(4):
+        seed_step(0, 64)
+        own = {name: values[rank * B // 4 : (rank + 1) * B // 4] for name, values in rows.items()}
+        shares.append(draw(own, 0.0, arm=configured, rank=rank, world_size=4))
+    for name in ("x_0", "eps", "t", "pixels"):
+        assert torch.equal(torch.cat([getattr(share, name) for share in shares]), getattr(alone, name)), name
+    assert torch.equal(torch.cat([share.condition.present for share in shares]), alone.condition.present)
+
+
 def test_pixels_are_in_minus_one_to_one_and_cut_into_patches():
     example, pixels = drawn(arm()), batch()["images"].float() / 127.5 - 1
     assert torch.equal(example.pixels, pixels) and torch.equal(example.x_0, patchify(pixels, PATCH))

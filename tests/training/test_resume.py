@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import torch
 
 from asymflow.config.arm import Arm
 from asymflow.config.jit import JiT
@@ -23,7 +24,7 @@ from asymflow.config.training import Training
 from asymflow.data.reader import ShardReader
 from asymflow.stages.fit_subspace import fit
 from asymflow.subspace.file import save
-from asymflow.tensors import describe
+from asymflow.tensors import describe, load
 from asymflow.training.stopping import TRY_AGAIN
 
 ARM = Arm(
@@ -167,23 +168,69 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpo
     assert not (stage.folder / "wild" / "model.safetensors").exists()
 
 
-def test_two_processes_share_the_work(stage):
-    """torchrun with no other change than its resources: the model is written once and has seen as many images."""
-    arm = ARM.model_copy(update={"training": ARM.training.model_copy(update={"images": 64})})
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    process = stage.start("shared", arm, launcher)
-    output, _ = process.communicate()
-    assert process.returncode == 0, output
-    assert "2 process(es)" in output
-    assert json.loads((stage.folder / "shared/train.json").read_text())["images"] == 64
-    assert [images for images, _ in stage.losses("shared")] == list(range(8, 65, 8))
+TWO = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+# without dropout, whose masks are each process's own, and without flips of sign by AdamW's first, tiny updates
+PLAIN = ARM.model_copy(
+    update={
+        "network": JiT(size="tiny", width=64),
+        "training": ARM.training.model_copy(update={"images": 64, "gradient_clip": 0.5, "snapshots": 2}),
+    }
+)
+SHARDED = PLAIN.model_copy(update={"training": PLAIN.training.model_copy(update={"shard": True})})
+
+
+def _weights(stage, name):
+    return load(stage.folder / name / "model.safetensors", "model")
+
+
+def _agree(one, other):
+    """To the rounding of sums over a batch in another order, which eight updates of Adam enlarge."""
+    assert one.keys() == other.keys()
+    return all(torch.allclose(one[name], other[name], rtol=1e-3, atol=2e-5) for name in one)
+
+
+@pytest.fixture(scope="module")
+def alone(stage):
+    code, output = stage.finish("alone", PLAIN)
+    assert code == 0, output
+    return _weights(stage, "alone"), stage.losses("alone")
+
+
+@pytest.mark.parametrize("arm", [PLAIN, SHARDED], ids=["replicated", "sharded"])
+def test_two_processes_make_what_one_makes(stage, alone, arm):
+    """torchrun with no other change than its resources: noise, weights, averages and curve are those of a single process."""
+    name = f"two_{arm.training.shard}"
+    output, _ = (process := stage.start(name, arm, TWO)).communicate()
+    assert process.returncode == 0 and "2 process(es)" in output, output
+    weights, curve = alone
+    assert _agree(_weights(stage, name), weights)
+    assert [images for images, _ in stage.losses(name)] == [images for images, _ in curve] == list(range(8, 65, 8))
+    for (_, loss), (_, expected) in zip(stage.losses(name), curve, strict=True):
+        assert loss == pytest.approx(expected, rel=1e-4)
+    first, other = (json.loads((stage.folder / n / "train.json").read_text())["parameters"] for n in (name, "alone"))
+    assert first == other
+    kept = [path.name for path in sorted((stage.folder / name / "snapshots").iterdir())]
+    assert kept == ["0001.safetensors", "0002.safetensors"]
+
+
+@pytest.mark.parametrize("arm", [PLAIN, SHARDED], ids=["replicated", "sharded"])
+@pytest.mark.parametrize("first, then", [([], TWO), (TWO, [])], ids=["one_then_two", "two_then_one"])
+def test_a_training_goes_on_with_another_number_of_processes(stage, alone, first, then, arm, monkeypatch):
+    name = f"changed_number_{len(first)}_{arm.training.shard}"
+    monkeypatch.setenv("ASYMFLOW_MINUTES", "0.01")  # an update each time
+    for _ in range(3):
+        output, _ = (process := stage.start(name, arm, first)).communicate()
+        assert process.returncode and "nearly over: saved" in output, output
+    monkeypatch.delenv("ASYMFLOW_MINUTES")
+    output, _ = (process := stage.start(name, arm, then)).communicate()
+    assert process.returncode == 0 and "resuming after 24 images" in output, output
+    assert _agree(_weights(stage, name), alone[0])
 
 
 def test_a_signal_to_one_of_several_processes_saves_and_stops_them_all(stage):
     """To the one that does not save, as it happens when a cluster takes a node: all agree, so that the other one saves."""
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     process, saved = (
-        stage.start("agreed", launcher=launcher),
+        stage.start("agreed", launcher=TWO),
         stage.folder / "agreed" / "state" / "checkpoint.safetensors",
     )
     while process.poll() is None and _reached(saved) < 40:
@@ -193,15 +240,14 @@ def test_a_signal_to_one_of_several_processes_saves_and_stops_them_all(stage):
     output, _ = process.communicate()
     assert process.returncode != 0 and output.count("asked to stop: saved after") == 2, output
     assert before <= _reached(saved) < 640
-    process = stage.start("agreed", launcher=launcher)
+    process = stage.start("agreed", launcher=TWO)
     output, _ = process.communicate()
     assert process.returncode == 0 and "resuming after" in output, output
 
 
 def test_a_process_that_hangs_ends_the_others_and_the_next_run_goes_on(stage, uninterrupted, monkeypatch):
     monkeypatch.setenv("ASYMFLOW_PATIENCE", "40")
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    process, saved = stage.start("hung", launcher=launcher), stage.folder / "hung" / "state" / "checkpoint.safetensors"
+    process, saved = stage.start("hung", launcher=TWO), stage.folder / "hung" / "state" / "checkpoint.safetensors"
     while process.poll() is None and _reached(saved) < 40:
         time.sleep(0.01)
     hung = next(child for child in _children(process.pid) if _variable(child, "RANK") == "1")
@@ -214,7 +260,7 @@ def test_a_process_that_hangs_ends_the_others_and_the_next_run_goes_on(stage, un
     assert process.returncode != 0
     assert "error: process 0 of 2: another process of this job has ended, or gave no answer for 40 s" in output, output
     assert "Traceback" not in output.split("error: process 0")[0]
-    process = stage.start("hung", launcher=launcher)
+    process = stage.start("hung", launcher=TWO)
     output, _ = process.communicate()
     assert process.returncode == 0 and "resuming after" in output, output
 

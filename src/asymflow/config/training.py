@@ -97,6 +97,10 @@ class Training(Section):
     activation_checkpointing: bool = False
     """Recomputes each block in the backward pass: a third more work for much less memory. For the large networks."""
 
+    shard: bool = False
+    """Whether several processes share weights, gradients, optimiser and averages among them (FSDP2) instead of each having all,
+    for networks that do not fit one device. A single process has all of them anyway."""
+
     @model_validator(mode="after")
     def _fits(self) -> "Training":
         if self.images and self.batch > self.images:
@@ -123,6 +127,10 @@ class Training(Section):
 
     @model_validator(mode="after")
     def _optimiser_has_what_it_needs(self) -> "Training":
+        if self.shard and self.optimiser != "adamw":
+            raise ValueError(
+                f"shard leaves each process a part of every matrix, but {self.optimiser} needs it whole: take adamw"
+            )
         if self.optimiser == "muon" and self.multiples:
             raise ValueError("multiples are for AdamW; Muon moves all matrices at the same rate: leave multiples out")
         return self

@@ -34,6 +34,7 @@ from asymflow.training import averages, checkpoint, curve, objective
 from asymflow.training.averages import Average
 from asymflow.training.example import Example, draw
 from asymflow.training.loop import Result, train
+from asymflow.training.sharding import shard
 from asymflow.training.stopping import InterruptedTraining, requeue
 
 # what an arm may need beside its data; each is a file or folder on the command line, and part of the run's identity
@@ -108,26 +109,30 @@ def _train(arguments: argparse.Namespace, arm: Arm, hardware: machine.Machine) -
         arguments.seed, hardware.device, arguments.evaluator, arguments.perceptual, _patch_channels(stored)
     )
     minimised = objective.build(arm, model, needs)
+    one = torch.zeros(1, grid[0] * grid[1], model.A.shape[0]), torch.zeros(1), example(shapes, grid)
+    operations = gflops(model.network, *one)
+    if arm.training.shard and world_size > 1:
+        shard(minimised, model.network)
     optimiser, what = parts.load(parts.optimiser(arm)).build(minimised, arm.training, hardware.device)
     print(what, flush=True)
     averaged = averages.build(arm.training.averages, trained(model.network))
     caption_reader = captions.description["reader"] if captions else None
     began = tensors.describe(arguments.start, "model")["checksum"] if arguments.start else None
-    run = Run(arguments, arm, reader, shapes, lift, model, averaged, caption_reader, began)
+    run = Run(arguments, arm, reader, shapes, lift, model, averaged, caption_reader, began, operations)
     empty = captions.shared["empty"].to(hardware.device) if captions else None
     result = train(
         minimised, batches, arm.training, hardware, draw=partial(_drawn, arm=arm, empty=empty, encoder=encoder),
         optimiser=optimiser, averages=averaged, seed=arguments.seed, state=arguments.state, identity=identity,
         snapshot=run.snapshot, say=lambda text: print(text, flush=True),
     )  # fmt: skip
-    if rank == 0:
-        run.write(result, batches.count, grid, hardware, identity)
+    run.write(result, batches.count, hardware, identity)
 
 
 def _drawn(batch: Batch, progress: float, *, arm: Arm, empty: Tensor | None, encoder: RowSource | None) -> Example:
     """The example of a batch, its captions encoded first where their tokens are not kept."""
     told = encoder.read(batch["numbers"].tolist()) if encoder else {}
-    return draw(batch | told, progress, arm=arm, empty=empty)
+    rank, world_size, _ = torchrun()
+    return draw(batch | told, progress, arm=arm, empty=empty, rank=rank, world_size=world_size)
 
 
 def _arguments() -> argparse.Namespace:
@@ -274,23 +279,26 @@ class Run:
     averages: list[Average]
     caption_reader: dict | None  # what read its captions
     began: str | None  # checksum of the model whose weights it began with
+    operations: float  # billions for an image
 
     def snapshot(self, number: int, images: int) -> str:
-        """Keeps the weights after so many images; gives their checksum."""
+        """Keeps the weights after so many images; gives their checksum, to the first process."""
         return self._save(checkpoint.snapshot_path(self.arguments.state / "snapshots", number), images)
 
     def write(
         self,
         result: Result,
         set_images: int,
-        grid: tuple[int, int],
         hardware: machine.Machine,
         identity: dict[str, str],
     ) -> None:
-        """The model, its snapshots, curve and summary; the resumable state goes last, when nothing needs it any more."""
+        """The model, its snapshots, curve and summary, which the first process writes; the resumable state goes last, when
+        nothing needs it any more."""
         paths, network = self.arguments, self.model.network
-        seconds = curve.seconds(result.points)
         model = self._save(paths.model, result.images)
+        if not model:
+            return
+        seconds = curve.seconds(result.points)
         with folder(paths.snapshots) as made:
             for number in map(int, result.snapshots):
                 shutil.copyfile(
@@ -298,7 +306,6 @@ class Run:
                 )
         with writing(paths.curve) as file:
             file.write(curve.text(result.points).encode())
-        one = torch.zeros(1, grid[0] * grid[1], self.model.A.shape[0]), torch.zeros(1), example(self.shapes, grid)
         summary = {
             "arm": self.arm.model_dump(mode="json", exclude_none=True),
             "seed": paths.seed,
@@ -308,7 +315,7 @@ class Run:
             "images_per_second": round(result.images / seconds, 2) if seconds else None,
             "parameters": sum(parameter.numel() for parameter in network.parameters()),
             "trained_parameters": sum(parameter.numel() for parameter in trained(network).values()),
-            "gflops_per_image": round(gflops(network, *one), 4),
+            "gflops_per_image": round(self.operations, 4),
             "peak_memory_mib": machine.peak_memory(hardware.device) >> 20,
             "machine": str(hardware),
             "identity": identity,

@@ -17,6 +17,7 @@ from asymflow.models.assemble import Lift
 from asymflow.models.condition import Shapes
 from asymflow.training.averages import Average, Weights
 from asymflow.training.curve import Point
+from asymflow.training.sharding import gathered, spread_like
 
 
 @dataclass(frozen=True)
@@ -41,16 +42,17 @@ def save(
 ) -> None:
     """Writes the state of a training. `identity` says what is being trained: configuration, code, data.
 
-    The random state needs no place: every step seeds its generators from (seed, images seen). Raises FloatingPointError when a
-    number in it is not finite: what was saved before stays.
+    All processes call it and the first one writes. The random state needs no place: every step seeds its generators from (seed,
+    images seen). Raises FloatingPointError when a number in it is not finite: what was saved before stays.
     """
     contents = _prefixed("objective", objective.state_dict())
     for average in averages:
         contents |= _prefixed(f"average.{average.name}", average.state())
     for index, state in optimiser.state_dict()["state"].items():
         contents |= _prefixed(f"optimiser.{index}", state)
-    _check_finite(contents, progress.images)
-    tensors.save(path, "checkpoint", contents, {"progress": asdict(progress), "identity": identity})
+    if contents := gathered(contents):
+        _check_finite(contents, progress.images)
+        tensors.save(path, "checkpoint", contents, {"progress": asdict(progress), "identity": identity})
 
 
 def restore(
@@ -80,12 +82,15 @@ def restore(
             tensors.load(snapshot, "model")
     except (OSError, ValueError) as error:
         return Progress(), f"what was saved cannot be used: {str(error).partition(';')[0]}"
-    objective.load_state_dict(_group(contents, "objective"))
+    objective.load_state_dict(spread_like(_group(contents, "objective"), objective.state_dict()))
     for average in averages:
-        average.restore(_group(contents, f"average.{average.name}"))
+        average.restore(spread_like(_group(contents, f"average.{average.name}"), average.weights))
     state = optimiser.state_dict()
-    for index in (index for group in state["param_groups"] for index in group["params"]):
-        state["state"][index] = _group(contents, f"optimiser.{index}")
+    numbers = [index for group in state["param_groups"] for index in group["params"]]
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    for index, parameter in zip(numbers, parameters, strict=True):
+        saved = _group(contents, f"optimiser.{index}")
+        state["state"][index] = spread_like(saved, dict.fromkeys(saved, parameter))
     optimiser.load_state_dict(state)
     return progress, ""
 
@@ -111,11 +116,15 @@ class Model:
 def save_model(path: Path, averages: list[Average], A: Tensor, lift: Lift | None, description: dict[str, Any]) -> str:
     """Writes a model for sampling: every set of weights, the subspace, and what they are (`Model`'s last fields by name).
 
-    Gives its checksum. Raises FloatingPointError when a number in it is not finite.
+    All processes call it; the first one writes, and gives the file's checksum, the others an empty text. Raises
+    FloatingPointError when a number in it is not finite.
     """
     contents = {"A": A} | ({"lift": lift.A.clone()} if lift else {})
     for average in averages:
         contents |= _prefixed(average.name, average.weights)
+    contents = gathered(contents)
+    if not contents:
+        return ""
     _check_finite(contents, description["images"])
     names = {"weights": [average.name for average in averages]}
     return tensors.save(path, "model", contents, description | names | ({"scale": lift.s} if lift else {}))

@@ -46,24 +46,36 @@ class Example:
         ]
 
 
-def seed_step(seed: int, images_seen: int, rank: int) -> None:
+def seed_step(seed: int, images_seen: int, rank: int = 0) -> None:
     """Seeds all random numbers of one step, so that a resumed run draws what an uninterrupted one would."""
     torch.manual_seed(torch_seed(seed, images_seen, rank))
 
 
-def draw(batch: Batch, progress: float, *, arm: Arm, empty: Tensor | None = None) -> Example:
+def draw(
+    batch: Batch, progress: float, *, arm: Arm, empty: Tensor | None = None, rank: int = 0, world_size: int = 1
+) -> Example:
     """The example of a batch. Arms that differ in target, weights, losses or routing draw the same noise, levels and conditions.
 
-    The order of the draws: mirrored images where they are, what is shown, noise, noise levels, visible tokens.
+    The order of the draws: mirrored images where they are, what is shown, noise, noise levels, visible tokens. Of several
+    processes each has an equal share of the images; it draws for the shares of all, from the same seed, and keeps its own. So
+    they see together what a single process would, and a training goes on with another number of them.
     """
     pixels = batch["images"].float() / 127.5 - 1
     b, device, training = len(pixels), pixels.device, arm.training
+    whole = b * world_size
+
+    def own(drawn: Tensor) -> Tensor:
+        return (
+            drawn if world_size == 1 else drawn[rank * b : (rank + 1) * b].clone()
+        )  # or the others' would stay in memory
+
     if training.flip:
-        mirrored = torch.rand(b, device=device) < 0.5
+        mirrored = own(torch.rand(whole, device=device)) < 0.5
         pixels = torch.where(mirrored[:, None, None, None], pixels.flip(3), pixels)
     x_0 = batch["latents"] if arm.representation.space == "latent" else to_tokens(pixels, arm)
-    present = shown(arm.conditions, b, device)
-    eps, z = torch.randn_like(x_0), torch.randn(b, device=device)
+    present = own(shown(arm.conditions, whole, device))
+    eps = own(torch.randn(whole, *x_0.shape[1:], dtype=x_0.dtype, device=device))
+    z = own(torch.randn(whole, device=device))
     condition = Condition(
         present=present,
         grid=grid_of(*pixels.shape[2:], arm.representation.patch_size),

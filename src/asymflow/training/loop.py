@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from asymflow.config.training import Training
 from asymflow.data.batches import Batch, Batches
 from asymflow.machine import Machine
-from asymflow.processes import any_of
+from asymflow.processes import any_of, mean_of_all
 from asymflow.progress import Progress
 from asymflow.training import checkpoint
 from asymflow.training.averages import Average
@@ -24,6 +24,7 @@ from asymflow.training.curve import Curve, Point
 from asymflow.training.example import Example, seed_step
 from asymflow.training.objective import Objective
 from asymflow.training.schedule import finished_part, learning_rate
+from asymflow.training.sharding import whole
 from asymflow.training.stopping import InterruptedTraining, Stop, ends
 
 
@@ -55,10 +56,10 @@ def train(
 
     `draw` makes the example of a batch at a share of the training, from the generators seeded for its step. `optimiser` has
     groups with a `multiple` of the scheduled learning rate each (`optimisers.groups`). `state` is the folder of everything
-    that an interrupted run resumes from. `snapshot` is called after each of the schedule's `snapshots` equal parts, with its
-    number and the images seen, and gives the checksum of what it kept. Raises FloatingPointError when loss, gradient or weights
-    stop being finite; the last good checkpoint stays; and InterruptedTraining, its state saved, when a signal comes to one of the
-    processes or the time that they were given is nearly over.
+    that an interrupted run resumes from. `snapshot` is called by all processes after each of the schedule's `snapshots` equal
+    parts, with its number and the images seen, and gives the checksum of what it kept. Raises FloatingPointError when loss,
+    gradient or weights stop being finite; the last good checkpoint stays; and InterruptedTraining, its state saved, when a signal
+    comes to one of the processes or the time that they were given is nearly over.
     """
     # Prepare.
     rank, world_size = (
@@ -72,10 +73,11 @@ def train(
     say(f"resuming after {images} images" if images else f"starting from the beginning: {why}")
     curve = Curve(state.parent / "tensorboard", done.points) if rank == 0 else None
 
-    wrapped: nn.Module = objective
+    wrapped, network = objective, objective.model.network
     if machine.compiled:  # the network alone: it is the same for all arms, so the compiler's cache serves them all
-        objective.model.network.compile()
-    if world_size > 1:
+        for module in network.blocks if schedule.shard else [network]:  # between blocks their weights come and go
+            module.compile()
+    if world_size > 1 and not schedule.shard:
         wrapped = DistributedDataParallel(
             wrapped, device_ids=[machine.device] if machine.device.type == "cuda" else None
         )
@@ -89,10 +91,13 @@ def train(
 
     with Progress("train", total, "images", done=images) as progress:
         for batch in supply:
-            # Draw. The generators are seeded from the position, never from what happened before.
-            seed_step(seed, images, rank)
+            # Draw. The generators are seeded from the position, never from what happened before. The processes draw the same, of
+            # which each keeps its share, and then part: what a network drops is each one's own.
+            seed_step(seed, images)
             moved = {name: values.to(machine.device, non_blocking=True) for name, values in batch.items()}
             example = draw(moved, images / schedule.images)
+            if rank:
+                seed_step(seed, images, rank)
 
             # Loss and gradient, in parts where the memory asks for it.
             parts = example.split(schedule.micro_batch or len(example.t))
@@ -105,9 +110,10 @@ def train(
             )
             for group in optimiser.param_groups:
                 group["lr"] = rate * group["multiple"]
-            norms.append(nn.utils.get_total_norm([p.grad for p in parameters]))
+            norm = nn.utils.get_total_norm([p.grad for p in parameters])
+            norms.append(whole(norm))
             if schedule.gradient_clip:
-                nn.utils.clip_grads_with_norm_(parameters, schedule.gradient_clip, norms[-1])
+                nn.utils.clip_grads_with_norm_(parameters, schedule.gradient_clip, norm)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
             for average in averages:
@@ -118,6 +124,7 @@ def train(
             stopping, last = any_of(stop.wished), images >= total
             saves = last or images % schedule.checkpoint_images < schedule.batch
             if saves or stopping or images % schedule.log_images < schedule.batch:
+                losses = _of_all(losses)
                 numbers = _finite(losses, norms, images, schedule.batch)
             if saves or images % schedule.log_images < schedule.batch:
                 means, now = _means(losses), time.perf_counter()
@@ -135,11 +142,12 @@ def train(
                 numbers = [], []
 
             # Save. A snapshot comes first: a run that resumes from the checkpoint does not come by here again.
-            if rank == 0 and (part := finished_part(images, schedule.batch, total, schedule.snapshots)):
+            if part := finished_part(images, schedule.batch, total, schedule.snapshots):
                 snapshots[str(part)] = snapshot(part, images)
-            if rank == 0 and (saves or stopping):
+            if saves or stopping:
                 seconds = time.perf_counter() - since if losses else 0.0
-                reached = checkpoint.Progress(images, curve.points, *numbers, seconds, snapshots)
+                points = curve.points if curve else []
+                reached = checkpoint.Progress(images, points, *numbers, seconds, snapshots)
                 with stop.saving():
                     checkpoint.save(state / "checkpoint.safetensors", objective, averages, optimiser, reached, identity)
                 since = time.perf_counter() - seconds
@@ -164,6 +172,12 @@ def _backward(objective: nn.Module, part: Example, weight: float) -> dict[str, T
 def _add(parts: Iterable[dict[str, Tensor]]) -> dict[str, Tensor]:
     first, *others = parts
     return {name: sum((part[name] for part in others), value) for name, value in first.items()}
+
+
+def _of_all(losses: list[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
+    """The losses as means over all processes, each of which has seen an equal share of every batch."""
+    values = mean_of_all(torch.stack([torch.stack(list(terms.values())) for terms in losses]))
+    return [dict(zip(terms, row, strict=True)) for terms, row in zip(losses, values, strict=True)]
 
 
 def _finite(
