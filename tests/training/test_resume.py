@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ from asymflow.data.reader import ShardReader
 from asymflow.stages.fit_subspace import fit
 from asymflow.subspace.file import save
 from asymflow.tensors import describe, load
-from asymflow.training.stopping import TRY_AGAIN
+from asymflow.training.stopping import TRY_AGAIN, ends
 
 ARM = Arm(
     target=Target(rank=4),
@@ -130,6 +131,19 @@ def test_a_training_that_takes_several_time_limits_ends_bit_identical(stage, uni
     code, output = stage.finish("limited")
     assert code == 0 and "resuming after 24 images" in output, output
     assert (stage.model("limited"), stage.losses("limited")) == uninterrupted
+
+
+@pytest.mark.parametrize("says, expected", [("2026-11-28T05:12:00", True), ("NONE", False), ("", False)])
+def test_a_slurm_that_says_no_end_to_its_jobs_is_asked(tmp_path, monkeypatch, capsys, says, expected):
+    """Before 23.02 the environment of a job does not have it."""
+    (tmp_path / "squeue").write_text(f'#!/bin/sh\n[ "$*" = "--noheader --jobs 17 --format %e" ] && echo {says}\n')
+    (tmp_path / "squeue").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    assert ends() == (datetime(2026, 11, 28, 5, 12).timestamp() if expected else None)
+    assert ("SLURM names no end of job 17" in capsys.readouterr().out) != expected
+    monkeypatch.setenv("SLURM_JOB_END_TIME", "1234")
+    assert ends() == 1234
 
 
 def test_out_of_time_a_job_of_slurm_goes_back_into_its_queue_and_when_it_is_cancelled_it_does_not(

@@ -8,7 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
+
+from asymflow.tensors import load
 
 ROOT = Path(__file__).parents[2]
 ACCOUNT = "echo my_account"
@@ -71,3 +74,17 @@ def test_every_rule_that_asks_for_a_gpu_goes_where_the_gpus_are(edited):
     assert sent == {name for name, block in blocks.items() if "gpu=1" in block} - {"cost"}
     several = {rule for rule, resources in profile.items() if resources.get("gpu", 1) > 1}
     assert several and all(profile[rule]["nodes"] == 1 for rule in several)
+
+
+def test_a_host_s_two_gpus_train_one_arm_together(edited):
+    """The whole command of the rule, as torchrun gets it: two processes, whose weights are those of one."""
+    model = edited.folder / "results/smoke/runs/rank8/seed0/model.safetensors"
+    alone = load(model, "model")
+    model.unlink()
+    result = edited.run(str(model.relative_to(edited.folder)), "--set-resources", "train:gpu=2", "--resources", "gpu=2")
+    log = (model.parent / "train.log").read_text()
+    assert result.returncode == 0 and "2 process(es)" in log, result.stderr + log
+    together = load(model, "model")
+    assert together.keys() == alone.keys()
+    for name, value in together.items():
+        assert torch.allclose(value, alone[name], rtol=1e-3, atol=2e-5), name

@@ -56,19 +56,23 @@ wildcard_constraints:
     split="train|evaluator|heldout",
 
 
-def launcher(wildcards, resources):
-    """One process, or one for each GPU that the job was given, on one node or several. It depends on resources alone, so it never
-    makes a run stale.
+def launcher(wildcards, threads, resources):
+    """One process, or one for each GPU that the job was given, on one node or several. It depends on threads and resources
+    alone, so it never makes a run stale.
 
     On several nodes srun starts torchrun on each, and these meet at the first, where the job's own shell runs: SLURM's job number
     tells them from those of other jobs, and gives the port.
     """
     gpus, nodes = resources.get("gpu", 0), resources.get("nodes", 1)
-    if nodes == 1:
-        return f"torchrun --standalone --nproc-per-node {gpus}" if gpus > 1 else "python"
+    if nodes == 1 and gpus < 2:
+        return "python"
     if gpus % nodes or not gpus:
         raise WorkflowError(f"{gpus} GPUs cannot be shared equally by {nodes} nodes; expected a multiple of {nodes} in `gpu`")
+    # behind --: or torchrun takes a stage's own options, --start, for unclear ones of its own
+    processes = f"--nproc-per-node {gpus // nodes} --no-python -- python"
+    if nodes == 1:
+        return f"torchrun --standalone {processes}"
     return (
-        f"srun --nodes {nodes} --ntasks {nodes} --ntasks-per-node 1 torchrun --nnodes {nodes} --nproc-per-node {gpus // nodes}"
-        " --rdzv-backend c10d --rdzv-id $SLURM_JOB_ID --rdzv-endpoint $(hostname):$((20000 + SLURM_JOB_ID % 10000))"
+        f"srun --nodes {nodes} --ntasks {nodes} --ntasks-per-node 1 --cpus-per-task {threads} torchrun --nnodes {nodes}"
+        f" --rdzv-backend c10d --rdzv-id $SLURM_JOB_ID --rdzv-endpoint $(hostname):$((20000 + SLURM_JOB_ID % 10000)) {processes}"
     )

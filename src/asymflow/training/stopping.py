@@ -1,7 +1,7 @@
 """When a training has to stop before its end: a signal came, or the time that it was given is nearly over.
 
 Either way it saves its state, ends with the status TRY_AGAIN, and goes on when it is started again. Whoever gives the time says
-so in the environment: SLURM by itself (SLURM_JOB_END_TIME), anybody else by ASYMFLOW_MINUTES.
+so: SLURM by itself (SLURM_JOB_END_TIME, and those before 23.02 when they are asked), anybody else by ASYMFLOW_MINUTES.
 """
 
 import os
@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 TRY_AGAIN = 75  # the status that sysexits.h has for a failure that is none: EX_TEMPFAIL
 SPARE = 10.0  # seconds before the end beside those of two saves: for the slowest update, and for leaving
@@ -66,7 +67,24 @@ def ends() -> float | None:
                 moments.append(moment(text))
             except ValueError as error:
                 raise ValueError(f"the environment has {name}={text!r}; expected a number") from error
+    if "SLURM_JOB_END_TIME" not in os.environ and (moment := _asked_of_slurm()):
+        moments.append(moment)
     return min(moments, default=None)
+
+
+def _asked_of_slurm() -> float | None:
+    """When this job of SLURM ends; None where it is none, or has no limit."""
+    job = os.environ.get("SLURM_JOB_ID")
+    if not job or not shutil.which("squeue"):
+        return None
+    asked = ["squeue", "--noheader", "--jobs", job, "--format", "%e"]
+    answer = subprocess.run(asked, capture_output=True, text=True, check=False)
+    try:
+        return datetime.fromisoformat(answer.stdout.strip()).timestamp()  # the local time of the cluster
+    except ValueError:
+        said = answer.stdout.strip() or answer.stderr.strip()
+        print(f"SLURM names no end of job {job} ({said}): it is not stopped before one", flush=True)
+        return None
 
 
 def requeue() -> None:
