@@ -93,6 +93,11 @@ def test_memory_has_weights_gradients_states_averages_and_activations():
     training = {"images": 100, "warmup_images": 0, "batch": 8, "averages": ["ema_2000", "last"]}
     assert cost.training_memory(arm(training=training), of) == 400 + 60 * (4 + 4 + 8) + 8000
     assert cost.training_memory(arm(training=training | {"micro_batch": 2}), of) == 400 + 60 * 16 + 2000
+    assert cost.training_memory(arm(training=training), of, processes=4) == 400 + 60 * 16 + 2000
+    sharded = arm(training=training | {"shard": True})
+    assert cost.training_memory(sharded, of) == 400 + 60 * 16 + 8000
+    blocks = sharded.network.blocks
+    assert cost.training_memory(sharded, of, processes=4) == (400 + 60 * 16) // 4 + 400 // blocks + 2000
     assert cost.model_bytes(arm(training=training), of) == 60 * 4 * 2
 
 

@@ -97,14 +97,21 @@ def evaluator_gflop(config: Evaluator) -> float:
     return gflops(tower, torch.zeros(1, 3, config.image_size, config.image_size)) * (1 + BACKWARD) * config.images
 
 
-def training_memory(arm: Arm, of: Network) -> int:
-    """Bytes of a training on one device: weights, gradients, optimiser, averages, activations of one pass."""
+def training_memory(arm: Arm, of: Network, processes: int = 1) -> int:
+    """Bytes on one device of a training by so many processes: weights, gradients, optimiser, averages, activations of one pass.
+
+    An arm that is sharded leaves each process its part, and the weights of the block whose turn it is.
+    """
     training = arm.training
     averages = sum(name != "last" for name in training.averages)
     for_each = FLOAT * (1 + averages) + STATES[training.optimiser]
-    batch = training.micro_batch or training.batch
-    kept = of.activations // max(arm.network.blocks, 1) * 2 if training.activation_checkpointing else of.activations
-    return FLOAT * of.parameters + for_each * of.trained + batch * kept
+    batch = training.micro_batch or training.batch // processes
+    blocks = max(arm.network.blocks, 1)
+    kept = of.activations // blocks * 2 if training.activation_checkpointing else of.activations
+    held = FLOAT * of.parameters + for_each * of.trained
+    if training.shard and processes > 1:
+        held = held // processes + FLOAT * of.parameters // blocks
+    return held + batch * kept
 
 
 def model_bytes(arm: Arm, of: Network) -> int:

@@ -21,6 +21,9 @@ class Cost(Section):
     devices: PositiveInt = 2
     """Devices that work at a time."""
 
+    processes: PositiveInt = 1
+    """Of these, how many train one arm together, sharing its batches, and its weights where the arm is sharded."""
+
     seconds: NonNegativeFloat = 9.0
     """What a job takes beside its work: imports, compiling, reading."""
 

@@ -86,7 +86,7 @@ def row(
         "other_hours": overhead / 3600,
         "device_hours": hours,
         "hours": hours / config.devices,
-        "memory_gb": max(cost.training_memory(*one) for one in own) / 1e9,
+        "memory_gb": max(cost.training_memory(*one, config.processes) for one in own) / 1e9,
         "disk_gb": (sum(cost.model_bytes(*one) for one in own) + sum(samplings[s].count for *_, s in runs) * pixels)
         / 1e9,
         "money": hours * config.price,
