@@ -4,6 +4,7 @@ Not in the default run: `pytest -n 0 -m cluster tests/cluster`, as root, takes a
 a job that it has requeued rests two minutes.
 """
 
+import json
 import subprocess
 import sys
 import time
@@ -19,7 +20,8 @@ from asymflow.tensors import describe, load
 pytestmark = pytest.mark.cluster
 RUN = "results/smoke/runs/rank8/seed0"
 MODEL, LOG, CHECKPOINT = f"{RUN}/model.safetensors", f"{RUN}/train.log", f"{RUN}/state/checkpoint.safetensors"
-LONG = {"images": 240_000, "warmup_images": 16, "checkpoint_images": 512, "log_images": 512}
+PROBE = {"images": 4096, "warmup_images": 16, "checkpoint_images": 512, "log_images": 512}
+SECONDS = 150  # of a long training, undisturbed: what begins and ends five limits of a minute leaves them half of it
 
 
 class Study(Project):
@@ -46,14 +48,15 @@ class Study(Project):
         command += ["--configfile", *self.overlays]
         path = f"{Path(sys.executable).parent}:{self.cluster.environment['PATH']}"
         environment = self.cluster.environment | {"PYTHONPATH": str(self.folder / "src"), "PATH": path}
-        return subprocess.Popen(
-            command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        with open(self.folder / "shown.txt", "a") as shown:
+            return subprocess.Popen(command, cwd=self.folder, env=environment, stdout=shown, stderr=subprocess.STDOUT)
 
-    def finish(self, process: subprocess.Popen, seconds: float = 900) -> str:
-        output, _ = process.communicate(timeout=seconds)
-        assert process.returncode == 0, output + self.log()
-        return output
+    def finish(self, process: subprocess.Popen, seconds: float = 1200) -> None:
+        try:
+            process.wait(timeout=seconds)
+        finally:
+            process.kill()
+        assert process.returncode == 0, (self.folder / "shown.txt").read_text() + self.log()
 
     def log(self) -> str:
         return (self.folder / LOG).read_text() if (self.folder / LOG).exists() else ""
@@ -76,7 +79,12 @@ class Study(Project):
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory, cluster):
     """Data and bases, which all trainings of this module have in common, and a long training that nobody disturbs."""
-    study = Study(tmp_path_factory.mktemp("undisturbed") / "study", cluster, LONG)
+    probe = Study(tmp_path_factory.mktemp("probe") / "study", cluster, PROBE)
+    probe.finish(probe.start(MODEL))
+    rate = json.loads((probe.folder / RUN / "train.json").read_text())["images_per_second"]
+    long = PROBE | {"images": round(rate * SECONDS / 512) * 512}
+    study = Study(tmp_path_factory.mktemp("undisturbed") / "study", cluster, long)
+    study.training = long
     study.finish(study.start(MODEL))
     return study
 
@@ -86,7 +94,7 @@ def study(prepared, tmp_path):
     """The same before that training."""
 
     def make(**train) -> Study:
-        made = Study(tmp_path / "study", prepared.cluster, LONG, **train)
+        made = Study(tmp_path / "study", prepared.cluster, prepared.training, **train)
         for name in ("data", "subspace"):
             subprocess.run(["cp", "-a", prepared.folder / "results/smoke" / name, _made(made.folder)], check=True)
         subprocess.run(["cp", "-a", prepared.folder / ".snakemake", made.folder], check=True)
@@ -147,8 +155,7 @@ def test_a_cancelled_training_fails_at_once_and_the_next_run_goes_on(study, prep
     job, _ = cancelled.wait_for_training(2048)
     prepared.cluster.ask("scancel", job)
     began = time.monotonic()
-    process.communicate(timeout=180)
-    assert process.returncode != 0
+    assert process.wait(timeout=180) != 0
     print(f"Snakemake ended {time.monotonic() - began:.0f} s after scancel")
     cancelled.finish(cancelled.start(MODEL))
     assert "resuming after" in cancelled.log()
