@@ -12,7 +12,6 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
-from selenium import webdriver
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -143,24 +142,6 @@ def test_every_public_function_of_the_method_is_in_the_reference(site):
         for path in (ROOT / "src/asymflow" / package).glob("[a-z]*.py"):
             for name in re.findall(r"^(?:def|class) ([a-zA-Z]\w*)", path.read_text(), re.MULTILINE):
                 assert f'id="asymflow.{package}.{path.stem}.{name}"' in page, f"{package}.{path.stem}.{name}"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """A headless Chromium."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (chromium and driver):
-        pytest.skip("no browser to open the pages with; on Debian, `apt-get install chromium chromium-driver`")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "no-first-run", "disable-sync"):
-        options.add_argument(f"--{flag}")
-    for flag in ("disable-background-networking", "disable-component-update", "window-size=1600,1200"):
-        options.add_argument(f"--{flag}")
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('chromium')}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    with webdriver.Chrome(options, webdriver.ChromeService(driver)) as opened:
-        yield opened
 
 
 @pytest.mark.slow
