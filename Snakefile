@@ -47,5 +47,7 @@ rule all:
         expand("<results>/{study}_pairs.csv", study=plan.studies_with("captions")),
         expand("<results>/figures/{study}_crops.png", study=plan.studies_with("captions")),
         expand("<results>/{study}_paired.csv", study=plan.studies_with("suite")),
-        expand("<results>/figures/{study}_{shows}.png", study=plan.studies_with("suite"), shows=("curves", "progression")),
+        expand(
+            "<results>/figures/{study}_{shows}.png", study=plan.studies_with("suite"), shows=("curves", "progression")
+        ),
         expand("<results>/figures/{study}_nearest_images.png", study=plan.studies_with("memorisation")),

@@ -24,7 +24,11 @@ try:
     overlays = list(workflow.overwrite_configfiles)
     files = [f for f in workflow.configfiles if f not in overlays] + overlays
     # the process of a single job need not find again what the main process found
-    experiment = load([os.path.relpath(file) for file in files], workflow.config_settings.config, sys.argv[1:] if workflow.is_main_process else None)
+    experiment = load(
+        [os.path.relpath(file) for file in files],
+        workflow.config_settings.config,
+        sys.argv[1:] if workflow.is_main_process else None,
+    )
     check(experiment.latent, experiment.arms)
 except ValueError as error:
     raise WorkflowError(str(error)) from None

@@ -1,0 +1,39 @@
+"""What a project has that others join: how it is cited, what changed, what runs when something is pushed."""
+
+import tomllib
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+
+def test_the_citation_is_of_this_version_and_names_the_paper():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == VERSION and citation["license"] == "MIT"
+    assert {"cff-version", "message", "title", "authors"} <= citation.keys()
+    paper, blog = citation["references"]
+    assert paper["title"] == "Asymmetric Flow Models" and len(paper["authors"]) == 5 and blog["type"] == "blog"
+    assert all({"type", "title", "authors"} <= reference.keys() for reference in citation["references"])
+
+
+def test_the_changelog_has_this_version():
+    assert f"\n## [{VERSION}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_what_runs_when_something_is_pushed_is_the_script_that_runs_anywhere():
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]
+    (job,) = jobs.values()
+    assert job["timeout-minutes"] == 60
+    assert [step["run"] for step in job["steps"] if ".ci/run" in step.get("run", "")]
+    assert (ROOT / ".ci/run").stat().st_mode & 0o111
+
+
+def test_hooks_take_the_versions_of_the_project():
+    """Through uv; a repository of hooks would bring versions of its own."""
+    repositories = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert [repository["repo"] for repository in repositories] == ["local"]
+    for hook in repositories[0]["hooks"]:
+        assert hook["entry"].startswith("python3 -m uv "), hook["id"]
+        assert "uv run " in hook["entry"] or "@" in hook["entry"] or "==" in hook["entry"], hook["id"]

@@ -1,0 +1,157 @@
+"""The pages: tables are those of the CSV files, the site builds strictly, and nothing that a page shows is missing."""
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+
+
+def module(path):
+    """A module of docs/, which is no package."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+fill_tables = module(DOCS / "fill_tables.py")
+
+
+# ----- pages and what they are made from -----
+
+
+@pytest.mark.parametrize("page", fill_tables.PAGES)
+def test_the_tables_of_a_page_are_those_of_its_csv(page):
+    """`python docs/fill_tables.py` writes them."""
+    text = (ROOT / page).read_text()
+    assert fill_tables.BLOCK.search(text)
+    assert text == fill_tables.filled(text)
+
+
+def test_a_number_that_was_typed_into_a_table_is_found_out():
+    text = (DOCS / "results.md").read_text()
+    assert fill_tables.filled(text.replace("| 30.3 ± 1.6 |", "| 29.3 ± 1.6 |")) == text
+
+
+def test_every_page_with_a_table_of_a_csv_is_filled():
+    marked = {
+        str(path.relative_to(ROOT))
+        for path in [ROOT / "README.md", *DOCS.glob("*.md")]
+        if "<!-- table:" in path.read_text()
+    }
+    assert marked == set(fill_tables.PAGES)
+
+
+def test_every_study_has_a_row_and_every_row_a_study():
+    studies = set(yaml.safe_load((ROOT / "workflow/studies.yaml").read_text())["studies"]) | {"claims"}
+    rows = re.findall(r"^\| (`results/.*?) \|", (DOCS / "studies.md").read_text(), re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`results/(\w+)\.csv`", row)}
+    assert studies <= named
+    parts = {f"{study}_{part}" for study in studies for part in ("velocity", "speedup", "pairs", "paired")}
+    assert named <= studies | parts
+
+
+def test_every_scale_has_a_row():
+    page = (DOCS / "scales.md").read_text()
+    assert not [path.name for path in (ROOT / "workflow/scales").glob("*.yaml") if f"scales/{path.name})" not in page]
+
+
+# ----- the site -----
+
+
+class Links(HTMLParser):
+    """What a page leads to, what it shows, and the names of its places."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.links, self.shown, self.places = [], [], set()
+        self.feed(path.read_text())
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        self.places |= {given[key] for key in ("id", "name") if given.get(key)}
+        self.links += [given["href"]] if tag in ("a", "link") and given.get("href") else []
+        self.shown += [given["src"]] if tag in ("img", "script") and given.get("src") else []
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The site, built strictly: a warning of MkDocs is an error."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
+    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return folder
+
+
+def missing(site):
+    """The links, figures and scripts of all pages that are not there, each as (page, link); and how many were looked at."""
+    pages = {path.resolve(): Links(path) for path in site.rglob("*.html") if path.name != "404.html"}
+    absent, count = [], 0
+    for path, page in pages.items():
+        for link in page.links + page.shown:
+            parts = urlsplit(link)
+            if parts.scheme or link.startswith("//"):
+                continue
+            count += 1
+            there = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            known = there in pages and parts.fragment and parts.fragment not in ("", "__skip")
+            if not there.exists() or (known and unquote(parts.fragment) not in pages[there].places):
+                absent.append((path.name, link))
+    return absent, count
+
+
+def test_no_link_and_no_figure_is_missing(site):
+    absent, count = missing(site)
+    assert not absent and count > 1000
+
+
+def test_a_figure_a_page_and_a_place_that_are_gone_are_found_out(site, tmp_path):
+    copy = shutil.copytree(site, tmp_path / "site")
+    (copy / "rank_sweep.png").unlink()
+    (copy / "faq.html").unlink()
+    page = copy / "results.html"
+    page.write_text(page.read_text().replace('id="the-rank-sweep"', 'id="elsewhere"'))
+    gone = {link for _, link in missing(copy)[0]}
+    assert gone >= {"rank_sweep.png", "faq.html", "#the-rank-sweep"}
+
+
+def test_pages_ask_the_network_for_nothing(site):
+    for path in site.rglob("*.html"):
+        page = Links(path)
+        assert not [source for source in page.shown if urlsplit(source).scheme or source.startswith("//")], path
+        styles = re.findall(r'<link[^>]*rel="stylesheet"[^>]*>', path.read_text())
+        assert styles and not [style for style in styles if "//" in style], path
+
+
+def test_every_public_function_of_the_method_is_in_the_reference(site):
+    page = (site / "api.html").read_text()
+    for package in ("flow", "subspace"):
+        for path in (ROOT / "src/asymflow" / package).glob("[a-z]*.py"):
+            for name in re.findall(r"^(?:def|class) ([a-zA-Z]\w*)", path.read_text(), re.MULTILINE):
+                assert f'id="asymflow.{package}.{path.stem}.{name}"' in page, f"{package}.{path.stem}.{name}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["index.html", "results.html"])
+def test_the_browser_loads_every_picture(site, browser, name):
+    """And nothing from the network; no table or picture is wider than its page."""
+    browser.get((site / name).as_uri())
+    widths = browser.execute_script("return [...document.images].map(image => [image.src, image.naturalWidth])")
+    assert widths and not [source for source, width in widths if not width]
+    loaded = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
+    assert not [address for address in loaded if address.startswith("http")]
+    assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
+    assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
