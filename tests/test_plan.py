@@ -145,15 +145,9 @@ def test_the_second_judge_looks_with_an_evaluator_of_another_seed_and_nothing_el
     first, second = (
         PLAN.score(wildcards("rank8_repa", sampling="unguided", judge=j)) for j in ("distribution", "second")
     )
-    assert (
-        second["evaluator"]
-        == "results/evaluator/second/local.safetensors"
-        == PLAN.evaluator_of(wildcards(judge="second"))
-    )
+    assert second["evaluator"] == "results/evaluator/second/local.safetensors"
     assert second["reference"] == "results/evaluator/second/reference.safetensors"
-    assert (
-        PLAN.evaluator_of(wildcards(judge="distribution")) == first["evaluator"] == PLAN.reference(wildcards(second=""))
-    )
+    assert first["evaluator"] == PLAN.reference(wildcards(second=""))
     one, other = (json.loads(PLAN.fit_evaluator(wildcards(second=which))) for which in ("", "second/"))
     assert {name for name in one if one[name] != other[name]} == {"seed"}
     assert PLAN.train(wildcards("rank8_repa"))["evaluator"] == first["evaluator"], "the first is the teacher"
