@@ -3,7 +3,7 @@
 from asymflow.plan import INCEPTION
 
 # the folder that a job finds results in: the one that Snakemake works in, or that of a storage plugin's copies
-ROOT = str(workflow.modifier.path_modifier.modify(paths.results)).removesuffix(paths.results)
+ROOT = str(workflow.modifier.path_modifier.modify(paths.results)).removesuffix(paths.results) or "."
 
 
 def listed(*indexes):
