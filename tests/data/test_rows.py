@@ -77,7 +77,7 @@ def test_rows_that_share_nothing_have_no_file_of_it(tmp_path):
 
 @pytest.mark.parametrize("room", [0, 1])
 def test_rows_are_kept_up_to_the_last_byte_that_there_is_room_for(index, monkeypatch, room):
-    size = sum(path.stat().st_size for path in index.parent.glob("train-0*.safetensors"))
+    size = sum(path.stat().st_size for path in index.parent.glob("train/0*.safetensors"))
     monkeypatch.setattr(rows, "MEMORY_BYTES", size - 1 + room)
     assert (RowReader(index)._memory is not None) == bool(room)
 
