@@ -268,3 +268,22 @@ def test_claims_count_only_where_they_are_asked_for(tmp_path):
     for target in ("results/claims.csv", "results/claims/clamp.json"):
         with pytest.raises(ValueError, match="compares the arm 'rank9'"):
             load([*DEFAULT, overlay], words=[target])
+
+
+@pytest.mark.parametrize(
+    ("file", "listed"),
+    [
+        ("data/train.json", ["data/train.samples.npy", "data/train"]),
+        ("data/{split}.json", ["data/{split}.samples.npy", "data/{split}"]),
+        ("conditions/captions_flux2/prompts.json", ["conditions/captions_flux2/prompts"]),
+        ("conditions/images_p16/{split}.json", ["conditions/images_p16/{split}"]),
+        ("latent/p16/train.json", ["latent/p16/train"]),
+        ("data/prompts.json", []),
+        ("conditions/images_p16/suite.safetensors", []),
+        ("latent/autoencoder.safetensors", []),
+        ("runs/rank8/seed0/train.json", []),
+    ],
+)
+def test_an_index_lists_the_folder_of_its_name_and_other_files_list_nothing(file, listed):
+    for results in ("results", "<results>"):
+        assert PLAN.paths.listed(f"{results}/{file}") == [f"{results}/{other}" for other in listed]

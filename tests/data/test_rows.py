@@ -72,7 +72,10 @@ def test_a_reader_travels_to_other_processes(reader):
 def test_rows_that_share_nothing_have_no_file_of_it(tmp_path):
     rows.write(tmp_path / "train.json", [values(range(2))], {})
     assert RowReader(tmp_path / "train.json").shared == {}
-    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*")} == {"train.json", "train/00000.safetensors"}
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*")} == {
+        "train.json",
+        "train/00000.safetensors",
+    }
 
 
 @pytest.mark.parametrize("room", [0, 1])

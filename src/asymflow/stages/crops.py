@@ -21,7 +21,10 @@ def main() -> None:
     parser.add_argument("--prompts", type=Path, required=True)
     parser.add_argument("--picture", type=Path, required=True)
     arguments = parser.parse_args()
-    study, prompts = Study.parse(arguments.study, arguments.root), documents.read(arguments.prompts, "prompts")["prompts"]
+    study, prompts = (
+        Study.parse(arguments.study, arguments.root),
+        documents.read(arguments.prompts, "prompts")["prompts"],
+    )
     samples = study.first_seed("samples", study.last_sampling)
     columns = {arm: drawn.load(path)[:IMAGES] for arm, path in samples.items()}
     captions = [prompt["caption"] for prompt in prompts[:IMAGES]]
