@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -173,3 +174,11 @@ def test_the_checksum_is_that_of_the_bytes(tmp_path):
     assert (
         checksum(tmp_path / "a.txt") == "06b05ab6733a618578af5f94892f3950"
     )  # XXH3-128 of "abc", from its reference program
+
+
+@pytest.mark.parametrize("path", ["results/runs/rank8/seed0/state", "/disk/runs/rank8/seed0/state"])
+def test_unfinished_work_lies_where_it_is_told_or_below_the_folder_that_is_named(path, monkeypatch):
+    monkeypatch.delenv("ASYMFLOW_STATE", raising=False)
+    assert files.kept(path) == Path(path)
+    monkeypatch.setenv("ASYMFLOW_STATE", "/scratch")
+    assert files.kept(path) == Path("/scratch", path.lstrip("/"))

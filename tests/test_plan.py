@@ -145,15 +145,9 @@ def test_the_second_judge_looks_with_an_evaluator_of_another_seed_and_nothing_el
     first, second = (
         PLAN.score(wildcards("rank8_repa", sampling="unguided", judge=j)) for j in ("distribution", "second")
     )
-    assert (
-        second["evaluator"]
-        == "results/evaluator/second/local.safetensors"
-        == PLAN.evaluator_of(wildcards(judge="second"))
-    )
+    assert second["evaluator"] == "results/evaluator/second/local.safetensors"
     assert second["reference"] == "results/evaluator/second/reference.safetensors"
-    assert (
-        PLAN.evaluator_of(wildcards(judge="distribution")) == first["evaluator"] == PLAN.reference(wildcards(second=""))
-    )
+    assert first["evaluator"] == PLAN.reference(wildcards(second=""))
     one, other = (json.loads(PLAN.fit_evaluator(wildcards(second=which))) for which in ("", "second/"))
     assert {name for name in one if one[name] != other[name]} == {"seed"}
     assert PLAN.train(wildcards("rank8_repa"))["evaluator"] == first["evaluator"], "the first is the teacher"
@@ -274,3 +268,22 @@ def test_claims_count_only_where_they_are_asked_for(tmp_path):
     for target in ("results/claims.csv", "results/claims/clamp.json"):
         with pytest.raises(ValueError, match="compares the arm 'rank9'"):
             load([*DEFAULT, overlay], words=[target])
+
+
+@pytest.mark.parametrize(
+    ("file", "listed"),
+    [
+        ("data/train.json", ["data/train.samples.npy", "data/train"]),
+        ("data/{split}.json", ["data/{split}.samples.npy", "data/{split}"]),
+        ("conditions/captions_flux2/prompts.json", ["conditions/captions_flux2/prompts"]),
+        ("conditions/images_p16/{split}.json", ["conditions/images_p16/{split}"]),
+        ("latent/p16/train.json", ["latent/p16/train"]),
+        ("data/prompts.json", []),
+        ("conditions/images_p16/suite.safetensors", []),
+        ("latent/autoencoder.safetensors", []),
+        ("runs/rank8/seed0/train.json", []),
+    ],
+)
+def test_an_index_lists_the_folder_of_its_name_and_other_files_list_nothing(file, listed):
+    for results in ("results", "<results>"):
+        assert PLAN.paths.listed(f"{results}/{file}") == [f"{results}/{other}" for other in listed]

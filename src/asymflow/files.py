@@ -167,6 +167,15 @@ def _is_still(handle: int, lock: Path) -> bool:
         return False
 
 
+def kept(path: Path | str) -> Path:
+    """Where a folder of unfinished work lies: where it is told, or below the folder that ASYMFLOW_STATE names.
+
+    No rule declares such work, so no storage plugin carries it; a disk that outlives the job may be named there.
+    """
+    path = Path(path)
+    return Path(os.environ.get("ASYMFLOW_STATE") or path.anchor, path.relative_to(path.anchor))
+
+
 def tidy(*paths: Path | str) -> None:
     """Removes what a writer of these results left beside them when it was stopped just after it had put them into place."""
     for path in map(Path, paths):

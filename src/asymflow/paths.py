@@ -1,9 +1,15 @@
 """Where everything lies below the folder of results; the one place that knows."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 SPLITS = ("train", "evaluator", "heldout")
+
+# indexes, which list other files
+INDEX = re.compile(
+    rf"((?P<images>data/({'|'.join(SPLITS)}|\{{split\}}))|conditions/(captions|images)_[^/]+/[^/]+|latent/p[^/]+/[^/]+)\.json"
+)
 
 # files of a run, below its folder; those with a sampling setting are below that of the setting
 RUN_FILES = {
@@ -37,6 +43,17 @@ class Paths:
     def split(self, name: str) -> str:
         """The index of a split of the images, or of the prompts."""
         return f"{self.results}/data/{name}.json"
+
+    def listed(self, index: str) -> list[str]:
+        """What an index lists, a folder beside it and the table of a split's samples; nothing for files that are no index.
+
+        An index of images, captions or latents is named after its split, and its folder after it.
+        """
+        match = INDEX.fullmatch(index.removeprefix(f"{self.results}/").removeprefix("<results>/"))
+        if not match:
+            return []
+        folder = index.removesuffix(".json")
+        return [f"{folder}.samples.npy", folder] if match["images"] else [folder]
 
     def made_captions(self, split: str) -> str:
         """The captions that stage caption writes, one a line."""

@@ -122,23 +122,10 @@ class Plan:
         """Processor cores of a training: two for an arm that others begin with, because nothing can train beside it."""
         return 2 if wildcards.arm in self.starts else 1
 
-    @property
-    def evaluator(self) -> str:
-        """What stages load as the evaluator that judges."""
-        return self.paths.evaluator if self._local else INCEPTION
-
-    def evaluator_of(self, wildcards: Any) -> str:
-        """What a judge loads as the evaluator."""
-        return self.paths.second_evaluator if wildcards.judge == "second" else self.evaluator
-
     def fit_evaluator(self, wildcards: Any) -> str:
         """The section of the evaluator as JSON; the second one has the next seed, and nothing else that differs."""
         section = self.experiment.evaluator
         return section.model_copy(update={"seed": section.seed + bool(wildcards.second)}).model_dump_json()
-
-    def looks(self, wildcards: Any) -> str:
-        """What looks at the reference: the evaluator, or the second one."""
-        return self.paths.second_evaluator if wildcards.second else self.evaluator
 
     @property
     def folder(self) -> str:

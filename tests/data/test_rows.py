@@ -72,12 +72,15 @@ def test_a_reader_travels_to_other_processes(reader):
 def test_rows_that_share_nothing_have_no_file_of_it(tmp_path):
     rows.write(tmp_path / "train.json", [values(range(2))], {})
     assert RowReader(tmp_path / "train.json").shared == {}
-    assert {path.name for path in tmp_path.iterdir()} == {"train.json", "train-00000.safetensors"}
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*")} == {
+        "train.json",
+        "train/00000.safetensors",
+    }
 
 
 @pytest.mark.parametrize("room", [0, 1])
 def test_rows_are_kept_up_to_the_last_byte_that_there_is_room_for(index, monkeypatch, room):
-    size = sum(path.stat().st_size for path in index.parent.glob("train-0*.safetensors"))
+    size = sum(path.stat().st_size for path in index.parent.glob("train/0*.safetensors"))
     monkeypatch.setattr(rows, "MEMORY_BYTES", size - 1 + room)
     assert (RowReader(index)._memory is not None) == bool(room)
 
@@ -88,7 +91,7 @@ def test_rows_are_kept_up_to_the_last_byte_that_there_is_room_for(index, monkeyp
 def test_the_index_describes_its_shards(index):
     description = json.loads(index.read_text())
     assert description["reader"] == "a test"
-    assert [shard["file"] for shard in description["shards"]] == [f"train-0000{i}.safetensors" for i in range(3)]
+    assert [shard["file"] for shard in description["shards"]] == [f"train/0000{i}.safetensors" for i in range(3)]
     assert [shard["count"] for shard in description["shards"]] == [10, 10, 3]
     for shard in description["shards"]:
         assert tensors.describe(index.parent / shard["file"], "rows")["checksum"] == shard["checksum"]
@@ -97,19 +100,19 @@ def test_the_index_describes_its_shards(index):
 @pytest.mark.parametrize("room", [0, 1 << 30], ids=["row by row", "in memory"])
 def test_a_bit_that_turns_in_a_row_is_an_error_when_it_is_read(index, tmp_path, monkeypatch, room):
     copied = shutil.copytree(index.parent, tmp_path / "copied")
-    path = copied / "train-00001.safetensors"
+    path = copied / "train/00001.safetensors"
     damaged = bytearray(path.read_bytes())
     damaged[-1] ^= 1
     path.write_bytes(damaged)
     monkeypatch.setattr(rows, "MEMORY_BYTES", room)
-    with pytest.raises(ValueError, match=r"train-00001.safetensors is (cut or )?damaged"):
+    with pytest.raises(ValueError, match=r"train/00001.safetensors is (cut or )?damaged"):
         RowReader(copied / index.name).read(range(10, 20))
 
 
 def test_a_shard_of_other_rows_is_refused(index, tmp_path):
     copied = shutil.copytree(index.parent, tmp_path / "copied")
-    shutil.copy(copied / "train-00000.safetensors", copied / "train-00001.safetensors")
-    with pytest.raises(ValueError, match=r"train-00001.safetensors is not the file that .*train.json lists"):
+    shutil.copy(copied / "train/00000.safetensors", copied / "train/00001.safetensors")
+    with pytest.raises(ValueError, match=r"train/00001.safetensors is not the file that .*train.json lists"):
         RowReader(copied / index.name)
 
 
@@ -118,13 +121,13 @@ def test_files_hold_bfloat16_latents_in_float16_and_all_else_as_it_is(tmp_path):
     given = values(range(3)) | {"latents": torch.randn(3, 2, 5, generator=generator)}
     given["text"] = torch.randn(3, 3, 4, generator=generator)
     rows.write(tmp_path / "train.json", [given], {}, SHARED)
-    loaded = tensors.load(tmp_path / "train-00000.safetensors", "rows")
+    loaded = tensors.load(tmp_path / "train/00000.safetensors", "rows")
     halves = {"text": torch.bfloat16, "embedding": torch.bfloat16, "latents": torch.float16}
     assert {name: tensor.dtype for name, tensor in loaded.items()} == halves | {
         "mask": torch.bool,
         "number": torch.int64,
     }
-    assert tensors.load(tmp_path / "train-shared.safetensors", "rows")["empty"].dtype == torch.bfloat16
+    assert tensors.load(tmp_path / "train/shared.safetensors", "rows")["empty"].dtype == torch.bfloat16
     read = RowReader(tmp_path / "train.json").read(range(3))
     assert torch.equal(read["text"], given["text"].bfloat16().float())
     assert torch.equal(read["latents"], given["latents"].half().float())

@@ -30,7 +30,7 @@ def study():
 
 
 def test_a_study_is_what_its_text_says_in_the_same_order(study):
-    assert dataclasses.asdict(study) == TOLD
+    assert dataclasses.asdict(study) == TOLD | {"root": Path()}
     assert list(study.arms) == ["rank8", "rank0"] and list(study.samplings) == ["bare", "found"]
 
 
@@ -43,6 +43,12 @@ def test_a_text_that_lacks_something_or_says_more_is_refused(description):
 def test_a_file_lies_where_its_rule_says(study):
     assert study.path("summary", "rank8", 3) == Path("out/rank8/seed3/train.json")
     assert study.path("samples", "rank0", 4, "found") == Path("out/rank0/seed4/found/samples.npy")
+
+
+def test_files_of_a_study_lie_below_the_folder_that_holds_the_results(study):
+    moved = Study.parse(json.dumps(TOLD), Path(".snakemake/storage/s3/bucket"))
+    assert moved.path("summary", "rank8", 3) == Path(".snakemake/storage/s3/bucket/out/rank8/seed3/train.json")
+    assert {arm: moved.basis(arm) for arm in moved.bases} == {arm: moved.root / at for arm, at in study.bases.items()}
 
 
 @pytest.mark.parametrize("file", ["suite", "train.json", ""])

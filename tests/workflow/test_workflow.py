@@ -116,7 +116,16 @@ def test_every_target_of_the_default_has_a_complete_graph_without_flags(target, 
 # ----- paths as people write them, and other places to run from -----
 
 
-@pytest.mark.parametrize("path", ["shards/shard-{0000..0003}.tar", "shards/{a,b}.tar", "shards/{name}.tar"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "shards/shard-{0000..0003}.tar",
+        "shards/{a,b}.tar",
+        "shards/{name}.tar",
+        "http://127.0.0.1:9/{00..03}.tar",
+        "s3://bucket/{00..03}.tar",
+    ],
+)
 def test_braces_in_a_path_are_not_taken_for_wildcards(tmp_path, project, path):
     copy = project(tmp_path)
     copy.overlay({"data": {"source": "webdataset", "path": path, "image_size": 32, "train": None}})

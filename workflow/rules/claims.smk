@@ -11,10 +11,11 @@ checkpoint look:
         claim=lambda wildcards: plan.claim(wildcards),
         decision=lambda wildcards: plan.section("decision"),
         study=lambda wildcards: plan.look_study(wildcards),
+        root=root,
         code=plan.code("look"),
     shell:
-        "python -m asymflow.stages.look --claim {params.claim:q} --decision {params.decision:q} --study @<(printf %s {params.study:q})"
-        " --out {output:q} > {log:q} 2>&1"
+        "python -m asymflow.stages.look --claim {params.claim:q} --decision {params.decision:q}"
+        " --study @<(printf %s {params.study:q}) --root {params.root:q} --out {output:q} > {log:q} 2>&1"
 
 
 def last_look(wildcards):

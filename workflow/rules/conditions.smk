@@ -1,9 +1,10 @@
 rule embed_captions:
     "Embed captions as tokens, for networks that are told them: those of a split, or the prompts."
     input:
-        unpack(plan.captions_of),
+        unpack(read(plan.captions_of)),
     output:
-        "<results>/conditions/captions_{reader}/{split}.json",
+        index="<results>/conditions/captions_{reader}/{split}.json",
+        listed=directory(paths.listed("<results>/conditions/captions_{reader}/{split}.json")),
     log:
         "<results>/conditions/captions_{reader}/{split}.embed_captions.log",
     benchmark:
@@ -21,7 +22,7 @@ rule embed_captions:
         code=plan.code("embed_captions"),
     shell:
         "python -m asymflow.stages.embed_captions --config {params.config:q} --reader {wildcards.reader} --data {input.data:q}"
-        " --captions {input.captions:q} --evaluator {input.evaluator:q} --folder {params.folder:q} --out {output:q}"
+        " --captions {input.captions:q} --evaluator {input.evaluator:q} --folder {params.folder:q} --out {output.index:q}"
         " > {log:q} 2>&1"
 
 
@@ -30,8 +31,10 @@ rule embed_images:
     input:
         data="<results>/data/{split}.json",
         evaluator=plan.viewer_file,
+        listed=listed(paths.split("{split}")),
     output:
-        "<results>/conditions/images_p{patch_size}/{split}.json",
+        index="<results>/conditions/images_p{patch_size}/{split}.json",
+        listed=directory(paths.listed("<results>/conditions/images_p{patch_size}/{split}.json")),
     log:
         "<results>/conditions/images_p{patch_size}/{split}.embed_images.log",
     benchmark:
@@ -46,13 +49,13 @@ rule embed_images:
         code=plan.code("embed_images"),
     shell:
         "python -m asymflow.stages.embed_images --config {params.config:q} --patch-size {wildcards.patch_size}"
-        " --data {input.data:q} --evaluator {input.evaluator:q} --out {output:q} > {log:q} 2>&1"
+        " --data {input.data:q} --evaluator {input.evaluator:q} --out {output.index:q} > {log:q} 2>&1"
 
 
 rule suite:
     "Prepare the validation suite: what every arm is asked, and what the answers should look like."
     input:
-        unpack(plan.suite),
+        unpack(read(plan.suite)),
     output:
         "<results>/conditions/images_p{patch_size}/suite.safetensors",
     log:
@@ -87,7 +90,7 @@ rule floors:
     resources:
         gpu=1,
     params:
-        evaluator=plan.evaluator,
+        evaluator=evaluator,
         code=plan.code("floors"),
     shell:
         "python -m asymflow.stages.floors --suite {input.suite:q} --perceptual {input.perceptual:q}"

@@ -6,6 +6,7 @@ rule shard:
     output:
         expand("<results>/data/{split}.json", split=("train", "evaluator", "heldout")),
         expand("<results>/data/{split}.samples.npy", split=("train", "evaluator", "heldout")),
+        directory(expand("<results>/data/{split}", split=("train", "evaluator", "heldout"))),
     log:
         "<results>/data/shard.log",
     benchmark:
@@ -17,7 +18,7 @@ rule shard:
     params:
         config=lambda wildcards: plan.section("data"),  # a function's text may have braces: Snakemake takes no wildcards from it
         contents=lambda wildcards: contents(experiment.data),
-        folder=f"{paths.results}/data",
+        folder=subpath(output[0], parent=True),
         code=plan.code("shard"),
     shell:
         "python -m asymflow.stages.shard --config {params.config:q} --out-dir {params.folder:q} --processes {threads}"
@@ -28,6 +29,7 @@ rule data_grid:
     "Show images of the training split, one column for each class."
     input:
         data="<results>/data/train.json",
+        listed=listed(paths.split("train")),
     output:
         report(
             "<results>/figures/data.png",
@@ -47,7 +49,8 @@ rule data_grid:
 rule caption:
     "Describe images that have no captions."
     input:
-        "<results>/data/{split}.json",
+        data="<results>/data/{split}.json",
+        listed=listed(paths.split("{split}")),
     output:
         "<results>/data/{split}.captions.txt",
     log:
@@ -60,13 +63,13 @@ rule caption:
         config=lambda wildcards: plan.section("captions"),
         code=plan.code("caption"),
     shell:
-        "python -m asymflow.stages.caption --config {params.config:q} --data {input:q} --out {output:q} > {log:q} 2>&1"
+        "python -m asymflow.stages.caption --config {params.config:q} --data {input.data:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule prompts:
     "Choose the captions that arms are asked for: held-out ones, or those of a file."
     input:
-        unpack(plan.prompts),
+        unpack(read(plan.prompts)),
     output:
         "<results>/data/prompts.json",
     log:

@@ -1,7 +1,8 @@
 rule fit_evaluator:
     "Train the local evaluator, a small CLIP, on the images that are kept for it; or a second one from another seed."
     input:
-        "<results>/data/evaluator.json",
+        data="<results>/data/evaluator.json",
+        listed=listed(paths.split("evaluator")),
     output:
         "<results>/evaluator/{second}local.safetensors",
     log:
@@ -15,7 +16,7 @@ rule fit_evaluator:
         config=plan.fit_evaluator,
         code=plan.code("fit_evaluator"),
     shell:
-        "python -m asymflow.stages.fit_evaluator --config {params.config:q} --data {input:q} --out {output:q} > {log:q} 2>&1"
+        "python -m asymflow.stages.fit_evaluator --config {params.config:q} --data {input.data:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule reference:
@@ -24,6 +25,7 @@ rule reference:
         evaluator=plan.reference,
         data="<results>/data/train.json",
         heldout="<results>/data/heldout.json",
+        listed=listed(paths.split("train"), paths.split("heldout")),
     output:
         reference="<results>/evaluator/{second}reference.safetensors",
         floor="<results>/evaluator/{second}floor.json",
@@ -34,7 +36,7 @@ rule reference:
         gpu=1,
     params:
         config=lambda wildcards: plan.section("scoring"),
-        evaluator=plan.looks,
+        evaluator=evaluator,
         code=plan.code("reference"),
     shell:
         "python -m asymflow.stages.reference --config {params.config:q} --evaluator {params.evaluator:q}"
@@ -44,7 +46,8 @@ rule reference:
 rule fit_perceptual:
     "Train the network of the local perceptual distance, on the images that are kept for the evaluator."
     input:
-        "<results>/data/evaluator.json",
+        data="<results>/data/evaluator.json",
+        listed=listed(paths.split("evaluator")),
     output:
         "<results>/evaluator/perceptual.safetensors",
     log:
@@ -56,4 +59,4 @@ rule fit_perceptual:
         config=lambda wildcards: plan.section("perceptual"),
         code=plan.code("fit_perceptual"),
     shell:
-        "python -m asymflow.stages.fit_perceptual --config {params.config:q} --data {input:q} --out {output:q} > {log:q} 2>&1"
+        "python -m asymflow.stages.fit_perceptual --config {params.config:q} --data {input.data:q} --out {output:q} > {log:q} 2>&1"

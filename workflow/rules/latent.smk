@@ -3,6 +3,7 @@ rule fit_autoencoder:
     input:
         data="<results>/data/train.json",
         heldout="<results>/data/heldout.json",
+        listed=listed(paths.split("train"), paths.split("heldout")),
     output:
         "<results>/latent/autoencoder.safetensors",
     log:
@@ -24,7 +25,8 @@ rule fit_lift:
     "Align latent tokens with pixel patches: the orthonormal lift and its scale (Procrustes)."
     input:
         data="<results>/data/train.json",
-        latents=lambda wildcards: plan.latent_space,
+        latents=lambda wildcards: own(plan.latent_space),
+        listed=listed(paths.split("train")),
     output:
         "<results>/latent/lift_{colour}_p{patch_size}.safetensors",
     log:
@@ -42,9 +44,11 @@ rule encode_latents:
     "Encode the training images as latent tokens."
     input:
         data="<results>/data/train.json",
-        latents=lambda wildcards: plan.latent_space,
+        latents=lambda wildcards: own(plan.latent_space),
+        listed=listed(paths.split("train")),
     output:
-        "<results>/latent/p{patch_size}/train.json",
+        index="<results>/latent/p{patch_size}/train.json",
+        listed=directory(paths.listed("<results>/latent/p{patch_size}/train.json")),
     log:
         "<results>/latent/p{patch_size}/encode_latents.log",
     benchmark:
@@ -58,4 +62,4 @@ rule encode_latents:
         code=plan.code("encode_latents"),
     shell:
         "python -m asymflow.stages.encode_latents --patch-size {wildcards.patch_size} --data {input.data:q}"
-        " --latents {input.latents:q} --out {output:q} > {log:q} 2>&1"
+        " --latents {input.latents:q} --out {output.index:q} > {log:q} 2>&1"

@@ -5,6 +5,7 @@ rule parameterisation_figure:
     "Show on one image what a network predicts at several ranks, and how the velocity is recovered from it."
     input:
         data="<results>/data/heldout.json",
+        listed=listed(paths.split("heldout")),
         subspace=f"<results>/subspace/pca_rgb_p{PATCH_SIZE}.safetensors",
     output:
         report(
@@ -29,6 +30,7 @@ rule component_figure:
     "Show the family from x_0-prediction to u-prediction: the target's two orthogonal parts, and their energies."
     input:
         data="<results>/data/heldout.json",
+        listed=listed(paths.split("heldout")),
         subspace=f"<results>/subspace/pca_rgb_p{PATCH_SIZE}.safetensors",
     output:
         report(

@@ -1,7 +1,7 @@
 rule import_weights:
     "Make a run of weights that others trained and published."
     input:
-        plan.released_file,
+        there(plan.released_file),
     output:
         model="<results>/runs/{arm}/seed{seed}/model.safetensors",
         summary="<results>/runs/{arm}/seed{seed}/train.json",
@@ -33,15 +33,16 @@ rule released:
     localrule: True
     params:
         releases=plan.releases,
+        root=root,
         code=plan.code("released"),
     shell:
-        "python -m asymflow.stages.released --releases @<(printf %s {params.releases:q}) --out {output:q} > {log:q} 2>&1"
+        "python -m asymflow.stages.released --releases @<(printf %s {params.releases:q}) --root {params.root:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule publish:
     "A run as a folder that others load: weights, configuration, model card."
     input:
-        unpack(plan.publish),
+        unpack(there(plan.publish)),
     output:
         directory("<results>/runs/{arm}/seed{seed}/published"),
     log:

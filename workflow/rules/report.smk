@@ -2,8 +2,8 @@ rule table:
     "Gather the scores of a study into its table and its summary over seeds, published numbers beside."
     input:
         runs=plan.table,
-        published=plan.published,
-        systems=plan.systems,
+        published=there(plan.published),
+        systems=there(plan.systems),
         floors=plan.floors,
     output:
         table=report(
@@ -23,10 +23,11 @@ rule table:
     localrule: True
     params:
         study=lambda wildcards: plan.study(wildcards, *plan.table_files(wildcards.study)),
+        root=root,
         code=plan.code("table"),
     shell:
-        "python -m asymflow.stages.table --study @<(printf %s {params.study:q}) --published {input.published:q}"
-        " --systems {input.systems:q} --floors {input.floors:q} --table {output.table:q} --summary {output.summary:q} > {log:q} 2>&1"
+        "python -m asymflow.stages.table --study @<(printf %s {params.study:q}) --root {params.root:q}"
+        " --published {input.published:q} --systems {input.systems:q} --floors {input.floors:q} --table {output.table:q} --summary {output.summary:q} > {log:q} 2>&1"
 
 
 rule figure:
@@ -47,16 +48,17 @@ rule figure:
     localrule: True
     params:
         study=lambda wildcards: plan.study(wildcards, "guidance"),
+        root=root,
         code=plan.code("figure"),
     shell:
-        "python -m asymflow.stages.figure --study @<(printf %s {params.study:q}) --table {input.table:q}"
+        "python -m asymflow.stages.figure --study @<(printf %s {params.study:q}) --root {params.root:q} --table {input.table:q}"
         " --figure {output.png:q} {output.svg:q} > {log:q} 2>&1"
 
 
 rule sample_grid:
     "Show what each arm of a study draws from the same noise."
     input:
-        lambda wildcards: plan.runs(wildcards.study, "samples", samplings=plan.last(wildcards.study)),
+        lambda wildcards: plan.runs(wildcards.study, "samples", "sampled", samplings=plan.last(wildcards.study)),
     output:
         report(
             "<results>/figures/{study}_samples.png",
@@ -69,9 +71,11 @@ rule sample_grid:
     localrule: True
     params:
         study=lambda wildcards: plan.study(wildcards, "samples"),
+        root=root,
         code=plan.code("sample_grid"),
     shell:
-        "python -m asymflow.stages.sample_grid --study @<(printf %s {params.study:q}) --picture {output:q} > {log:q} 2>&1"
+        "python -m asymflow.stages.sample_grid --study @<(printf %s {params.study:q}) --root {params.root:q}"
+        " --picture {output:q} > {log:q} 2>&1"
 
 
 rule speedup:
@@ -98,7 +102,7 @@ rule speedup:
 rule pairs:
     "Say how alike the images of a study's arms are that began with the same noise, against shuffled pairs."
     input:
-        samples=lambda wildcards: plan.runs(wildcards.study, "samples", samplings=plan.last(wildcards.study)),
+        samples=lambda wildcards: plan.runs(wildcards.study, "samples", "sampled", samplings=plan.last(wildcards.study)),
         perceptual=plan.perceptual_file,
         evaluator=plan.evaluator_file,
     output:
@@ -114,17 +118,18 @@ rule pairs:
         gpu=1,
     params:
         study=lambda wildcards: plan.study(wildcards, "samples"),
-        evaluator=plan.evaluator,
+        root=root,
+        evaluator=evaluator,
         code=plan.code("pairs"),
     shell:
-        "python -m asymflow.stages.pairs --study @<(printf %s {params.study:q}) --perceptual {input.perceptual:q}"
-        " --evaluator {params.evaluator:q} --out {output:q} > {log:q} 2>&1"
+        "python -m asymflow.stages.pairs --study @<(printf %s {params.study:q}) --root {params.root:q}"
+        " --perceptual {input.perceptual:q} --evaluator {params.evaluator:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule crops:
     "Show what each arm of a study draws in the middle of the same images, under their captions."
     input:
-        samples=lambda wildcards: plan.runs(wildcards.study, "samples", samplings=plan.last(wildcards.study)),
+        samples=lambda wildcards: plan.runs(wildcards.study, "samples", "sampled", samplings=plan.last(wildcards.study)),
         prompts="<results>/data/prompts.json",
     output:
         report(
@@ -138,10 +143,11 @@ rule crops:
     localrule: True
     params:
         study=lambda wildcards: plan.study(wildcards, "samples"),
+        root=root,
         code=plan.code("crops"),
     shell:
-        "python -m asymflow.stages.crops --study @<(printf %s {params.study:q}) --prompts {input.prompts:q} --picture {output:q}"
-        " > {log:q} 2>&1"
+        "python -m asymflow.stages.crops --study @<(printf %s {params.study:q}) --root {params.root:q}"
+        " --prompts {input.prompts:q} --picture {output:q} > {log:q} 2>&1"
 
 
 rule paired:
@@ -160,9 +166,11 @@ rule paired:
     localrule: True
     params:
         study=lambda wildcards: plan.study(wildcards, *plan.case_by_case(wildcards.study)),
+        root=root,
         code=plan.code("paired"),
     shell:
-        "python -m asymflow.stages.paired --study @<(printf %s {params.study:q}) --out {output:q} > {log:q} 2>&1"
+        "python -m asymflow.stages.paired --study @<(printf %s {params.study:q}) --root {params.root:q}"
+        " --out {output:q} > {log:q} 2>&1"
 
 
 rule curves:
@@ -181,15 +189,17 @@ rule curves:
     localrule: True
     params:
         study=lambda wildcards: plan.study(wildcards, "curve"),
+        root=root,
         code=plan.code("curves"),
     shell:
-        "python -m asymflow.stages.curves --study @<(printf %s {params.study:q}) --figure {output:q} > {log:q} 2>&1"
+        "python -m asymflow.stages.curves --study @<(printf %s {params.study:q}) --root {params.root:q}"
+        " --figure {output:q} > {log:q} 2>&1"
 
 
 rule progression:
     "Show the same images at each sampling setting of a study: snapshots, or kinds of guidance."
     input:
-        lambda wildcards: plan.runs(wildcards.study, "samples"),
+        lambda wildcards: plan.runs(wildcards.study, "samples", "sampled"),
     output:
         report(
             "<results>/figures/{study}_progression.png",
@@ -202,19 +212,22 @@ rule progression:
     localrule: True
     params:
         study=lambda wildcards: plan.study(wildcards, "samples"),
+        root=root,
         code=plan.code("progression"),
     shell:
-        "python -m asymflow.stages.progression --study @<(printf %s {params.study:q}) --picture {output:q} > {log:q} 2>&1"
+        "python -m asymflow.stages.progression --study @<(printf %s {params.study:q}) --root {params.root:q}"
+        " --picture {output:q} > {log:q} 2>&1"
 
 
 rule nearest_images:
     "Show samples of each arm beside the training image and the held-out image that are most like them."
     input:
         runs=lambda wildcards: plan.runs(
-            wildcards.study, "samples", "memorisation", samplings=plan.first(wildcards.study)
+            wildcards.study, "samples", "sampled", "memorisation", samplings=plan.first(wildcards.study)
         ),
         train="<results>/data/train.json",
         heldout="<results>/data/heldout.json",
+        listed=listed(paths.split("train"), paths.split("heldout")),
     output:
         report(
             "<results>/figures/{study}_nearest_images.png",
@@ -227,10 +240,11 @@ rule nearest_images:
     localrule: True
     params:
         study=lambda wildcards: plan.study(wildcards, "samples", "memorisation"),
+        root=root,
         code=plan.code("nearest_images"),
     shell:
-        "python -m asymflow.stages.nearest_images --study @<(printf %s {params.study:q}) --train {input.train:q} --heldout {input.heldout:q}"
-        " --picture {output:q} > {log:q} 2>&1"
+        "python -m asymflow.stages.nearest_images --study @<(printf %s {params.study:q}) --root {params.root:q}"
+        " --train {input.train:q} --heldout {input.heldout:q} --picture {output:q} > {log:q} 2>&1"
 
 
 rule error_by_noise:
@@ -256,9 +270,10 @@ rule error_by_noise:
     localrule: True
     params:
         study=lambda wildcards: plan.study(wildcards, "velocity"),
+        root=root,
         code=plan.code("error_by_noise"),
     shell:
-        "python -m asymflow.stages.error_by_noise --study @<(printf %s {params.study:q}) --table {output.table:q}"
+        "python -m asymflow.stages.error_by_noise --study @<(printf %s {params.study:q}) --root {params.root:q} --table {output.table:q}"
         " --figure {output.png:q} {output.svg:q} > {log:q} 2>&1"
 
 

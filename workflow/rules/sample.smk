@@ -1,7 +1,7 @@
 rule sample:
     "Draw the images that a sampling setting asks of one run."
     input:
-        unpack(plan.sample),
+        unpack(read(plan.sample)),
     output:
         samples="<results>/runs/{arm}/seed{seed}/{sampling}/samples.npy",
         summary="<results>/runs/{arm}/seed{seed}/{sampling}/samples.json",
@@ -30,7 +30,7 @@ rule sample:
 rule search_guidance:
     "Search the guidance scale and interval that give one run's samples the smallest distance."
     input:
-        unpack(plan.search),
+        unpack(read(plan.search)),
     output:
         "<results>/runs/{arm}/seed{seed}/{sampling}/guidance.json",
     log:
@@ -47,7 +47,7 @@ rule search_guidance:
         sampling=plan.sampling,
         asks=plan.asks,
         folder=plan.folder_of,
-        evaluator=plan.evaluator,
+        evaluator=evaluator,
         code=plan.search_code,
     shell:
         "python -m asymflow.stages.search_guidance --config {params.config:q} --sampling {params.sampling:q}"
@@ -60,6 +60,7 @@ rule picture:
     "Show the first samples of one run as a picture, one column for each class."
     input:
         samples="<results>/runs/{arm}/seed{seed}/{sampling}/samples.npy",
+        summary="<results>/runs/{arm}/seed{seed}/{sampling}/samples.json",
         data="<results>/data/train.json",
     output:
         "<results>/runs/{arm}/seed{seed}/{sampling}/samples.png",

@@ -1,7 +1,7 @@
 rule score:
     "Score the samples of one run by one judge: distribution, captions, suite, memorisation or second."
     input:
-        unpack(plan.score),
+        unpack(read(plan.score)),
     output:
         "<results>/runs/{arm}/seed{seed}/{sampling}/{judge}.json",
     log:
@@ -11,7 +11,7 @@ rule score:
         gpu=1,
     params:
         config=lambda wildcards: plan.section("suite"),
-        evaluator=plan.evaluator_of,
+        evaluator=evaluator,
         code=plan.score_code,
     shell:
         "python -m asymflow.stages.score --judge {wildcards.judge} --config {params.config:q} --samples {input.samples:q}"
@@ -23,7 +23,7 @@ rule score:
 rule velocity:
     "Compare the velocity of one run with the true one on held-out images, by noise level and principal directions."
     input:
-        unpack(plan.velocity),
+        unpack(read(plan.velocity)),
     output:
         "<results>/runs/{arm}/seed{seed}/{sampling}/velocity.json",
     log:
@@ -45,7 +45,7 @@ rule velocity:
 rule coupling:
     "Compare the samples of a lifted arm with the lift of those of the latent model that it began with."
     input:
-        unpack(plan.coupling),
+        unpack(read(plan.coupling)),
     output:
         "<results>/runs/{arm}/seed{seed}/{sampling}/coupling.json",
     log:
@@ -67,7 +67,8 @@ rule coupling:
 rule protocol_reference:
     "What a published protocol compares samples with, of the training images; only where no published file is named."
     input:
-        "<results>/data/train.json",
+        data="<results>/data/train.json",
+        listed=listed(paths.split("train")),
     output:
         "<results>/protocols/{protocol}.npz",
     log:
@@ -81,7 +82,7 @@ rule protocol_reference:
         code=plan.code("protocol_reference"),
     shell:
         "python -m asymflow.stages.protocol_reference --protocol {wildcards.protocol} --folder {params.folder:q}"
-        " --data {input:q} --out {output:q} > {log:q} 2>&1"
+        " --data {input.data:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule protocol:
@@ -89,7 +90,7 @@ rule protocol:
     input:
         samples="<results>/runs/{arm}/seed{seed}/{sampling}/samples.npy",
         summary="<results>/runs/{arm}/seed{seed}/{sampling}/samples.json",
-        reference=plan.protocol_reference,
+        reference=there(plan.protocol_reference),
     output:
         "<results>/runs/{arm}/seed{seed}/{sampling}/{protocol}.json",
     log:

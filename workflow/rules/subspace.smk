@@ -2,6 +2,7 @@ rule fit_subspace:
     "Fit a basis of patch space: principal components, cosines, random directions, or single pixels."
     input:
         data="<results>/data/train.json",
+        listed=listed(paths.split("train")),
     output:
         "<results>/subspace/{basis}_{colour}_p{patch_size}.safetensors",
     log:

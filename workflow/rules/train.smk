@@ -1,7 +1,7 @@
 rule train:
     "Train one arm with one seed; an interrupted training resumes where it was."
     input:
-        unpack(plan.train),
+        unpack(read(plan.train)),
     output:
         model="<results>/runs/{arm}/seed{seed}/model.safetensors",
         snapshots=directory("<results>/runs/{arm}/seed{seed}/snapshots"),
@@ -36,7 +36,7 @@ rule train:
 rule export:
     "Write a finetuned FLUX.2 run in the format of diffusers."
     input:
-        unpack(plan.model),
+        unpack(there(plan.model)),
     output:
         directory("<results>/runs/{arm}/seed{seed}/diffusers"),
     log:

@@ -1,7 +1,8 @@
 """Named tensors for every image of a split, or for every caption of a list, computed once and kept in shards.
 
-    train.json                index: what is stored, how many rows, what is shared by all
-    train-00000.safetensors   the tensors of some rows, each with a row for an image
+    train.json                  index: what is stored, how many rows, what is shared by all
+    train/00000.safetensors     the tensors of some rows, each with a row for an image
+    train/shared.safetensors    those that are the same for all rows, where there are some
 
 What a row holds is the business of who writes it: text tokens of a caption, the embedding of an image, its latents. Rows of one
 shard have the same shapes; a shard says the grid in which its latent tokens lie, where it has some.
@@ -40,7 +41,7 @@ def write(
     """
     shards, shapes, common = [], {}, None
     for number, part in enumerate(parts):
-        name = f"{index.stem}-{number:05d}.safetensors"
+        name = f"{index.stem}/{number:05d}.safetensors"
         rows = stored(part)
         sums = "".join(
             _sum({key: values[i] for key, values in rows.items()}) for i in range(len(next(iter(rows.values()))))
@@ -139,7 +140,7 @@ def stored(rows: Rows) -> dict[str, Tensor]:
 
 
 def _shared(index: Path) -> Path:
-    return index.with_name(f"{index.stem}-shared.safetensors")
+    return index.with_suffix("") / "shared.safetensors"
 
 
 def _sum(row: Rows) -> str:

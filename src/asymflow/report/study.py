@@ -25,18 +25,23 @@ class Study:
     files: dict[str, str]  # where a file of a run lies, by its name; only those that the rule declares
     bases: dict[str, str]  # the subspace of each arm, where the figure shows them
     configurations: dict[str, str]  # checksums of the arms' configurations as trainings say them
+    root: Path = Path()  # what all these are named from
 
     @classmethod
-    def parse(cls, text: str) -> "Study":
-        """The study in a JSON text."""
-        return cls(**json.loads(text))
+    def parse(cls, text: str, root: Path = Path()) -> "Study":
+        """The study in a JSON text, whose files are named from `root`."""
+        return cls(**json.loads(text), root=root)
 
     def path(self, file: str, arm: str, seed: int, sampling: str = "") -> Path:
         """A file of a run. Raises KeyError for one that the rule does not declare."""
         pattern = self.files[file]
         for name, value in (("arm", arm), ("seed", str(seed)), ("sampling", sampling)):
             pattern = pattern.replace(f"{{{name}}}", value)
-        return Path(pattern)
+        return self.root / pattern
+
+    def basis(self, arm: str) -> Path:
+        """The subspace of an arm."""
+        return self.root / self.bases[arm]
 
     def trained(self, arm: str, seed: int) -> dict[str, Any]:
         """What training says of a run. Raises ValueError when it is of another arm or seed."""

@@ -17,10 +17,14 @@ IMAGES = 4
 def main() -> None:
     parser = long_arguments(__doc__)
     parser.add_argument("--study", required=True, help="the study as JSON, or @FILE")
+    parser.add_argument("--root", type=Path, default=Path(), help="what its files are named from")
     parser.add_argument("--prompts", type=Path, required=True)
     parser.add_argument("--picture", type=Path, required=True)
     arguments = parser.parse_args()
-    study, prompts = Study.parse(arguments.study), documents.read(arguments.prompts, "prompts")["prompts"]
+    study, prompts = (
+        Study.parse(arguments.study, arguments.root),
+        documents.read(arguments.prompts, "prompts")["prompts"],
+    )
     samples = study.first_seed("samples", study.last_sampling)
     columns = {arm: drawn.load(path)[:IMAGES] for arm, path in samples.items()}
     captions = [prompt["caption"] for prompt in prompts[:IMAGES]]

@@ -15,9 +15,10 @@ from asymflow.report.study import Study
 def main() -> None:
     parser = long_arguments(__doc__)
     parser.add_argument("--study", required=True, help="the study as JSON, or @FILE")
+    parser.add_argument("--root", type=Path, default=Path(), help="what its files are named from")
     parser.add_argument("--figure", type=Path, required=True)
     arguments = parser.parse_args()
-    study = Study.parse(arguments.study)
+    study = Study.parse(arguments.study, arguments.root)
     points = {arm: pd.read_json(path, lines=True) for arm, path in study.first_seed("curve").items()}
     style.save(suite_figures.curves(points, study.title), [arguments.figure])
 

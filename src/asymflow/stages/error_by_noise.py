@@ -14,10 +14,11 @@ from asymflow.report.study import Study
 def main() -> None:
     parser = long_arguments(__doc__)
     parser.add_argument("--study", required=True, help="the study as JSON, or @FILE")
+    parser.add_argument("--root", type=Path, default=Path(), help="what its files are named from")
     parser.add_argument("--table", type=Path, required=True)
     parser.add_argument("--figure", type=Path, nargs="+", required=True, help="one file for each format")
     arguments = parser.parse_args()
-    study = Study.parse(arguments.study)
+    study = Study.parse(arguments.study, arguments.root)
     runs = [(arm, seed, sampling) for arm in study.arms for seed in study.seeds for sampling in study.samplings]
     cards = {run: documents.read(study.path("velocity", *run), "score") for run in runs}
     table = velocity_figures.gather(cards, study.reference)

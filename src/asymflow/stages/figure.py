@@ -17,10 +17,11 @@ from asymflow.report.study import Study
 def main() -> None:
     parser = long_arguments(__doc__)
     parser.add_argument("--study", required=True, help="the study as JSON, or @FILE")
+    parser.add_argument("--root", type=Path, default=Path(), help="what its files are named from")
     parser.add_argument("--table", type=Path, required=True)
     parser.add_argument("--figure", type=Path, nargs="+", required=True, help="one file for each format")
     arguments = parser.parse_args()
-    study = Study.parse(arguments.study)
+    study = Study.parse(arguments.study, arguments.root)
     table = tables.read(arguments.table)
     tables.check(table, study, arguments.table)
     style.save(_draw(study, table), arguments.figure)
@@ -34,8 +35,8 @@ def _draw(study: Study, table: pd.DataFrame) -> Figure:
         )
     if study.figure == "bases":
         bases = {}
-        for arm, path in study.bases.items():
-            basis = tensors.load(path, "subspace")["basis"]
+        for arm in study.bases:
+            basis = tensors.load(study.basis(arm), "subspace")["basis"]
             bases[arm] = basis[:, : study.arms[arm]["target.rank"]].numpy()
         return figures.beside_bases(table, study, bases)
     draw = {

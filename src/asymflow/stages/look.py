@@ -17,13 +17,14 @@ def main() -> None:
     parser.add_argument("--claim", required=True, help="the claim as JSON")
     parser.add_argument("--decision", required=True, help="the rule of decision as JSON")
     parser.add_argument("--study", required=True, help="the study of its arms, settings and seeds, as JSON")
+    parser.add_argument("--root", type=Path, default=Path(), help="what its files are named from")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     claim, decision = (
         Claim.model_validate_json(arguments.claim),
         Decision.model_validate_json(arguments.decision),
     )
-    study, comparisons = Study.parse(arguments.study), claim.comparisons
+    study, comparisons = Study.parse(arguments.study, arguments.root), claim.comparisons
     measured = {
         (arm, setting, seed): _measured(study, claim, arm, setting, seed)
         for arm, setting in claim.runs

@@ -21,11 +21,12 @@ COLUMNS = 10
 def main() -> None:
     parser = long_arguments(__doc__)
     parser.add_argument("--study", required=True, help="the study as JSON, or @FILE")
+    parser.add_argument("--root", type=Path, default=Path(), help="what its files are named from")
     parser.add_argument("--train", type=Path, required=True, help="index of the training split")
     parser.add_argument("--heldout", type=Path, required=True, help="index of the held-out split")
     parser.add_argument("--picture", type=Path, required=True)
     arguments = parser.parse_args()
-    study = Study.parse(arguments.study)
+    study = Study.parse(arguments.study, arguments.root)
     splits = {"train": ShardReader(arguments.train), "heldout": ShardReader(arguments.heldout)}
     judged = study.first_seed("memorisation", study.first_sampling)
     samples = study.first_seed("samples", study.first_sampling)

@@ -20,9 +20,10 @@ RESAMPLES = 5_000
 def main() -> None:
     parser = long_arguments(__doc__)
     parser.add_argument("--study", required=True, help="the study as JSON, or @FILE")
+    parser.add_argument("--root", type=Path, default=Path(), help="what its files are named from")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    study = Study.parse(arguments.study)
+    study = Study.parse(arguments.study, arguments.root)
     runs = [(setting, arm, seed) for setting in study.samplings for arm in study.arms for seed in study.seeds]
     per_case = {(setting, arm, seed): _per_case(study, arm, seed, setting) for setting, arm, seed in runs}
     tables.write(pd.DataFrame(list(compared(study, per_case))), arguments.out)

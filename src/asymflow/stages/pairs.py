@@ -28,11 +28,12 @@ BATCH = 50  # images looked at together
 def main() -> None:
     parser = long_arguments(__doc__)
     parser.add_argument("--study", required=True, help="the study as JSON, or @FILE")
+    parser.add_argument("--root", type=Path, default=Path(), help="what its files are named from")
     parser.add_argument("--perceptual", type=Path, nargs="?", help="the perceptual network; none: the published LPIPS")
     parser.add_argument("--evaluator", required=True)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    study, device = Study.parse(arguments.study), machine.device()
+    study, device = Study.parse(arguments.study, arguments.root), machine.device()
     distance, evaluator = (
         perceptual.load(arguments.perceptual, "vgg", device),
         evaluators.load(arguments.evaluator, device),

@@ -17,22 +17,25 @@ from asymflow.report import tables
 def main() -> None:
     parser = long_arguments(__doc__)
     parser.add_argument("--releases", required=True, help="every release, and where its files lie, as JSON")
+    parser.add_argument("--root", type=Path, default=Path(), help="what these files are named from")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    rows = [row(name, release) for name, release in json.loads(arguments.releases).items()]
+    rows = [row(name, release, arguments.root) for name, release in json.loads(arguments.releases).items()]
     for missing in (text for text in (entry["missing"] for entry in rows) if text):
         print(f"not in the table: {missing}", flush=True)
     tables.write(pd.DataFrame(rows), arguments.out)
 
 
-def row(name: str, release: dict[str, Any]) -> dict[str, Any]:
+def row(name: str, release: dict[str, Any], root: Path = Path()) -> dict[str, Any]:
     """One release: what it is, then its numbers; without its file what is missing and where it is to be had."""
     described = {"release": name, "layout": release["layout"], "rank": release["rank"], "protocol": release["protocol"]}
     published = {f"published_{metric}": value for metric, value in release["published"].items()}
     source = {"published_source": release["source"]}
     if not release["card"]:
         return described | published | source | {"missing": f"{release['file']}; get it from {release['get']}"}
-    card, sampled = documents.read(release["card"], "score"), documents.read(release["sampled"], "sampling")
+    card, sampled = (
+        documents.read(root / release[name], kind) for name, kind in (("card", "score"), ("sampled", "sampling"))
+    )
     if card["file"] != sampled["file"]:
         raise ValueError(
             f"{release['card']} is of other samples than {release['sampled']} speaks of; delete it and run again"

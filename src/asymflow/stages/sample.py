@@ -12,7 +12,7 @@ from pathlib import Path
 from asymflow import documents, parts, provenance
 from asymflow.command import run
 from asymflow.config.sampling import Sampling
-from asymflow.files import checksum, locked, tidy
+from asymflow.files import checksum, kept, locked, tidy
 from asymflow.processes import together, torchrun, wait_for_all
 from asymflow.progress import Progress
 from asymflow.sampling import pieces
@@ -86,7 +86,7 @@ def _sample(arguments: argparse.Namespace) -> None:
 
 def _folder(arguments: argparse.Namespace) -> Path:
     """Where the pieces lie until all are drawn."""
-    return arguments.samples.with_suffix(".parts")
+    return kept(arguments.samples.with_suffix(".parts"))
 
 
 def _is_finished(arguments: argparse.Namespace, identity: dict[str, str]) -> bool:

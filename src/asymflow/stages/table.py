@@ -15,13 +15,14 @@ from asymflow.report.study import Study
 def main() -> None:
     parser = long_arguments(__doc__)
     parser.add_argument("--study", required=True, help="the study as JSON, or @FILE")
+    parser.add_argument("--root", type=Path, default=Path(), help="what its files are named from")
     parser.add_argument("--published", type=Path, nargs="*", default=[], help="published numbers, joined to our arms")
     parser.add_argument("--systems", type=Path, nargs="*", default=[], help="published systems, as rows below ours")
     parser.add_argument("--floors", type=Path, nargs="*", default=[], help="the suite's floors, as rows below ours")
     parser.add_argument("--table", type=Path, required=True)
     parser.add_argument("--summary", type=Path, required=True)
     arguments = parser.parse_args()
-    study = Study.parse(arguments.study)
+    study = Study.parse(arguments.study, arguments.root)
     published, systems = ([pd.read_csv(path) for path in paths] for paths in (arguments.published, arguments.systems))
     floors = [tables.read(path) for path in arguments.floors]
     table = tables.gather(study, published, floors + systems)

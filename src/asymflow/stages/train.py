@@ -22,7 +22,7 @@ from asymflow.data.batches import Batch, Batches
 from asymflow.data.reader import ShardReader
 from asymflow.data.rows import RowReader, RowSource
 from asymflow.data.tokens import grid_of
-from asymflow.files import checksum, folder, locked, remove, tidy, writing
+from asymflow.files import checksum, folder, kept, locked, remove, tidy, writing
 from asymflow.models.assemble import Beginning, Lift, assemble, trained
 from asymflow.models.condition import Shapes, example
 from asymflow.models.cost import gflops
@@ -142,7 +142,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="index of the training split")
     for name, what in INPUTS.items():
         parser.add_argument(f"--{name}", type=Path, nargs="?", help=what)
-    parser.add_argument("--state", type=Path, required=True, help="folder of what an interrupted run resumes from")
+    parser.add_argument("--state", type=kept, required=True, help="folder of what an interrupted run resumes from")
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--snapshots", type=Path, required=True, help="folder of the snapshots, which may be none")
     parser.add_argument("--curve", type=Path, required=True)

@@ -4,6 +4,7 @@ Kept, a caption of FLUX.2 klein is 12.6 MB (512 tokens of 12 288 numbers in bflo
 names the captions and what reads them instead, and every training encodes those of its batch beside the work on its images.
 """
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from asymflow import documents
 from asymflow.config.embeddings import Embeddings
 from asymflow.data.rows import RowReader, Rows, RowSource, concatenated, floats, stored
-from asymflow.files import checksum
+from asymflow.files import atomic, checksum
 from asymflow.fitting import Fitting
 from asymflow.training import readers
 from asymflow.training.readers import Reader
@@ -35,7 +36,8 @@ class CaptionEncoder:
         self.path, self.description = index, description
         self.shapes: dict[str, tuple[int, ...]] = {name: tuple(shape) for name, shape in description["shapes"].items()}
         source = description["source"]
-        evaluator, folder = (Path(source[name]) if source[name] else None for name in ("evaluator", "folder"))
+        evaluator = index.parent / source["evaluator"] if source["evaluator"] else None
+        folder = Path(source["folder"]) if source["folder"] else None
         if evaluator and checksum(evaluator) != source["evaluator_checksum"]:
             raise ValueError(
                 f"{index} names another {evaluator} than lies there; delete {index} and give the same command again"
@@ -64,10 +66,18 @@ def write(
     evaluator: Path | None,
     folder: Path | None,
 ) -> None:
-    """Writes the index of captions that are encoded when they are wanted; `description` says whose and what reads them."""
+    """Writes the index of captions that are encoded when they are wanted; `description` says whose and what reads them.
+
+    The evaluator that reads them is kept in the folder of the index, which is empty where a FLUX.2 reads them.
+    """
+    kept = index.with_suffix("") / "evaluator.safetensors"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    if evaluator:
+        with atomic(kept) as temporary:
+            shutil.copyfile(evaluator, temporary)
     one = encoded(reader, captions[:1], Fitting("embed_captions", 1))
     source = {
-        "evaluator": str(evaluator) if evaluator else None,
+        "evaluator": str(kept.relative_to(index.parent)) if evaluator else None,
         "evaluator_checksum": checksum(evaluator) if evaluator else None,
         "folder": str(folder) if folder else None,
     }
