@@ -72,7 +72,8 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from asymflow.version import version
 
-        parser.exit(message=f"asymflow {version()}\n")
+        print(f"asymflow {version()}")
+        parser.exit()
 
 
 if __name__ == "__main__":
