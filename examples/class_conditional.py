@@ -45,6 +45,7 @@ def main() -> None:
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.99))
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.0)
 
+    seen = []  # losses since they were last printed
     for update in range(1, options.updates + 1):
         chosen = torch.randint(len(tokens), (options.batch,))
         shown = torch.where(torch.rand(options.batch) < 0.1, classes, labels[chosen])  # a tenth is told nothing
@@ -52,9 +53,11 @@ def main() -> None:
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
+        seen.append(loss.item())
         average.update_parameters(model)
         if update % max(1, options.updates // 10) == 0:
-            print(f"update {update}: loss {loss.item():.4f}", flush=True)
+            print(f"update {update}: loss {sum(seen) / len(seen):.4f}", flush=True)
+            seen = []
 
     wanted = torch.arange(classes, device=device).repeat_interleave(-(-options.count // classes))[: options.count]
     told, nothing = {"y": wanted}, {"y": torch.full_like(wanted, classes)}

@@ -27,7 +27,7 @@ class Network(nn.Module):
     def __init__(self, flux: Flux2Transformer2DModel, grid: tuple[int, int]):
         super().__init__()
         self.flux = flux
-        places = torch.cartesian_prod(torch.zeros(1), torch.arange(grid[0]), torch.arange(grid[1]), torch.zeros(1))
+        places = torch.cartesian_prod(*map(torch.arange, (1, *grid, 1)))
         self.register_buffer("places", places.float())
 
     def forward(self, x: Tensor, t: Tensor, text: Tensor) -> Tensor:
@@ -94,14 +94,17 @@ def main() -> None:
     print(f"lifted: coupling error {error:.1e}", flush=True)
 
     optimiser = torch.optim.AdamW(model.parameters(), lr=options.lr, weight_decay=0.0)
+    seen = []  # losses since they were last printed
     for update in range(1, options.updates + 1):
         chosen = torch.randint(len(tokens), (options.batch,))
         loss = af.loss(model, tokens[chosen], {"text": texts[labels[chosen]]})
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        if update == 1 or update % max(1, options.updates // 10) == 0:
-            print(f"update {update}: loss {loss.item():.4f}", flush=True)
+        seen.append(loss.item())
+        if update % max(1, options.updates // 10) == 0:
+            print(f"update {update}: loss {sum(seen) / len(seen):.4f}", flush=True)
+            seen = []
 
     wanted = texts[torch.arange(64) % len(texts)]
     drawn = af.draw(model.eval(), torch.randn(64, *tokens.shape[1:]), {"text": wanted}, steps=options.steps)

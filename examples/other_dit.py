@@ -37,14 +37,17 @@ def main() -> None:
         dit, af.fit_subspace(images, patch_size=options.patch, rank=options.rank), time_factor=1000.0
     ).to(device)
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.0)
+    seen = []  # losses since they were last printed
     for update in range(1, options.updates + 1):
         chosen = torch.randint(len(images), (options.batch,))
         loss = af.loss(model, images[chosen].to(device), {"class_labels": labels[chosen].to(device)})
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
+        seen.append(loss.item())
         if update % max(1, options.updates // 10) == 0:
-            print(f"update {update}: loss {loss.item():.4f}", flush=True)
+            print(f"update {update}: loss {sum(seen) / len(seen):.4f}", flush=True)
+            seen = []
 
     wanted = torch.arange(options.count, device=device) % classes
     told, nothing = {"class_labels": wanted}, {"class_labels": torch.full_like(wanted, classes)}

@@ -1,6 +1,7 @@
 """The library as somebody uses it from a training loop of their own."""
 
 import ast
+import inspect
 import re
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from asymflow.flow import asymmetric
 from asymflow.stages import fit_subspace
 
 ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs/library.md").read_text()
 PATCH, SIZE = 4, 8
 D = 3 * PATCH**2
 
@@ -319,3 +321,33 @@ def test_what_the_library_imports_is_among_the_core_dependencies():
             found += [node.module] if isinstance(node, ast.ImportFrom) else []
             needed |= {name.split(".")[0] for name in found} - set(sys.stdlib_module_names) - {"asymflow"}
     assert {names.get(name, name) for name in needed} <= core, needed
+
+
+def test_the_loop_of_the_page_about_the_library_runs_and_learns():
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    torch.manual_seed(0)
+    losses = []
+    names = {"losses": losses}
+    exec(example.replace("loss.backward()", "losses.append(loss.item()); loss.backward()"), names)
+    assert sum(losses[-10:]) < 0.9 * sum(losses[:10])
+    assert names["samples"].shape == (4, 3, 32, 32) and names["samples"].isfinite().all()
+
+
+def test_the_page_about_the_library_has_every_public_name_and_no_other():
+    assert set(re.findall(r"\baf\.(\w+)", PAGE)) == set(public.__all__) - {"Subspace"}
+
+
+def test_the_page_about_the_library_shows_the_true_signatures():
+    calls = re.findall(r"`af\.(\w+)\(([^`]*)\)`[:,]", PAGE)
+    assert len(calls) > 12
+    for name, shown in calls:
+        known = inspect.signature(getattr(af, name)).parameters
+        for word in re.sub(r"\(0, 1\)", "(0,1)", shown).split(", "):
+            argument, _, value = word.partition("=")
+            assert argument == "*" or argument in known, (name, argument)
+            assert not value or ast.literal_eval(value) == known[argument].default, (name, word)
+
+
+def test_files_that_the_page_links_to_exist():
+    for path in re.findall(r"\]\(\.\./([^)]+)\)", PAGE):
+        assert (ROOT / path).exists(), path
