@@ -31,6 +31,8 @@ LAYERS = (
     "protocols",
     "judges",
     "report",
+    "library",
+    "commands",
     "stages",
 )
 MAY_IMPORT = {  # beside itself, and the single modules at the top of the package
@@ -46,7 +48,9 @@ MAY_IMPORT = {  # beside itself, and the single modules at the top of the packag
     "protocols": {"config", "metrics"},
     "judges": {"config", "data", "metrics"},
     "report": set(),
-    "stages": set(LAYERS) - {"stages"},
+    "library": {"config", "flow", "subspace"},
+    "commands": {"config"},
+    "stages": set(LAYERS) - {"library", "commands", "stages"},
 }
 
 
@@ -77,7 +81,26 @@ def test_configuration_tables_and_figures_load_no_torch(module):
 
 
 def test_package_files_are_empty():
-    assert not [path for path in ROOT.rglob("__init__.py") if path.read_text()]
+    """But for that of the whole package, which gives the library its names and is in no digest."""
+    assert [path for path in ROOT.rglob("__init__.py") if path.read_text()] == [ROOT / "__init__.py"]
+
+
+def test_nothing_within_takes_a_public_name_from_the_package():
+    """A digest would not see what it stands for."""
+    for module in MODULES:
+        path = ROOT.parent / Path(*module.split(".")).with_suffix(".py")
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module == "asymflow":
+                assert not [a.name for a in node.names if f"asymflow.{a.name}" not in provenance.imports(module)], (
+                    module
+                )
+
+
+def test_nothing_that_a_stage_runs_imports_the_library_or_a_command():
+    for module in MODULES:
+        if layer(module) not in ("", "library", "commands"):
+            assert not {layer(name) for name in provenance.closure(module)} & {"library", "commands"}
+            assert not {"asymflow.public", "asymflow.version"} & provenance.closure(module)
 
 
 def test_a_package_of_parts_has_a_module_for_every_value_of_the_configuration():

@@ -21,13 +21,17 @@ FILES = {
 FIT, PLOT = "asymflow.stages.fit", "asymflow.stages.plot"
 
 
+def _file(name):
+    return f"{name if name.startswith('__') else name.replace('__', '/')}.py"
+
+
 @pytest.fixture
 def edit(tmp_path, monkeypatch):
     """Writes files of a package and returns the digests of its two stages."""
     monkeypatch.setattr(provenance, "SOURCE", tmp_path)
 
     def write(**changes):
-        for name, text in (FILES | {f.replace("__", "/") + ".py": text for f, text in changes.items()}).items():
+        for name, text in (FILES | {_file(f): text for f, text in changes.items()}).items():
             (tmp_path / "asymflow" / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / "asymflow" / name).write_text(text)
         provenance.imports.cache_clear()
@@ -42,6 +46,12 @@ def edit(tmp_path, monkeypatch):
 def test_comments_docstrings_and_layout_change_nothing(edit):
     before = edit()
     assert edit(maths=FILES["maths.py"].replace("Squares.", "Multiplies x by itself.") + "# a remark\n\n\n") == before
+
+
+def test_the_file_of_the_whole_package_is_in_no_digest(edit):
+    """It gives the library its names, and what they stand for changes without any stage."""
+    before = edit()
+    assert edit(__init__="def __getattr__(name):\n    return name\n") == before
 
 
 def test_the_text_under_a_field_is_a_docstring_too(edit):
@@ -133,7 +143,7 @@ def test_relative_imports_are_refused(edit):
 
 def test_the_closure_names_every_module_that_runs(edit):
     edit()
-    maths = {"asymflow", "asymflow.stages", FIT, "asymflow.maths", "asymflow.constants"}
+    maths = {"asymflow.stages", FIT, "asymflow.maths", "asymflow.constants"}
     assert provenance.closure(FIT) == maths
     assert provenance.closure(FIT, PLOT) == maths | {PLOT, "asymflow.colours"}
 
@@ -158,7 +168,7 @@ def test_a_module_that_decides_nothing_is_left_out_with_what_it_alone_imports(ed
 
     before, whole = without()
     assert before != whole
-    assert provenance.closure(FIT, without=["asymflow.maths"]) == {"asymflow", "asymflow.stages", FIT}
+    assert provenance.closure(FIT, without=["asymflow.maths"]) == {"asymflow.stages", FIT}
     assert without(maths="def square(x):\n    return x\n")[0] == without(constants="ZERO = 1\n")[0] == before
     assert without(stages__fit=FILES["stages/fit.py"].replace("square(2)", "square(3)"))[0] != before
 

@@ -39,8 +39,11 @@ def digest(*modules: str, without: Iterable[str] = ()) -> str:
 
 
 def closure(*modules: str, without: Iterable[str] = ()) -> set[str]:
-    """The modules and all of this package that they import, directly or through others, packages included."""
-    reached, waiting, left_out = set(), list(modules), set(without)
+    """The modules and all of this package that they import, directly or through others, packages included.
+
+    The file of the whole package is left out: it gives the library its names from outside, and no stage has anything from it.
+    """
+    reached, waiting, left_out = set(), list(modules), {PACKAGE, *without}
     while waiting:
         name = waiting.pop()
         if name not in reached and name not in left_out:

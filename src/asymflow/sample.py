@@ -15,6 +15,7 @@ import torch
 
 from asymflow import tensors
 from asymflow.command import run
+from asymflow.commands.sample import add_arguments
 from asymflow.config.arm import Arm
 from asymflow.config.embeddings import Embeddings
 from asymflow.config.sampling import ClassifierFree, Sampling
@@ -30,9 +31,15 @@ from asymflow.training import readers
 
 
 def main() -> None:
-    arguments = _arguments()
-    paths = Paths(str(arguments.run.resolve().parents[2]))
-    model = arguments.run / "model.safetensors"
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_arguments(parser)
+    picture(parser.parse_args())
+
+
+def picture(arguments: argparse.Namespace) -> None:
+    """Draws what the arguments (`commands.sample`) ask for and writes it as one picture."""
+    paths = Paths(str(arguments.run_folder.resolve().parents[2]))
+    model = arguments.run_folder / "model.safetensors"
     description = tensors.describe(model, "model")
     arm = Arm.model_validate(description["arm"])
     guidance = ClassifierFree(
@@ -48,8 +55,8 @@ def main() -> None:
     start = noise(arguments.seed, range(count), run.shape).to(device)
     images = sample(run, start, condition.to(device), settings)
     columns = arguments.columns or max(1, round(count**0.5))
-    picture = pictures.grid(images.permute(0, 2, 3, 1).cpu().numpy(), columns)
-    pictures.save(pictures.enlarge(picture, arguments.enlarge), arguments.out)
+    drawn = pictures.grid(images.permute(0, 2, 3, 1).cpu().numpy(), columns)
+    pictures.save(pictures.enlarge(drawn, arguments.enlarge), arguments.out)
     print(f"{count} images of {what} in {arguments.out}")
 
 
@@ -72,7 +79,7 @@ def _asked(
     for name, given in (("class", arguments.classes), ("caption", arguments.captions), ("caption", arguments.cases)):
         if given and name not in knows:
             raise SystemExit(
-                f"{arguments.run} is not conditioned on any {name}; its conditions: {', '.join(knows) or 'none'}"
+                f"{arguments.run_folder} is not conditioned on any {name}; its conditions: {', '.join(knows) or 'none'}"
             )
     if arguments.cases:
         return _case(run, paths, settings, arguments)
@@ -89,7 +96,7 @@ def _caption(
     captions = arguments.captions
     if not captions:
         raise SystemExit(
-            f"{arguments.run} is conditioned on {', '.join(run.arm.conditions.modalities) or 'nothing'}: give --captions"
+            f"{arguments.run_folder} is conditioned on {', '.join(run.arm.conditions.modalities) or 'nothing'}: give --captions"
             " or --cases"
         )
     texts = [captions[i % len(captions)] for i in range(max(settings.count, len(captions)))]
@@ -122,30 +129,6 @@ def _classes(text: str | None, names: tuple[str, ...]) -> list[int]:
     if unknown:
         raise SystemExit(f"unknown class {unknown[0]!r}; this run knows {', '.join(names)}, or 0 to {len(names) - 1}")
     return [numbers[item] for item in wanted]
-
-
-def _arguments() -> argparse.Namespace:
-    default, free = Sampling(), ClassifierFree()
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path, help="folder of a trained run")
-    parser.add_argument("--classes", help="names or numbers, with commas between; all classes if left out")
-    parser.add_argument("--captions", nargs="+", help="texts, in turn")
-    parser.add_argument("--cases", help="a kind of case of the validation suite, such as reconstruction")
-    parser.add_argument("--count", type=int, default=16)
-    parser.add_argument("--solver", choices=("heun", "euler", "unipc"), default=default.solver)
-    parser.add_argument("--steps", type=int, default=default.steps)
-    parser.add_argument("--guidance", type=float, default=1.0, help="1 is none")
-    parser.add_argument("--interval", type=float, nargs=2, default=free.interval, help="noise levels that are guided")
-    parser.add_argument("--orthogonal", action="store_true", help="guidance orthogonal to the image")
-    parser.add_argument("--sigma-min", type=float, default=default.sigma_min)
-    parser.add_argument("--gamut-clamp", action="store_true", help="every predicted image is brought into RGB's gamut")
-    parser.add_argument("--weights", help="one of the arm's averages; the first, which tables use, if left out")
-    parser.add_argument("--folder", type=Path, help="a FLUX.2 in the format of diffusers that the run began with")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--columns", type=int, help="images in a row; about a square if left out")
-    parser.add_argument("--enlarge", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=Path("samples.png"))
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,42 @@
+"""Pictures from a trained run: by class, by caption, or by a case of the validation suite.
+
+asymflow sample results/runs/rank8/seed0 --classes 0,3 --count 16 --steps 24 --guidance 2 --out picture.png
+asymflow sample results/runs/asymflow/seed0 --captions "a woman with red hair" "a man with glasses" --solver unipc
+asymflow sample results/runs/prx_d/seed0 --cases reconstruction --solver euler --steps 20
+
+Weights that others published are runs too, once `snakemake <results>/runs/<arm>/seed0/model.safetensors` has imported them.
+"""
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from asymflow.config.sampling import ClassifierFree, Sampling
+
+    default, free = Sampling(), ClassifierFree()
+    parser.add_argument("run_folder", type=Path, metavar="RUN", help="folder of a trained run")
+    parser.add_argument("--classes", help="names or numbers, with commas between; all classes if left out")
+    parser.add_argument("--captions", nargs="+", help="texts, in turn")
+    parser.add_argument("--cases", help="a kind of case of the validation suite, such as reconstruction")
+    parser.add_argument("--count", type=int, default=16)
+    parser.add_argument("--solver", choices=("heun", "euler", "unipc"), default=default.solver)
+    parser.add_argument("--steps", type=int, default=default.steps)
+    parser.add_argument("--guidance", type=float, default=1.0, help="1 is none")
+    parser.add_argument("--interval", type=float, nargs=2, default=free.interval, help="noise levels that are guided")
+    parser.add_argument("--orthogonal", action="store_true", help="guidance orthogonal to the image")
+    parser.add_argument("--sigma-min", type=float, default=default.sigma_min)
+    parser.add_argument("--gamut-clamp", action="store_true", help="every predicted image is brought into RGB's gamut")
+    parser.add_argument("--weights", help="one of the arm's averages; the first, which tables use, if left out")
+    parser.add_argument("--folder", type=Path, help="a FLUX.2 in the format of diffusers that the run began with")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--columns", type=int, help="images in a row; about a square if left out")
+    parser.add_argument("--enlarge", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path("samples.png"))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from asymflow.sample import picture  # loads torch
+
+    picture(arguments)
+    return 0
