@@ -17,8 +17,10 @@ def test_the_training_loop_runs_and_learns():
     (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     torch.manual_seed(0)
     losses = []
-    exec(example.replace("loss.backward()", "losses.append(loss.item()); loss.backward()"), {"losses": losses})
+    names = {"losses": losses}
+    exec(example.replace("loss.backward()", "losses.append(loss.item()); loss.backward()"), names)
     assert sum(losses[-10:]) < 0.8 * sum(losses[:10])
+    assert names["samples"].shape == (4, 3, 32, 32) and names["samples"].isfinite().all()
 
 
 def test_every_file_that_the_readme_names_exists():
