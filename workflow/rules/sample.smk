@@ -9,6 +9,7 @@ rule sample:
         "<results>/runs/{arm}/seed{seed}/{sampling}/sample.log",
     benchmark:
         "<results>/runs/{arm}/seed{seed}/{sampling}/sample.benchmark.tsv"
+    priority: 1  # before the next training, so that there is something to look at
     threads: 1
     resources:
         gpu=1,
@@ -66,6 +67,7 @@ rule picture:
         "<results>/runs/{arm}/seed{seed}/{sampling}/samples.png",
     log:
         "<results>/runs/{arm}/seed{seed}/{sampling}/picture.log",
+    priority: 1  # before the next training, so that there is something to look at
     localrule: True
     params:
         code=plan.code("picture"),

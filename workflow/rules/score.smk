@@ -6,6 +6,7 @@ rule score:
         "<results>/runs/{arm}/seed{seed}/{sampling}/{judge}.json",
     log:
         "<results>/runs/{arm}/seed{seed}/{sampling}/{judge}.log",
+    priority: 1  # before the next training, so that there is something to look at
     threads: 1
     resources:
         gpu=1,
