@@ -136,7 +136,7 @@ def test_an_unknown_study_and_a_folder_without_a_project_are_named(project, caps
 def test_cost_lets_snakemake_make_the_table_and_prints_it(project, called, capsys):
     (project / "results").mkdir()
     (project / "results/cost.csv").write_text(
-        "study,trainings,hours\nrank_sweep,10,0.41234\nall of them together,310,1234.5\n"
+        "study,trainings,hours,checksum\nrank_sweep,10,0.41234,dc\nall of them together,310,1234.5,dc\n"
     )
     code, said = asymflow(capsys, "cost", "--project", project, "--config", "seeds=2")
     assert code == 0 and called.read_text() == f"{project} results/cost.csv --config seeds=2\n"

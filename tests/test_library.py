@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -212,13 +213,14 @@ def test_an_output_with_the_prediction_first_is_understood():
 def test_only_the_network_runs_in_low_precision():
     torch.manual_seed(0)
     network, t = nn.Conv2d(3, 3, 1), torch.full((2,), 0.01)
-    model = af.AsymFlow(Answer(network), af.fit_subspace(pictures(), patch_size=PATCH, rank=3))
+    subspace = af.fit_subspace(pictures(), patch_size=PATCH, rank=3)
+    model = af.AsymFlow(Answer(network), subspace)
     x_t = torch.randn(2, 3, SIZE, SIZE)
     with torch.autocast("cpu", torch.bfloat16):
         u, rounded = model(x_t, t, sigma_min=0.0), network(x_t)
     assert rounded.dtype == torch.bfloat16
-    expected = af.AsymFlow(Answer(rounded.float()), af.fit_subspace(pictures(), patch_size=PATCH, rank=3))
-    assert torch.equal(u, expected(x_t, t, sigma_min=0.0))
+    expected = af.recover(af.patchify(rounded.float(), PATCH), af.patchify(x_t, PATCH), t, subspace.columns(3))
+    assert torch.equal(af.patchify(u, PATCH), expected)
     with pytest.raises(ValueError, match="keep it in float32"):
         model(x_t.bfloat16(), t)
 
@@ -351,3 +353,14 @@ def test_the_page_about_the_library_shows_the_true_signatures():
 def test_files_that_the_page_links_to_exist():
     for path in re.findall(r"\]\(\.\./([^)]+)\)", PAGE):
         assert (ROOT / path).exists(), path
+
+
+def test_every_way_to_install_the_pipeline_gives_the_same_exact_versions():
+    """uv installs the group dev, conda what environment.yml names, pip the extra; the library alone is bound from below."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    exact = project["project"]["optional-dependencies"]["pipeline"]
+    assert all(re.fullmatch(r"[\w-]+(\[\w+\])?==[\w.]+", wanted) for wanted in exact)
+    core = [wanted.split(">=")[0] for wanted in project["project"]["dependencies"]]
+    assert set(core) < {re.split(r"\[|==", wanted)[0] for wanted in exact}
+    assert "asymflow[pipeline,s3]" in project["dependency-groups"]["dev"]
+    assert yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"][-1] == {"pip": ["-e .[pipeline]"]}

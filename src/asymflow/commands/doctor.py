@@ -103,11 +103,11 @@ def libraries() -> Iterator[Finding]:
     if missing:
         said = f"the library alone is installed; missing for the pipeline: {', '.join(missing)}"
         yield Finding(NOTE, "libraries", said, "pip install 'asymflow[pipeline]'")
-    elif not different:
-        yield Finding(OK, "libraries", f"all {len(pins)} of the pipeline, in the versions of pyproject.toml")
-    if different:
+    elif different:
         remedy = "results made here carry these versions; for the pinned ones pip install 'asymflow[pipeline]'"
         yield Finding(NOTE, "libraries", ", ".join(different), remedy)
+    else:
+        yield Finding(OK, "libraries", f"all {len(pins)} of the pipeline, in the versions of pyproject.toml")
 
 
 def devices() -> Iterator[Finding]:
