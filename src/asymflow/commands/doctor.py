@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{finding.level:<8} {finding.what:<12} {finding.said}{remedy}", flush=True)
     problems = sum(finding.level == PROBLEM for finding in found)
     notes = sum(finding.level == NOTE for finding in found)
-    print(f"\n{problems} problems, {notes} notes")
+    print(f"\nproblems: {problems}, notes: {notes}")
     return int(problems > 0)
 
 
