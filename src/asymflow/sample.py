@@ -9,6 +9,7 @@ suite) is taken from the folder of results that it lies in.
 """
 
 import argparse
+import json
 from pathlib import Path
 
 import torch
@@ -20,7 +21,10 @@ from asymflow.config.arm import Arm
 from asymflow.config.embeddings import Embeddings
 from asymflow.config.sampling import ClassifierFree, Sampling
 from asymflow.data.suite import Suite
-from asymflow.models.condition import Condition
+from asymflow.data.tokens import grid_of
+from asymflow.machine import choose
+from asymflow.models.assemble import Beginning, Lift, assemble, restore
+from asymflow.models.condition import Condition, Shapes
 from asymflow.paths import Paths
 from asymflow.report import pictures
 from asymflow.sampling.asks import cases
@@ -38,10 +42,9 @@ def main() -> None:
 
 def picture(arguments: argparse.Namespace) -> None:
     """Draws what the arguments (`commands.sample`) ask for and writes it as one picture."""
-    paths = Paths(str(arguments.run_folder.resolve().parents[2]))
+    above = arguments.run_folder.resolve().parents
+    paths = Paths(str(above[min(2, len(above) - 1)]))
     model = arguments.run_folder / "model.safetensors"
-    description = tensors.describe(model, "model")
-    arm = Arm.model_validate(description["arm"])
     guidance = ClassifierFree(
         scale=arguments.guidance, interval=tuple(arguments.interval), orthogonal=arguments.orthogonal
     )
@@ -49,7 +52,12 @@ def picture(arguments: argparse.Namespace) -> None:
         count=arguments.count, solver=arguments.solver, steps=arguments.steps, guidance=guidance, weights=arguments.weights,
         sigma_min=arguments.sigma_min, gamut_clamp=arguments.gamut_clamp, compile="off",
     )  # fmt: skip
-    run = load(model, settings, _files(arm, description["seed"], paths, arguments.folder))
+    if (arguments.run_folder / "config.json").exists():
+        run, description = _published(arguments.run_folder, settings), {}
+    else:
+        description = tensors.describe(model, "model")
+        arm = Arm.model_validate(description["arm"])
+        run = load(model, settings, _files(arm, description["seed"], paths, arguments.folder))
     condition, what = _asked(run, description, paths, settings, arguments)
     device, count = run.machine.device, len(condition.present)
     start = noise(arguments.seed, range(count), run.shape).to(device)
@@ -58,6 +66,31 @@ def picture(arguments: argparse.Namespace) -> None:
     drawn = pictures.grid(images.permute(0, 2, 3, 1).cpu().numpy(), columns)
     pictures.save(pictures.enlarge(drawn, arguments.enlarge), arguments.out)
     print(f"{count} images of {what} in {arguments.out}")
+
+
+def _published(folder: Path, settings: Sampling) -> Run:
+    """The model in a folder that stage publish wrote. Raises ValueError for one that needs more than classes and weights."""
+    if settings.weights:
+        raise ValueError(
+            f"{folder} holds one set of weights; leave --weights out, or sample the run that it was made of"
+        )
+    config = json.loads((folder / "config.json").read_text())
+    arm = Arm.model_validate(config["arm"])
+    if arm.start.adapter or arm.representation.space == "latent" or arm.conditions.modalities != ("class",):
+        raise ValueError(
+            f"{folder} is no model of pixels that is told classes alone and adapts no other; sample the run that it was made of"
+        )
+    weights = tensors.load(folder / "model.safetensors", "export")
+    A, lift = weights.pop("A"), Lift(weights.pop("lift"), config["s"]) if "lift" in weights else None
+    shapes = Shapes(**{key: tuple(v) if isinstance(v, list) else v for key, v in config["shapes"].items()})
+    grid = grid_of(config["image_size"], config["image_size"], arm.representation.patch_size)
+    machine = choose(settings.precision, settings.compile)
+    model = assemble(arm, shapes, grid, Beginning(subspace=A, lift=lift), seed=0, precision=machine.precision)
+    restore(model.network, weights)
+    model = model.to(machine.device).eval().requires_grad_(False)
+    return Run(
+        model, arm, machine, shapes, tuple(config["classes"]), config["image_size"], grid, seed=0, images=0, lift=lift
+    )
 
 
 def _files(arm: Arm, seed: int, paths: Paths, folder: Path | None) -> Files:

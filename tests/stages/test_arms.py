@@ -8,10 +8,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from workshop import CAPTIONS, PRX
+from workshop import CAPTIONS, PRX, run_stage
 
 from asymflow import parts, provenance
 from asymflow import sample as by_hand
+from asymflow.config.publishing import Publishing
+from asymflow.stages import publish
 from asymflow.training import checkpoint
 
 ARMS = {
@@ -263,3 +265,30 @@ def test_a_run_loads_nothing_that_its_code_digest_does_not_cover(workshop, tmp_p
     given = {"sampling": workshop.plan.sampling(where), "asks": asks} | workshop.plan_inputs("sample", **vars(where))
     covered = provenance.closure(*parts.of_sampling(arm, sampling.solver, asks), without=parts.undeciding(arm))
     assert loaded("sample", **given, **drawn) - covered - set(parts.undeciding(arm)) == set()
+
+
+def test_a_published_folder_draws_the_picture_that_its_run_draws(workshop, tmp_path, monkeypatch):
+    out = workshop.train("plain")
+    run_stage(
+        publish, name="plain", config=Publishing().model_dump_json(), model=out / "model.safetensors",
+        summary=out / "train.json", out=tmp_path / "published",
+    )  # fmt: skip
+    for folder, picture in ((out, "run.png"), (tmp_path / "published", "published.png")):
+        words = [str(folder), "--count", "4", "--steps", "2", "--guidance", "2", "--out", str(tmp_path / picture)]
+        monkeypatch.setattr("sys.argv", ["sample", *words])
+        by_hand.main()
+    assert (tmp_path / "run.png").read_bytes() == (tmp_path / "published.png").read_bytes()
+    monkeypatch.setattr("sys.argv", ["sample", str(tmp_path / "published"), "--weights", "last"])
+    with pytest.raises(ValueError, match="holds one set of weights"):
+        by_hand.main()
+
+
+def test_a_published_folder_that_needs_more_than_itself_is_refused(workshop, tmp_path, monkeypatch):
+    out = workshop.train("jit_caption")
+    run_stage(
+        publish, name="captions", config=Publishing().model_dump_json(), model=out / "model.safetensors",
+        summary=out / "train.json", out=tmp_path / "published",
+    )  # fmt: skip
+    monkeypatch.setattr("sys.argv", ["sample", str(tmp_path / "published"), "--out", str(tmp_path / "a.png")])
+    with pytest.raises(ValueError, match="sample the run that it was made of"):
+        by_hand.main()

@@ -1,8 +1,9 @@
-"""Pictures from a trained run: by class, by caption, or by a case of the validation suite.
+"""Pictures from a trained run, or a published one: by class, by caption, or by a case of the validation suite.
 
 asymflow sample results/runs/rank8/seed0 --classes 0,3 --count 16 --steps 24 --guidance 2 --out picture.png
 asymflow sample results/runs/asymflow/seed0 --captions "a woman with red hair" "a man with glasses" --solver unipc
 asymflow sample results/runs/prx_d/seed0 --cases reconstruction --solver euler --steps 20
+asymflow sample results/runs/rank8/seed0/published --count 16
 
 Weights that others published are runs too, once `snakemake <results>/runs/<arm>/seed0/model.safetensors` has imported them.
 """
@@ -15,7 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from asymflow.config.sampling import ClassifierFree, Sampling
 
     default, free = Sampling(), ClassifierFree()
-    parser.add_argument("run_folder", type=Path, metavar="RUN", help="folder of a trained run")
+    parser.add_argument(
+        "run_folder", type=Path, metavar="RUN", help="folder of a trained run, or one that stage publish wrote"
+    )
     parser.add_argument("--classes", help="names or numbers, with commas between; all classes if left out")
     parser.add_argument("--captions", nargs="+", help="texts, in turn")
     parser.add_argument("--cases", help="a kind of case of the validation suite, such as reconstruction")
