@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 PLACE = Path("/etc/slurm")  # where jobs look: the executor plugin hides SLURM_CONF from them
@@ -101,25 +102,21 @@ class Cluster:
         self._start(node, "slurmd", "-D", "-N", node)
 
     def kill(self, node: str) -> None:
-        """What a node does whose power fails: its daemon and all of its jobs are gone at once."""
+        """What a node does whose power fails: its daemon and its job are gone at once, and nobody is left to say how it ended.
+
+        The other node must have no job: which node a job's keeper is of cannot be told.
+        """
         self.daemons[node].kill()
         self.daemons[node].wait()
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                variables = (process / "environ").read_bytes().split(b"\0")
-                command = (process / "cmdline").read_bytes()
-            except OSError:
-                continue
-            here = f"SLURMD_NODENAME={node}".encode() in variables
-            if here or (b"slurmstepd" in command and f"/spool-{node}".encode() in b"".join(self._open_files(process))):
-                os.kill(int(process.name), 9)
-
-    @staticmethod
-    def _open_files(process: Path) -> list[bytes]:
-        try:
-            return [os.readlink(file).encode() for file in (process / "fd").iterdir()]
-        except OSError:
-            return []
+        processes = [
+            (int(path.name), _read(path / "cmdline"), _read(path / "environ")) for path in Path("/proc").glob("[0-9]*")
+        ]
+        for number, command, _ in processes:
+            if command.startswith(b"slurmstepd"):
+                _kill(number)
+        for number, _, variables in processes:
+            if f"SLURMD_NODENAME={node}".encode() in variables.split(b"\0"):
+                _kill(number)
 
     def ask(self, *command: str) -> str:
         """What a command of SLURM answers."""
@@ -144,3 +141,15 @@ class Cluster:
                     f"no {what} in {seconds:.0f} s: {self.states()} {self.jobs()}; logs are in {self.folder}"
                 )
             time.sleep(0.5)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:  # it has ended, or is none of ours
+        return b""
+
+
+def _kill(process: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(process, 9)

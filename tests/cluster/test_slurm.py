@@ -149,7 +149,7 @@ def test_a_training_that_needs_five_time_limits_finishes_by_itself(study, prepar
     assert limited.weights() == prepared.weights()
 
 
-def test_a_cancelled_training_fails_at_once_and_the_next_run_goes_on(study, prepared):
+def test_a_cancelled_training_counts_as_failed_and_the_next_run_goes_on(study, prepared):
     cancelled = study()
     process = cancelled.start(MODEL)
     job, _ = cancelled.wait_for_training(2048)
