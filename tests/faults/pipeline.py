@@ -71,7 +71,8 @@ def steps(data_seed: int = 0, seed: int = 1) -> dict[str, Step]:
         files={"summary": "FOLDER/run/train.json", "sampled": "FOLDER/drawn/samples.json", "distribution": "FOLDER/scores.json"},
         bases={}, configurations={"rank4": configuration_checksum(of(ARM))},
     )  # fmt: skip
-    data, told = of(DATA.model_copy(update={"seed": data_seed})), json.dumps(vars(study))
+    data = of(DATA.model_copy(update={"seed": data_seed}))
+    told = json.dumps({name: value for name, value in vars(study).items() if name != "root"})  # --root says that
     local, pca, lift = (f"{name}.safetensors" for name in ("local", "pca", "lift"))
     auto, perceptual, reference = (f"{name}.safetensors" for name in ("autoencoder", "perceptual", "reference"))
     train, evaluator, heldout = (f"data/{name}.json" for name in ("train", "evaluator", "heldout"))

@@ -6,8 +6,6 @@ ACCEPTED = {
     "Specify a conda environment or container for each rule": "one environment, pyproject.toml, serves every rule",
     "Mixed rules and functions in same snakefile": "claims.smk: the function asks the checkpoint above it",
     "Environment variable PATH": "is set for the jobs, not asked of whoever runs Snakemake",
-    "Param evaluator is a prefix of input or output": "it is a file where it is trained here, the word inception elsewhere",
-    "Param folder is a prefix of input or output": "shard: many files below it, of which only the indices are outputs",
     "Param scale is a prefix of input or output": "claim: the name of the scale, which is also that of its folder",
 }
 
