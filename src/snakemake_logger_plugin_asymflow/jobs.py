@@ -21,7 +21,7 @@ class Job:
     began: float = field(default_factory=time.monotonic)
 
     def __str__(self) -> str:
-        return " ".join([self.rule, *map(_named, self.wildcards.items())])
+        return " ".join([self.rule, *(_named(name, value) for name, value in self.wildcards.items() if value)])
 
     @property
     def progress(self) -> str:
@@ -58,7 +58,6 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
 
 
-def _named(wildcard: tuple[str, str]) -> str:
-    """Numbers need the name of what they count; words speak for themselves."""
-    name, value = wildcard
-    return f"{name} {value}" if str(value).isdigit() else str(value)
+def _named(name: str, value: str) -> str:
+    """Numbers need the name of what they count; words, which may be folders, speak for themselves."""
+    return f"{name} {value}" if value.isdigit() else value.rstrip("/")

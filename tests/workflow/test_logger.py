@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from snakemake_logger_plugin_asymflow.jobs import Job
+
 RULES = """
 rule all:
     input: "x0.txt", "x1.txt", "bad.txt"
@@ -22,6 +24,19 @@ rule bad:
     shell: "(echo 'error: the folder has no images'; exit 1) > {log} 2>&1"
 """
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    "wildcards, said",
+    [
+        ({}, "score"),
+        ({"second": ""}, "score"),
+        ({"second": "second/"}, "score second"),
+        ({"seed": "0"}, "score seed 0"),
+    ],
+)
+def test_a_job_is_called_by_its_rule_and_what_it_is_of(wildcards, said):
+    assert str(Job("score", wildcards, None)) == said
 
 
 @pytest.fixture
