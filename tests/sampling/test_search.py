@@ -118,7 +118,7 @@ class Judge:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1, 2, 3])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_it_finds_the_full_grid_s_optimum_at_a_tenth_of_the_cost(blurred, seed):
     judge, brute = Judge(blurred(), seed), Judge(blurred(), seed)
     outcome = search_guidance(GRID, judge.measure, SEARCH, lambda text: None)
