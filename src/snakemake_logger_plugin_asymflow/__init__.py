@@ -62,25 +62,26 @@ class LogHandler(LogHandlerBase):
             threading.Thread(target=self._tell_now_and_then, daemon=True).start()
 
     def emit(self, record: LogRecord) -> None:
-        event = getattr(record, "event", None)
+        told = vars(record)  # an event has its own fields beside those of all records
+        event = told.get("event")
         if self.verbatim:
             self._say(self.format(record))
         elif event == LogEvent.JOB_INFO:
-            job = Job(record.rule_name, record.wildcards or {}, next(iter(record.log), None))
-            self.jobs[record.jobid] = job
+            job = Job(told["rule_name"], told["wildcards"] or {}, next(iter(told["log"]), None))
+            self.jobs[told["jobid"]] = job
             if self.live:
                 self.live.start()  # with the first job: what lists or checks things has no view
             else:
                 self._say(f"begins: {job}" + (f"  (log: {job.log})" if job.log else ""))
         elif event == LogEvent.JOB_FINISHED:
-            if job := self.jobs.pop(record.job_id, None):
+            if job := self.jobs.pop(told["job_id"], None):
                 self._say(f"done: {job}, {job.took}")
         elif event == LogEvent.PROGRESS:
-            self.done, self.total = record.done, record.total
+            self.done, self.total = told["done"], told["total"]
             if not self.live:
                 self._say(self.summary())
         elif event == LogEvent.JOB_ERROR:
-            self._failed(record)
+            self._failed(**told)
         elif event not in SHOWN_OTHERWISE and (text := self.format(record)) and not text.lstrip().startswith(UNTOLD):
             self._say(text)
 
@@ -103,12 +104,11 @@ class LogHandler(LogHandlerBase):
             )
         return Group(table, Text(self.summary() if self.total else ""))
 
-    def _failed(self, record: LogRecord) -> None:
-        job = self.jobs.pop(record.jobid, None) or Job(record.rule_name, {}, None)
+    def _failed(self, *, jobid: int, rule_name: str, rule_msg: str | None, log: list[str], **_: object) -> None:
+        job = self.jobs.pop(jobid, None) or Job(rule_name, {}, None)
         self._say(f"failed: {job}")
-        if record.rule_msg:
-            self._say(str(record.rule_msg))
-        self._say(last_lines(record.log))
+        self._say(str(rule_msg or ""))
+        self._say(last_lines(log))
         self._say(MEND)
 
     def _tell_now_and_then(self) -> None:

@@ -85,7 +85,7 @@ def libraries() -> Iterator[Finding]:
             NOTE, "libraries", "asymflow runs from a source tree that is not installed", "pip install -e '.[pipeline]'"
         )
         return
-    pins = dict(match.groups() for line in wanted if (match := PINNED.match(line)))
+    pins = {match[1]: match[2] for line in wanted if (match := PINNED.match(line))}
     if not pins:
         yield Finding(
             NOTE, "libraries", "an older asymflow is installed than the one that runs", "install this one again"

@@ -53,7 +53,7 @@ def parser(words: Sequence[str]) -> argparse.ArgumentParser:
     made.add_argument("--version", action=_Version, nargs=0, help="the installed version")
     verbs = made.add_subparsers(dest="verb", required=True, metavar="VERB")
     for name, module in VERBS.items():
-        said = module.__doc__
+        said = module.__doc__ or ""
         verb = verbs.add_parser(
             name,
             help=said.splitlines()[0].rstrip("."),
@@ -69,7 +69,9 @@ def parser(words: Sequence[str]) -> argparse.ArgumentParser:
 class _Version(argparse.Action):
     """Prints the version, looked up when it is asked for."""
 
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: object, values: object, option_string: str | None = None
+    ) -> None:
         from asymflow.version import version
 
         print(f"asymflow {version()}")
