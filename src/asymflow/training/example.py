@@ -65,9 +65,8 @@ def draw(
     whole = b * world_size
 
     def own(drawn: Tensor) -> Tensor:
-        return (
-            drawn if world_size == 1 else drawn[rank * b : (rank + 1) * b].clone()
-        )  # or the others' would stay in memory
+        # a copy, or the others' shares would stay in memory
+        return drawn if world_size == 1 else drawn[rank * b : (rank + 1) * b].clone()
 
     if training.flip:
         mirrored = own(torch.rand(whole, device=device)) < 0.5
