@@ -14,12 +14,19 @@ from asymflow.config.section import Section
 
 KINDS = tuple(str(option.model_fields["kind"].default) for option in get_args(Arm.model_fields["network"].annotation))
 
+TARGETS = tuple(str(option.model_fields["kind"].default) for option in get_args(Arm.model_fields["target"].annotation))
+
 CAPTIONS = "asymflow.training.captions"  # what gives the tokens of captions
 
 
 def network(arm: Arm) -> str:
     """The module of an arm's network."""
     return f"asymflow.models.{arm.network.kind}"
+
+
+def target(arm: Arm) -> str:
+    """The module of what an arm's network predicts."""
+    return f"asymflow.models.targets.{arm.target.kind}"
 
 
 def terms(arm: Arm) -> dict[str, str]:
@@ -65,17 +72,17 @@ def of_protocol(name: str) -> list[str]:
 def of_training(arm: Arm) -> list[str]:
     """Everything that training an arm runs."""
     told = [CAPTIONS] if "caption" in arm.conditions.modalities else []
-    return ["asymflow.stages.train", network(arm), optimiser(arm), *terms(arm).values(), *told]
+    return ["asymflow.stages.train", network(arm), target(arm), optimiser(arm), *terms(arm).values(), *told]
 
 
 def of_import(arm: Arm) -> list[str]:
     """Everything that importing released weights as an arm runs."""
-    return ["asymflow.stages.import_weights", network(arm), layout(arm)]
+    return ["asymflow.stages.import_weights", network(arm), target(arm), layout(arm)]
 
 
 def of_sampling(arm: Arm, solver_name: str, asked: str) -> list[str]:
     """Everything that sampling an arm by a solver runs."""
-    return ["asymflow.stages.sample", network(arm), solver(solver_name), request(asked), *_decoder(arm)]
+    return ["asymflow.stages.sample", network(arm), target(arm), solver(solver_name), request(asked), *_decoder(arm)]
 
 
 def of_search(arm: Arm, solver_name: str, asked: str) -> list[str]:
@@ -90,17 +97,19 @@ def of_score(name: str) -> list[str]:
 
 def of_velocity(arm: Arm) -> list[str]:
     """Everything that comparing an arm's velocity with the true one runs."""
-    return ["asymflow.stages.velocity", network(arm)]
+    return ["asymflow.stages.velocity", network(arm), target(arm)]
 
 
 def of_coupling(arm: Arm) -> list[str]:
     """Everything that comparing a lifted arm with the latent model that it began with runs."""
-    return ["asymflow.stages.coupling", network(arm), request("captions"), "asymflow.models.latents"]
+    return ["asymflow.stages.coupling", network(arm), target(arm), request("captions"), "asymflow.models.latents"]
 
 
 def undeciding(arm: Arm) -> list[str]:
-    """Modules that an arm's configuration imports and that decide nothing of it: the sections of other networks, and checks."""
-    return ["asymflow.config.impossible", *(f"asymflow.config.{kind}" for kind in KINDS if kind != arm.network.kind)]
+    """Modules that an arm's configuration imports and that decide nothing of it: other networks, other targets, checks."""
+    networks = [f"asymflow.config.{kind}" for kind in KINDS if kind != arm.network.kind]
+    targets = [f"asymflow.config.targets.{kind}" for kind in TARGETS if kind != arm.target.kind]
+    return ["asymflow.config.impossible", *networks, *targets]
 
 
 def load(module: str) -> ModuleType:

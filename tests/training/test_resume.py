@@ -20,7 +20,7 @@ from asymflow.config.jit import JiT
 from asymflow.config.representation import Representation
 from asymflow.config.start import Start
 from asymflow.config.subspace import Subspace
-from asymflow.config.target import Target
+from asymflow.config.targets.asymmetric import Asymmetric
 from asymflow.config.training import Training
 from asymflow.data.reader import ShardReader
 from asymflow.stages.fit_subspace import fit
@@ -29,7 +29,7 @@ from asymflow.tensors import describe, load
 from asymflow.training.stopping import TRY_AGAIN, ends
 
 ARM = Arm(
-    target=Target(rank=4),
+    target=Asymmetric(rank=4),
     representation=Representation(patch_size=8),
     network=JiT(size="tiny", width=64, dropout=0.1),
     start=Start(pca=4),

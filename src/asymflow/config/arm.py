@@ -3,7 +3,7 @@
 An arm is made of parts, none of which knows the others; what they cannot be together stands in `asymflow.config.impossible`.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
@@ -17,7 +17,12 @@ from asymflow.config.nanodit import NanoDiT
 from asymflow.config.representation import Representation
 from asymflow.config.section import Section
 from asymflow.config.start import Start
-from asymflow.config.target import Target
+from asymflow.config.targets.asymmetric import Asymmetric
+from asymflow.config.targets.forced import Forced
+from asymflow.config.targets.isotropic import Isotropic
+from asymflow.config.targets.opening import Opening
+from asymflow.config.targets.preconditioned import Preconditioned
+from asymflow.config.targets.spectral import Spectral
 from asymflow.config.training import Training
 
 
@@ -33,7 +38,9 @@ class Arm(Section):
     conditions: Conditions = Conditions()
     """What the network is conditioned on."""
 
-    target: Target = Target()
+    target: Annotated[
+        Asymmetric | Isotropic | Spectral | Opening | Preconditioned | Forced, Field(discriminator="kind")
+    ] = Asymmetric()
     """What the network predicts."""
 
     start: Start = Start()
@@ -44,6 +51,15 @@ class Arm(Section):
 
     training: Training = Training()
     """How it is trained."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _target_of_the_paper(cls, values: Any) -> Any:
+        """A target that says no kind is the paper's."""
+        target = values.get("target") if isinstance(values, dict) else None
+        if isinstance(target, dict) and "kind" not in target:
+            return values | {"target": {"kind": "asymmetric", **target}}
+        return values
 
     @property
     def lifted(self) -> bool:

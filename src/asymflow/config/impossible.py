@@ -35,6 +35,9 @@ def _of_network(arm: "Arm") -> Iterator[str]:
 
 def _of_target(arm: "Arm") -> Iterator[str]:
     target, latent = arm.target, arm.representation.space == "latent"
+    if target.kind != "asymmetric":
+        yield from _of_rival(arm)
+        return
     if target.basis == "lift" and latent:
         yield "target.basis is lift, which leads from latents to pixels: set representation.space to pixel"
     if latent and target.rank not in (0, "full"):
@@ -45,6 +48,18 @@ def _of_target(arm: "Arm") -> Iterator[str]:
             f"target.rank is {target.rank}; expected at most the patch dimension, {p} x {p} x 3 ="
             f" {arm.representation.dimension}, or full"
         )
+
+
+def _of_rival(arm: "Arm") -> Iterator[str]:
+    """Of targets that know of pixel patches, and of nothing else."""
+    target, kind = arm.target, arm.target.kind
+    if arm.representation.space == "latent" or arm.network.kind == "flux":
+        yield f"target.kind is {kind}, which is of pixel patches in a network that begins with none: take kind asymmetric"
+    dimension = arm.representation.dimension
+    if kind == "opening" and target.rank > dimension:
+        yield f"target.rank is {target.rank}; expected at most the numbers of a patch, {dimension}"
+    if kind == "isotropic" and target.learnt and arm.training.shard:
+        yield "target.learnt adds a single number to the network, which can't be sharded: set training.shard to false"
 
 
 def _of_start(arm: "Arm") -> Iterator[str]:
@@ -60,7 +75,7 @@ def _of_start(arm: "Arm") -> Iterator[str]:
             f"representation.patch_size is {representation.patch_size}; a lifted patch spans a multiple of the {DOWN} pixels"
             " of a latent position"
         )
-    if start.head and (representation.space == "latent" or arm.target.rank != "full" or arm.target.basis == "lift"):
+    if start.head and (representation.space == "latent" or not _full(arm) or arm.target.basis == "lift"):
         yield (
             "start.head predicts the full velocity of pixels: set representation.space to pixel, target.rank to full and"
             " target.basis to identity"
@@ -87,7 +102,9 @@ def _of_released(arm: "Arm") -> Iterator[str]:
         yield f"start.released.layout is {released.layout}, which is of the network {kind}, not {arm.network.kind}"
     if arm.start.run or arm.start.pca or arm.start.head:
         yield "start.released is the whole beginning: leave out start.run, start.pca and start.head"
-    if released.layout in ("jit", "nanodit") and arm.target.rank != 0:
+    if arm.target.kind != "asymmetric":
+        yield f"target.kind is {arm.target.kind}, but released weights predict the paper's target: take kind asymmetric"
+    elif released.layout in ("jit", "nanodit") and arm.target.rank != 0:
         yield f"target.rank is {arm.target.rank}, but {released.layout} predicts the data: set it to 0"
     if (released.layout == "nanodit") != (arm.representation.colour == "unit_rgb"):
         yield "representation.colour is unit_rgb where start.released.layout is nanodit, and nowhere else with released weights"
@@ -118,6 +135,10 @@ def _of_losses(arm: "Arm") -> Iterator[str]:
             "losses.variance_reduction compares with the frozen lifted model: it needs target.basis lift and start.adapter,"
             " or leave it out"
         )
+
+
+def _full(arm: "Arm") -> bool:
+    return arm.target.kind == "asymmetric" and arm.target.rank == "full"
 
 
 def _listed(names: tuple[str, ...]) -> str:

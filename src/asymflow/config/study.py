@@ -29,6 +29,9 @@ class Study(Section):
     source: str | None = Field(None, pattern=ONE_LINE)
     """What it repeats, for instance a figure of the paper; shown in the report."""
 
+    expected: str | None = Field(None, pattern=ONE_LINE)
+    """What was expected before the first run, so that it can stand beside what came out."""
+
     arms: tuple[str, ...] = Field(min_length=1)
     """Arms in the order of the table."""
 

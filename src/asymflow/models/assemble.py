@@ -73,7 +73,7 @@ def assemble(
         if parameter.requires_grad:  # trained in float32, whatever the rest is stored in
             parameter.data = parameter.data.float()
     A, s = _target(arm, beginning, dimension)
-    return VelocityModel(network, A, s, precision)
+    return parts.load(parts.target(arm)).build(arm, network, A, s, precision)
 
 
 def _target(arm: Arm, beginning: Beginning, dimension: int) -> tuple[Tensor, float]:

@@ -229,8 +229,7 @@ def _beginning(arm: Arm, lift: Lift | None, arguments: argparse.Namespace, reade
 
     subspace = None
     if arguments.subspace:
-        fitted = basis(arguments.subspace)
-        subspace = fitted.columns(arm.target.columns(fitted.basis.shape[1]))
+        subspace = parts.load(parts.target(arm)).subspace(arm, basis(arguments.subspace))
     return Beginning(
         subspace=subspace,
         lift=lift,

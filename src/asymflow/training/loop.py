@@ -132,6 +132,7 @@ def train(
                     curve.add(
                         images,
                         **means,
+                        **objective.model.numbers(),
                         gradient_norm=torch.stack(norms).mean().item(),
                         lr=optimiser.param_groups[0]["lr"],
                         images_per_second=(images - marked) / (now - since),

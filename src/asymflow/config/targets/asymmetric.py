@@ -1,4 +1,4 @@
-"""Configuration of what the network predicts."""
+"""Configuration of the paper's target."""
 
 from typing import Literal
 
@@ -8,8 +8,10 @@ from asymflow.config.section import Section
 from asymflow.config.subspace import Basis
 
 
-class Target(Section):
+class Asymmetric(Section):
     """The asymmetric velocity u_A = P eps - x_0: noise in a subspace, data everywhere."""
+
+    kind: Literal["asymmetric"] = "asymmetric"
 
     rank: NonNegativeInt | Literal["full"] = 8
     """Dimensions of the subspace within each patch: 0 is x_0-prediction, `full` takes every column of the basis, which is
@@ -34,7 +36,7 @@ class Target(Section):
         return available if self.rank == "full" else self.rank
 
     @model_validator(mode="after")
-    def _consistent(self) -> "Target":
+    def _consistent(self) -> "Asymmetric":
         if self.basis == "lift" and (self.rank != "full" or self.dead):
             raise ValueError("basis is lift, which is taken whole: set rank to full, and dead to false")
         return self
