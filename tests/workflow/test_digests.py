@@ -75,6 +75,7 @@ TRAINED = {
     "asymflow.report.tables": lambda arm: False,
     "asymflow.data.portraits": lambda arm: False,
     "asymflow.plan": lambda arm: False,
+    "asymflow.descriptions": lambda arm: False,
     "asymflow.paths": lambda arm: False,
 }
 

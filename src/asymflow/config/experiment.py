@@ -81,6 +81,10 @@ class Experiment(Section):
         """The seeds of one study."""
         return range(self.studies[study].seeds or self.seeds)
 
+    def look_seeds(self, look: int) -> range:
+        """The seeds of one look at a claim."""
+        return range(self.decision.looks[look])
+
 
 NAMED = ("arms", "samplings", "studies", "claims", "releases")  # entries by name
 SECTIONS = tuple(name for name in Experiment.model_fields if name not in ("results", *NAMED))
