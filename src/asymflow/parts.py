@@ -15,6 +15,7 @@ from asymflow.config.section import Section
 KINDS = tuple(str(option.model_fields["kind"].default) for option in get_args(Arm.model_fields["network"].annotation))
 
 CAPTIONS = "asymflow.training.captions"  # what gives the tokens of captions
+PREVIEW = "asymflow.training.preview"  # what a training shows as it goes
 
 
 def network(arm: Arm) -> str:
@@ -99,8 +100,12 @@ def of_coupling(arm: Arm) -> list[str]:
 
 
 def undeciding(arm: Arm) -> list[str]:
-    """Modules that an arm's configuration imports and that decide nothing of it: the sections of other networks, and checks."""
-    return ["asymflow.config.impossible", *(f"asymflow.config.{kind}" for kind in KINDS if kind != arm.network.kind)]
+    """Modules that are imported and decide nothing: the sections of other networks, checks, what a training shows as it goes."""
+    return [
+        PREVIEW,
+        "asymflow.config.impossible",
+        *(f"asymflow.config.{kind}" for kind in KINDS if kind != arm.network.kind),
+    ]
 
 
 def load(module: str) -> ModuleType:

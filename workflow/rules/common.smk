@@ -61,6 +61,13 @@ wildcard_constraints:
     split="train|evaluator|heldout",
 
 
+def previews(wildcards, threads):
+    """How many grids of samples a training shows. They change nothing of it, so a training is not stale when their number changes:
+    like the launcher, a parameter that is a function of threads is not among those that Snakemake compares.
+    """
+    return experiment.previews
+
+
 def launcher(wildcards, threads, resources):
     """One process, or one for each GPU that the job was given, on one node or several. It depends on threads and resources
     alone, so it never makes a run stale.

@@ -51,6 +51,10 @@ class Experiment(Section):
     seeds: int = Field(gt=0, le=1000)
     """Seeds that each study runs over, unless it says its own number."""
 
+    previews: int = Field(4, ge=0, le=1000)
+    """Grids of samples that TensorBoard shows of each training, after as many equal parts of it; 0 draws none. They change no
+    result and make none stale."""
+
     evaluators: Literal["local", "pretrained"]
     """Networks that judge samples: trained here on a split of their own, or published."""
 
