@@ -13,6 +13,7 @@ from asymflow.config.cost import Cost
 from asymflow.config.evaluator import Evaluator
 from asymflow.config.loading import load
 from asymflow.config.sampling import ClassifierFree, Dual, Sampling, Unguided
+from asymflow.descriptions import Descriptions
 from asymflow.flow.solver import time_grid
 from asymflow.models.assemble import Beginning, assemble, bare, outline
 from asymflow.models.condition import Shapes, example
@@ -105,7 +106,9 @@ def test_every_study_has_a_row_and_what_they_share_is_counted_once(tmp_path):
     files = ("config.yaml", "studies.yaml", "claims.yaml", "scales/smoke.yaml")
     experiment = load([ROOT / "workflow" / file for file in files], words=None)
     config = Cost(peak_tflops=0.05, devices=2, price=3.0)
-    run_stage(stage, config=config.model_dump_json(), plan=Plan(experiment).cost, out=tmp_path / "cost.csv")
+    run_stage(
+        stage, config=config.model_dump_json(), plan=Descriptions(Plan(experiment)).cost, out=tmp_path / "cost.csv"
+    )
     table = tables.read(tmp_path / "cost.csv").set_index("study")
     assert set(table.index) == {*experiment.studies, stage.PREPARED, stage.EVERYTHING}
     whole, rest = table.loc[stage.EVERYTHING], table.drop(stage.EVERYTHING)

@@ -69,7 +69,9 @@ def test_nobody_imports_a_stage():
     assert not [(m, name) for m in MODULES for name in provenance.imports(m) if layer(name) == "stages"]
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if layer(m) in ("config", "report")] + ["asymflow.plan"])
+@pytest.mark.parametrize(
+    "module", [m for m in MODULES if layer(m) in ("config", "report")] + ["asymflow.plan", "asymflow.descriptions"]
+)
 def test_configuration_tables_and_figures_load_no_torch(module):
     closure = [name for name in provenance.closure(module) if name in MODULES]
     for name in closure:

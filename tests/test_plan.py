@@ -9,12 +9,14 @@ import pytest
 import yaml
 
 from asymflow.config.loading import load
-from asymflow.plan import Plan, flat
+from asymflow.descriptions import Descriptions, flat
+from asymflow.plan import Plan
 from asymflow.report.study import Study
 
 ROOT = Path(__file__).parents[1]
 DEFAULT = [ROOT / "workflow/config.yaml", ROOT / "workflow/studies.yaml", ROOT / "workflow/claims.yaml"]
 PLAN = Plan(load(DEFAULT))
+TOLD = Descriptions(PLAN)
 
 
 def wildcards(arm="rank8", seed=0, sampling="unguided", **more):
@@ -171,7 +173,7 @@ def test_only_searched_settings_have_searches_in_a_table():
 
 
 def test_a_stage_is_told_its_study_field_by_field_and_where_its_files_lie():
-    study = Study.parse(PLAN.study(SimpleNamespace(study="networks"), "summary"))
+    study = Study.parse(TOLD.study(SimpleNamespace(study="networks"), "summary"))
     assert study.seeds == [0, 1, 2] and study.judges == ["distribution"] and study.reference == "rank8"
     assert study.arms["nanodit_rank0"]["network.kind"] == "nanodit"
     assert study.arms["rank8"]["conditions.shown"] == "0.1 nothing, 0.9 class"
@@ -182,8 +184,8 @@ def test_a_stage_is_told_its_study_field_by_field_and_where_its_files_lie():
 
 
 def test_subspaces_of_arms_are_told_to_the_figure_that_shows_them_alone():
-    assert len(Study.parse(PLAN.study(SimpleNamespace(study="subspace_sweep"))).bases) == 5
-    assert Study.parse(PLAN.study(SimpleNamespace(study="rank_sweep"))).bases == {}
+    assert len(Study.parse(TOLD.study(SimpleNamespace(study="subspace_sweep"))).bases) == 5
+    assert Study.parse(TOLD.study(SimpleNamespace(study="rank_sweep"))).bases == {}
 
 
 def test_an_option_that_is_not_given_is_not_among_the_parameters_of_an_arm():
@@ -225,7 +227,7 @@ def test_a_look_at_a_claim_takes_the_cards_of_its_runs_for_its_seeds(look, seeds
         for path in ("train.json", f"{setting}/samples.json", f"{setting}/distribution.json")
     }
     assert set(files) == expected
-    study = Study.parse(PLAN.look_study(where))
+    study = Study.parse(TOLD.look(where))
     assert study.seeds == list(range(seeds)) and set(study.arms) == {"rank0", "rank8"}
     assert study.judges == ["distribution"] and study.name == "clamp"
 

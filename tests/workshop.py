@@ -164,7 +164,7 @@ class Workshop:
             run_stage(
                 train, arm=self.plan.arm(where), seed=seed, folder=self.plan.folder_of(where), state=out / "state",
                 model=out / "model.safetensors", snapshots=out / "snapshots", curve=out / "curve.jsonl",
-                summary=out / "train.json", **(self.plan_inputs("train", arm=name, seed=seed) | changes),
+                summary=out / "train.json", **(self.plan_inputs("train", arm=name, seed=seed) | {"previews": 2} | changes),
             )  # fmt: skip
         return out
 

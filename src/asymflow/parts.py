@@ -17,6 +17,7 @@ KINDS = tuple(str(option.model_fields["kind"].default) for option in get_args(Ar
 TARGETS = tuple(str(option.model_fields["kind"].default) for option in get_args(Arm.model_fields["target"].annotation))
 
 CAPTIONS = "asymflow.training.captions"  # what gives the tokens of captions
+PREVIEW = "asymflow.training.preview"  # what a training shows as it goes
 
 
 def network(arm: Arm) -> str:
@@ -106,10 +107,12 @@ def of_coupling(arm: Arm) -> list[str]:
 
 
 def undeciding(arm: Arm) -> list[str]:
-    """Modules that an arm's configuration imports and that decide nothing of it: other networks, other targets, checks."""
-    networks = [f"asymflow.config.{kind}" for kind in KINDS if kind != arm.network.kind]
-    targets = [f"asymflow.config.targets.{kind}" for kind in TARGETS if kind != arm.target.kind]
-    return ["asymflow.config.impossible", *networks, *targets]
+    """Modules that are imported and decide nothing: the sections of other networks and targets than the arm's own (and those that
+    its own are made from), checks, and what a training shows as it goes."""
+    own = {section.__module__ for part in (arm.network, arm.target) for section in type(part).__mro__}
+    networks = [f"asymflow.config.{kind}" for kind in KINDS]
+    targets = [f"asymflow.config.targets.{kind}" for kind in TARGETS]
+    return [PREVIEW, "asymflow.config.impossible", *(section for section in networks + targets if section not in own)]
 
 
 def load(module: str) -> ModuleType:

@@ -1,26 +1,22 @@
 """What each rule of the workflow takes: files, parameters and code digests, by arm, sampling setting and study.
 
 The Snakefile asks; everything here is plain Python that tests can ask too. A function that gives a rule's inputs takes what
-Snakemake calls wildcards: anything with the attributes arm, seed, sampling, judge or study.
+Snakemake calls wildcards: anything with the attributes arm, seed, sampling, judge or study. What stages are told of studies,
+claims, releases and costs is in `asymflow.descriptions`.
 """
 
-import json
 import os
 from functools import cached_property
 from typing import Any, Literal
 
-import xxhash
-
 from asymflow import parts
 from asymflow.config.arm import Arm
-from asymflow.config.claim import Claim
 from asymflow.config.experiment import Experiment, asked
 from asymflow.config.sampling import Sampling
 from asymflow.config.section import Section
 from asymflow.config.study import Study
 from asymflow.paths import Paths
 from asymflow.provenance import digest
-from asymflow.sizes import described
 
 Inputs = dict[str, str | list[str]]  # files by the name that the rule gives them; none: []
 INCEPTION = "inception"  # what stages call the published evaluator
@@ -393,9 +389,10 @@ class Plan:
         study = self._study(wildcards)
         if study.figure == "guidance":
             return self.runs(wildcards.study, "guidance")
-        return list(self._bases(study).values()) if study.figure == "bases" else []
+        return list(self.bases(study).values()) if study.figure == "bases" else []
 
-    def _bases(self, study: Study) -> dict[str, str]:
+    def bases(self, study: Study) -> dict[str, str]:
+        """The file of the subspace of each arm of a study."""
         arms = ((name, self.experiment.arms[name]) for name in study.arms)
         return {
             name: self.paths.subspace(arm.target.basis, arm.representation.colour, arm.representation.patch_size)
@@ -431,94 +428,15 @@ class Plan:
             for file in ("sampled", release.protocol)
         ]
 
-    @property
-    def releases(self) -> str:
-        """Every release as JSON: what it is, what was published, where its files lie or where they are to be had."""
-        described = {}
-        for name, release in self.experiment.releases.items():
-            arm, setting = self.experiment.arms[release.arm], self.experiment.samplings[release.sampling]
-            there, weights = self.released_there[name], arm.start.released
-            described[name] = {
-                "layout": weights.layout,
-                "rank": arm.target.rank,
-                "file": weights.file,
-                "get": weights.source,
-                "card": there and self.paths.run(release.protocol, release.arm, 0, release.sampling),
-                "sampled": there and self.paths.run("sampled", release.arm, 0, release.sampling),
-                "solver": setting.solver,
-                "steps": setting.steps,
-                **release.model_dump(include={"protocol", "published", "source"}),
-            }
-        return json.dumps(described)
-
-    def claim(self, wildcards: Any) -> str:
-        """A claim as JSON."""
-        return self._claim(wildcards).model_dump_json()
-
     def look(self, wildcards: Any) -> list[str]:
         """What is looked at to decide a claim: the cards of its runs for the seeds of this look."""
-        claim = self._claim(wildcards)
+        claim = self.experiment.claims[wildcards.claim]
         return [
             self.paths.run(file, arm, seed, setting)
             for arm, setting in claim.runs
-            for seed in range(self.experiment.decision.looks[int(wildcards.look)])
+            for seed in self.experiment.look_seeds(int(wildcards.look))
             for file in claim.files
         ]
-
-    def look_study(self, wildcards: Any) -> str:
-        """The study of a claim's arms and settings, for the seeds of a look, as JSON."""
-        claim, seeds = self._claim(wildcards), range(self.experiment.decision.looks[int(wildcards.look)])
-        arms, settings = (tuple(dict.fromkeys(names)) for names in zip(*claim.runs, strict=True))
-        study = Study(title=claim.says, arms=arms, reference=arms[-1], samplings=settings, judges=claim.judges)
-        return self._described(wildcards.claim, study, seeds, claim.files)
-
-    def study(self, wildcards: Any, *files: str) -> str:
-        """What a rule has to know of its study, as JSON: the study, arms and settings field by field, and where files lie."""
-        seeds = self.experiment.study_seeds(wildcards.study)
-        return self._described(wildcards.study, self._study(wildcards), seeds, files)
-
-    def _described(self, name: str, study: Study, seeds: range, files: tuple[str, ...]) -> str:
-        settings = {name: self.experiment.samplings[name] for name in study.samplings}
-        return json.dumps(
-            {
-                "name": name,
-                "seeds": list(seeds),
-                "arms": {name: _fields(self.experiment.arms[name]) for name in study.arms},
-                "samplings": {name: flat(setting.model_dump(mode="json")) for name, setting in settings.items()},
-                "files": {file: self.paths.run(file) for file in files},
-                "configurations": {
-                    name: xxhash.xxh3_64_hexdigest(_json(self.experiment.arms[name]).encode()) for name in study.arms
-                },
-                "bases": self._bases(study) if study.figure == "bases" else {},
-                **study.model_dump(mode="json", include={"title", "reference", "figure", "judges"}),
-            }
-        )
-
-    @property
-    def cost(self) -> str:
-        """What the estimate of costs is reckoned from, as JSON: the runs of every study, arms, settings, sizes of conditions."""
-        experiment, data = self.experiment, self.experiment.data
-        runs = {
-            name: [
-                (arm, seed, setting)
-                for arm in study.arms
-                for seed in experiment.study_seeds(name)
-                for setting in study.samplings
-            ]
-            for name, study in experiment.studies.items()
-        }
-        arms = {arm: experiment.arms[arm] for arm in sorted({arm for listed in runs.values() for arm, _, _ in listed})}
-        settings = {setting for listed in runs.values() for _, _, setting in listed}
-        return json.dumps(
-            {
-                "studies": runs,
-                "image_size": experiment.data.image_size,
-                "images": sum(count or 0 for count in (data.train, data.evaluator, data.heldout)),
-                "evaluator": experiment.evaluator.model_dump(mode="json") if self._local else None,
-                "arms": {name: described(arm, self.reader_of(arm), experiment) for name, arm in arms.items()},
-                "samplings": {name: experiment.samplings[name].model_dump(mode="json") for name in sorted(settings)},
-            }
-        )
 
     # Helpers.
 
@@ -532,25 +450,8 @@ class Plan:
     def _sampling(self, wildcards: Any) -> Sampling:
         return self.experiment.samplings[wildcards.sampling]
 
-    def _claim(self, wildcards: Any) -> Claim:
-        return self.experiment.claims[wildcards.claim]
-
     def _study(self, wildcards: Any) -> Study:
         return self.experiment.studies[wildcards.study]
-
-
-def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested configuration as one level of dotted keys."""
-    fields: dict[str, Any] = {}
-    for key, value in values.items():
-        fields |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return fields
-
-
-def _fields(arm: Arm) -> dict[str, Any]:
-    """Every field of an arm, dotted; what is shown in words: `0.1 nothing, 0.9 class`."""
-    ways = (f"{way.share:g} {' + '.join(way.what) or 'nothing'}" for way in arm.conditions.shown)
-    return flat(arm.model_dump(mode="json")) | {"conditions.shown": ", ".join(ways)}
 
 
 def _pattern(names) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-TAIL = 8192  # bytes at the end of a log that are looked at
+from asymflow.logs import tail
+
 PROGRESS = re.compile(r"^[\w ]+: (\d+/\d+ .*)$", re.MULTILINE)  # as asymflow.progress writes it into a log
 LINES = 12  # of a failed job's log that are shown
 
@@ -26,23 +27,13 @@ class Job:
     @property
     def progress(self) -> str:
         """How far it is, by its own words; empty until it says so."""
-        found = PROGRESS.findall(tail(self.log))
+        found = PROGRESS.findall(tail(self.log)) if self.log else []
         return found[-1] if found else ""
 
     @property
     def took(self) -> str:
         """The time since it began."""
         return duration(time.monotonic() - self.began)
-
-
-def tail(log: str | None) -> str:
-    """The end of a log; empty where there is none."""
-    try:
-        with open(log or "", "rb") as file:
-            file.seek(max(0, file.seek(0, 2) - TAIL))
-            return file.read().decode(errors="replace")
-    except OSError:
-        return ""
 
 
 def last_lines(logs: Sequence[str]) -> str:

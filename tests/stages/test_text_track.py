@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from board import grids
 from PIL import Image
 from workshop import CAPTIONS, SMALL_FLUX, Workshop, run_stage
 
@@ -66,6 +67,8 @@ def track(workshop):
 def test_every_arm_draws_an_image_for_each_caption(track, name):
     images = track.sample(name, "captions", **SAMPLING)
     assert (images.shape, images.dtype) == ((25, 32, 32, 3), np.uint8)
+    shown = grids(track.run_folder(name))  # latents too, as the pixels that the lift makes of them
+    assert [grid.shape for _, grid in shown] == ([] if name == "lifted" else 2 * [(2 * 34, 8 * 34, 3)])
     summary = json.loads((track.run_folder(name) / "train.json").read_text())
     assert summary["gflops_per_image"] > 0 and summary["trained_parameters"] <= summary["parameters"]
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from board import grids
 
 from asymflow.config.arm import Arm
 from asymflow.config.jit import JiT
@@ -47,11 +48,11 @@ class Stage:
         self.folder, self.data = folder, data
         save(fit("pca", ShardReader(data / "train.json"), 8, "rgb", Subspace()), folder / "pca.safetensors")
 
-    def start(self, name, arm=ARM, launcher=()):
+    def start(self, name, arm=ARM, launcher=(), previews=4):
         out = self.folder / name
         options = {
             "--arm": arm.model_dump_json(exclude_none=True), "--seed": "3", "--data": self.data / "train.json",
-            "--state": out / "state",
+            "--state": out / "state", "--previews": previews,
             "--subspace": self.folder / "pca.safetensors", "--pca": self.folder / "pca.safetensors",
             "--model": out / "model.safetensors", "--snapshots": out / "snapshots",
             "--curve": out / "curve.jsonl", "--summary": out / "train.json",
@@ -65,8 +66,8 @@ class Stage:
         ]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
-    def finish(self, name, arm=ARM):
-        process = self.start(name, arm)
+    def finish(self, name, arm=ARM, previews=4):
+        process = self.start(name, arm, previews=previews)
         output, _ = process.communicate()
         return process.returncode, output
 
@@ -103,6 +104,16 @@ def uninterrupted(stage):
     return stage.model("whole"), stage.losses("whole")
 
 
+def test_grids_of_samples_change_no_bit_of_a_training(stage, uninterrupted):
+    code, output = stage.finish("unseen", previews=0)
+    assert code == 0, output
+    assert (stage.model("unseen"), stage.losses("unseen")) == uninterrupted
+    assert grids(stage.folder / "unseen") == []
+    shown = grids(stage.folder / "whole")
+    assert [images for images, _ in shown] == [160, 320, 480, 640]
+    assert all(grid.shape == (18, 4 * 18, 3) for _, grid in shown), "as many images as a forward pass may have"
+
+
 def test_killed_at_random_steps_it_ends_bit_identical(stage, uninterrupted):
     moments = sorted(random.Random(0).sample(range(40, 600), 3))
     for images in moments:
@@ -111,6 +122,9 @@ def test_killed_at_random_steps_it_ends_bit_identical(stage, uninterrupted):
     assert code == 0 and "resuming after" in output, output
     assert (stage.model("killed"), stage.losses("killed")) == uninterrupted
     assert not (stage.folder / "killed" / "state").exists(), "a finished run must leave nothing to resume from"
+    shown, whole = grids(stage.folder / "killed"), grids(stage.folder / "whole")
+    assert [images for images, _ in shown] == [160, 320, 480, 640], "each is there, once"
+    assert all((one == other).all() for (_, one), (_, other) in zip(shown, whole, strict=True))
 
 
 def test_a_polite_signal_saves_first(stage, uninterrupted):
@@ -225,6 +239,10 @@ def test_two_processes_make_what_one_makes(stage, alone, arm):
     assert first == other
     kept = [path.name for path in sorted((stage.folder / name / "snapshots").iterdir())]
     assert kept == ["0001.safetensors", "0002.safetensors"]
+    skipped = "no grids of samples on the way: no process has all weights of a sharded network"
+    assert output.count(skipped) == arm.training.shard
+    shown = [images for images, _ in grids(stage.folder / name)]
+    assert shown == ([] if arm.training.shard else [16, 32, 48, 64])
 
 
 @pytest.mark.parametrize(

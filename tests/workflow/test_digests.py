@@ -69,12 +69,15 @@ TRAINED = {
     "asymflow.training.optimisers.adamw_8bit": lambda arm: arm.training.optimiser == "adamw_8bit",
     "asymflow.flow.asymmetric": lambda arm: True,
     "asymflow.training.loop": lambda arm: True,
+    "asymflow.training.preview": lambda arm: False,
+    "asymflow.flow.solver": lambda arm: False,
     "asymflow.config.impossible": lambda arm: False,
     "asymflow.config.sampling": lambda arm: False,
     "asymflow.sampling.field": lambda arm: False,
     "asymflow.report.tables": lambda arm: False,
     "asymflow.data.portraits": lambda arm: False,
     "asymflow.plan": lambda arm: False,
+    "asymflow.descriptions": lambda arm: False,
     "asymflow.paths": lambda arm: False,
 }
 

@@ -11,6 +11,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from board import grids
 from PIL import Image
 
 TABLE = "results/smoke/rank_sweep.csv"
@@ -77,6 +78,12 @@ def test_an_arm_in_another_colour_space_has_a_subspace_of_its_own(edited):
 def test_a_change_of_a_sampling_field_trains_nothing(edited):
     edited.overlay({"samplings": {"guided": {"guidance": {"scale": 2.0}}}})
     assert edited.stale(TABLE, FIGURE) == {"sample": 2, "score": 2, "table": 1, "figure": 1}
+
+
+def test_trainings_show_grids_of_samples_whose_number_makes_nothing_stale(edited):
+    assert len(grids(edited.folder / "results/smoke/runs/rank8/seed0")) == 4
+    edited.overlay({"previews": 0})
+    assert edited.stale(TABLE, FIGURE) == {}
 
 
 def test_another_seed_trains_only_itself(edited):

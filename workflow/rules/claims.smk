@@ -8,9 +8,9 @@ checkpoint look:
         "<results>/claims/{claim}/look{look}.log",
     localrule: True
     params:
-        claim=lambda wildcards: plan.claim(wildcards),
+        claim=lambda wildcards: descriptions.claim(wildcards),
         decision=lambda wildcards: plan.section("decision"),
-        study=lambda wildcards: plan.look_study(wildcards),
+        study=lambda wildcards: descriptions.look(wildcards),
         root=root,
         code=plan.code("look"),
     shell:

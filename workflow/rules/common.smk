@@ -1,4 +1,4 @@
-"""The configuration, checked before anything runs, and the plan that rules ask for their inputs and parameters."""
+"""The configuration, checked before anything runs, and the plan and descriptions that rules ask for inputs and parameters."""
 
 import os
 import sys
@@ -14,6 +14,7 @@ from asymflow.config.protocols import Protocol
 from asymflow.config.representation import Colour
 from asymflow.config.subspace import Basis
 from asymflow.config.study import Judge
+from asymflow.descriptions import Descriptions
 from asymflow.plan import Plan
 from asymflow.workdir import clear_dead_lock
 
@@ -34,7 +35,7 @@ except ValueError as error:
     raise WorkflowError(str(error)) from None
 
 plan = Plan(experiment, os.path.relpath(workflow.basedir))
-paths = plan.paths
+paths, descriptions = plan.paths, Descriptions(plan)
 
 # jobs run the Python that runs Snakemake, also where its environment was not activated
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -58,6 +59,13 @@ wildcard_constraints:
     patch_size=r"\d+",
     reader="local|t5|flux2",
     split="train|evaluator|heldout",
+
+
+def previews(wildcards, threads):
+    """How many grids of samples a training shows. They change nothing of it, so a training is not stale when their number changes:
+    like the launcher, a parameter that is a function of threads is not among those that Snakemake compares.
+    """
+    return experiment.previews
 
 
 def launcher(wildcards, threads, resources):

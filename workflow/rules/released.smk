@@ -32,7 +32,7 @@ rule released:
         "<results>/released.log",
     localrule: True
     params:
-        releases=plan.releases,
+        releases=descriptions.releases,
         root=root,
         code=plan.code("released"),
     shell:

@@ -22,7 +22,7 @@ rule table:
         "<results>/{study}.table.log",
     localrule: True
     params:
-        study=lambda wildcards: plan.study(wildcards, *plan.table_files(wildcards.study)),
+        study=lambda wildcards: descriptions.study(wildcards, *plan.table_files(wildcards.study)),
         root=root,
         code=plan.code("table"),
     shell:
@@ -47,7 +47,7 @@ rule figure:
         "<results>/figures/{study}.figure.log",
     localrule: True
     params:
-        study=lambda wildcards: plan.study(wildcards, "guidance"),
+        study=lambda wildcards: descriptions.study(wildcards, "guidance"),
         root=root,
         code=plan.code("figure"),
     shell:
@@ -70,7 +70,7 @@ rule sample_grid:
         "<results>/figures/{study}.sample_grid.log",
     localrule: True
     params:
-        study=lambda wildcards: plan.study(wildcards, "samples"),
+        study=lambda wildcards: descriptions.study(wildcards, "samples"),
         root=root,
         code=plan.code("sample_grid"),
     shell:
@@ -117,7 +117,7 @@ rule pairs:
     resources:
         gpu=1,
     params:
-        study=lambda wildcards: plan.study(wildcards, "samples"),
+        study=lambda wildcards: descriptions.study(wildcards, "samples"),
         root=root,
         evaluator=evaluator,
         code=plan.code("pairs"),
@@ -142,7 +142,7 @@ rule crops:
         "<results>/figures/{study}.crops.log",
     localrule: True
     params:
-        study=lambda wildcards: plan.study(wildcards, "samples"),
+        study=lambda wildcards: descriptions.study(wildcards, "samples"),
         root=root,
         code=plan.code("crops"),
     shell:
@@ -165,7 +165,7 @@ rule paired:
         "<results>/{study}.paired.log",
     localrule: True
     params:
-        study=lambda wildcards: plan.study(wildcards, *plan.case_by_case(wildcards.study)),
+        study=lambda wildcards: descriptions.study(wildcards, *plan.case_by_case(wildcards.study)),
         root=root,
         code=plan.code("paired"),
     shell:
@@ -188,7 +188,7 @@ rule curves:
         "<results>/figures/{study}.curves.log",
     localrule: True
     params:
-        study=lambda wildcards: plan.study(wildcards, "curve"),
+        study=lambda wildcards: descriptions.study(wildcards, "curve"),
         root=root,
         code=plan.code("curves"),
     shell:
@@ -211,7 +211,7 @@ rule progression:
         "<results>/figures/{study}.progression.log",
     localrule: True
     params:
-        study=lambda wildcards: plan.study(wildcards, "samples"),
+        study=lambda wildcards: descriptions.study(wildcards, "samples"),
         root=root,
         code=plan.code("progression"),
     shell:
@@ -239,7 +239,7 @@ rule nearest_images:
         "<results>/figures/{study}.nearest_images.log",
     localrule: True
     params:
-        study=lambda wildcards: plan.study(wildcards, "samples", "memorisation"),
+        study=lambda wildcards: descriptions.study(wildcards, "samples", "memorisation"),
         root=root,
         code=plan.code("nearest_images"),
     shell:
@@ -269,7 +269,7 @@ rule error_by_noise:
         "<results>/{study}.error_by_noise.log",
     localrule: True
     params:
-        study=lambda wildcards: plan.study(wildcards, "velocity"),
+        study=lambda wildcards: descriptions.study(wildcards, "velocity"),
         root=root,
         code=plan.code("error_by_noise"),
     shell:
@@ -288,7 +288,7 @@ rule cost:
         gpu=1,
     params:
         config=lambda wildcards: plan.section("cost"),
-        plan=lambda wildcards: plan.cost,
+        plan=lambda wildcards: descriptions.cost,
         code=plan.code("cost"),
     shell:
         "python -m asymflow.stages.cost --config {params.config:q} --plan @<(printf %s {params.plan:q}) --out {output:q} > {log:q} 2>&1"

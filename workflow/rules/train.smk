@@ -22,13 +22,15 @@ rule train:
         arm=plan.arm,
         folder=plan.folder_of,
         launcher=launcher,
+        previews=previews,
         state=f"{paths.results}/runs/{{arm}}/seed{{seed}}/state",
         code=plan.train_code,
     shell:
         "{params.launcher} -m asymflow.stages.train --arm {params.arm:q} --seed {wildcards.seed} --data {input.data:q}"
         " --subspace {input.subspace:q} --pca {input.pca:q} --lift {input.lift:q} --captions {input.captions:q}"
         " --images {input.images:q} --latents {input.latents:q} --start {input.start:q} --folder {params.folder:q}"
-        " --evaluator {input.evaluator:q} --perceptual {input.perceptual:q} --state {params.state:q}"
+        " --evaluator {input.evaluator:q} --perceptual {input.perceptual:q}"
+        " --previews {params.previews} --state {params.state:q}"
         " --model {output.model:q} --snapshots {output.snapshots:q} --curve {output.curve:q} --summary {output.summary:q}"
         " > {log:q} 2>&1"
 

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from asymflow.commands import snakemake
 from asymflow.commands.table import table
+from asymflow.logs import tail
 from asymflow.paths import Paths
 
 if TYPE_CHECKING:
     from asymflow.config.experiment import Experiment
 
-TAIL = 8192  # bytes at the end of a log that are looked at
 # a line of `asymflow.progress.Progress`, and what the training loop puts behind it
 LINE = re.compile(
     r"^train: (\d+)/(\d+) images \((\d+) %\)(?:, (.*?) images/s, (\S+) left)?(?:  loss (\S+))?$", re.MULTILINE
@@ -106,7 +106,7 @@ def training(folder: Path) -> Training:
     """
     if (folder / "train.json").exists():
         return Training("done", _images_of(folder), _loss_of(folder), "0:00:00")
-    text = _tail(folder / "train.log")
+    text = tail(folder / "train.log")
     found = LINE.findall(text)
     done, total, share, _, left, loss = found[-1] if found else ("", "", "", "", "", "")
     images = f"{done}/{total} {share} %" if found else "-"
@@ -126,17 +126,8 @@ def _images_of(folder: Path) -> str:
 
 def _loss_of(folder: Path) -> str:
     """The last loss of a training curve; released weights have none."""
-    lines = _tail(folder / "curve.jsonl").splitlines()
+    lines = tail(folder / "curve.jsonl").splitlines()
     return f"{json.loads(lines[-1])['loss']:.4f}" if lines else "-"
-
-
-def _tail(path: Path) -> str:
-    try:
-        with open(path, "rb") as file:
-            file.seek(max(0, file.seek(0, 2) - TAIL))
-            return file.read().decode(errors="replace")
-    except FileNotFoundError:
-        return ""
 
 
 def _is_locked(lock: Path) -> bool:

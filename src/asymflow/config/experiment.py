@@ -51,6 +51,10 @@ class Experiment(Section):
     seeds: int = Field(gt=0, le=1000)
     """Seeds that each study runs over, unless it says its own number."""
 
+    previews: int = Field(4, ge=0, le=1000)
+    """Grids of samples that TensorBoard shows of each training, after as many equal parts of it; 0 draws none. They change no
+    result and make none stale."""
+
     evaluators: Literal["local", "pretrained"]
     """Networks that judge samples: trained here on a split of their own, or published."""
 
@@ -80,6 +84,10 @@ class Experiment(Section):
     def study_seeds(self, study: str) -> range:
         """The seeds of one study."""
         return range(self.studies[study].seeds or self.seeds)
+
+    def look_seeds(self, look: int) -> range:
+        """The seeds of one look at a claim."""
+        return range(self.decision.looks[look])
 
 
 NAMED = ("arms", "samplings", "studies", "claims", "releases")  # entries by name

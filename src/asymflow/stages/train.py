@@ -30,10 +30,11 @@ from asymflow.models.velocity import VelocityModel
 from asymflow.processes import together, torchrun, wait_for_all
 from asymflow.subspace import file as subspace_file
 from asymflow.subspace.patches import CHANNEL_LAST
-from asymflow.training import averages, checkpoint, curve, objective
+from asymflow.training import averages, checkpoint, curve, objective, preview
 from asymflow.training.averages import Average
 from asymflow.training.example import Example, draw
 from asymflow.training.loop import Result, train
+from asymflow.training.preview import Preview
 from asymflow.training.sharding import shard
 from asymflow.training.stopping import InterruptedTraining, requeue
 
@@ -120,10 +121,11 @@ def _train(arguments: argparse.Namespace, arm: Arm, hardware: machine.Machine) -
     began = tensors.describe(arguments.start, "model")["checksum"] if arguments.start else None
     run = Run(arguments, arm, reader, shapes, lift, model, averaged, caption_reader, began, operations)
     empty = captions.shared["empty"].to(hardware.device) if captions else None
+    shown = _preview(arguments, arm, model, batches, hardware, empty=empty, encoder=encoder, lift=lift)
     result = train(
         minimised, batches, arm.training, hardware, draw=partial(_drawn, arm=arm, empty=empty, encoder=encoder),
         optimiser=optimiser, averages=averaged, seed=arguments.seed, state=arguments.state, identity=identity,
-        snapshot=run.snapshot, say=lambda text: print(text, flush=True),
+        snapshot=run.snapshot, preview=shown, say=lambda text: print(text, flush=True),
     )  # fmt: skip
     run.write(result, batches.count, hardware, identity)
 
@@ -135,6 +137,30 @@ def _drawn(batch: Batch, progress: float, *, arm: Arm, empty: Tensor | None, enc
     return draw(batch | told, progress, arm=arm, empty=empty, rank=rank, world_size=world_size)
 
 
+def _preview(
+    arguments: argparse.Namespace,
+    arm: Arm,
+    model: VelocityModel,
+    batches: Batches,
+    hardware: machine.Machine,
+    *,
+    empty: Tensor | None,
+    encoder: RowSource | None,
+    lift: Lift | None,
+) -> Preview | None:
+    """What the first process draws on the way, under the conditions of the first images that it sees; None: nothing."""
+    rank, world_size, _ = torchrun()
+    if rank or not (arguments.previews and len(batches)):
+        return None
+    if arm.training.shard and world_size > 1:
+        print("no grids of samples on the way: no process has all weights of a sharded network", flush=True)
+        return None
+    count = min(preview.COUNT, arm.training.micro_batch or preview.COUNT)  # so it needs less memory than an update
+    batch = {name: values[:count].to(hardware.device) for name, values in batches[0].items()}
+    told = encoder.read(batch["numbers"].tolist()) if encoder else {}
+    return preview.build(arguments.previews, model, arm, batch | told, empty=empty, lift=lift)
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--arm", required=True, help="the arm's configuration as JSON")
@@ -142,6 +168,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="index of the training split")
     for name, what in INPUTS.items():
         parser.add_argument(f"--{name}", type=Path, nargs="?", help=what)
+    parser.add_argument("--previews", type=int, default=0, help="grids of samples that TensorBoard is shown on the way")
     parser.add_argument("--state", type=kept, required=True, help="folder of what an interrupted run resumes from")
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--snapshots", type=Path, required=True, help="folder of the snapshots, which may be none")

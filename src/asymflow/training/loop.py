@@ -23,6 +23,7 @@ from asymflow.training.averages import Average
 from asymflow.training.curve import Curve, Point
 from asymflow.training.example import Example, seed_step
 from asymflow.training.objective import Objective
+from asymflow.training.preview import Preview
 from asymflow.training.schedule import finished_part, learning_rate
 from asymflow.training.sharding import whole
 from asymflow.training.stopping import InterruptedTraining, Stop, ends
@@ -50,16 +51,18 @@ def train(
     state: Path,
     identity: dict[str, str],
     snapshot: Callable[[int, int], str],
+    preview: Preview | None,
     say: Callable[[str], None],
 ) -> Result:
     """Trains the objective, and moves the averages, in place.
 
     `draw` makes the example of a batch at a share of the training, from the generators seeded for its step. `optimiser` has
-    groups with a `multiple` of the scheduled learning rate each (`optimisers.groups`). `state` is the folder of everything
-    that an interrupted run resumes from. `snapshot` is called by all processes after each of the schedule's `snapshots` equal
-    parts, with its number and the images seen, and gives the checksum of what it kept. Raises FloatingPointError when loss,
-    gradient or weights stop being finite; the last good checkpoint stays; and InterruptedTraining, its state saved, when a signal
-    comes to one of the processes or the time that they were given is nearly over.
+    groups with a `multiple` of the scheduled learning rate each (`optimisers.groups`). `state` is the folder of everything that
+    an interrupted run resumes from. `snapshot` is called by all processes after each of the schedule's `snapshots` equal parts,
+    with its number and the images seen, and gives the checksum of what it kept. `preview` is drawn by the first process alone,
+    and shown in TensorBoard. Raises FloatingPointError when loss, gradient or weights stop being finite; the last good
+    checkpoint stays; and InterruptedTraining, its state saved, when a signal comes to one of the processes or the time that
+    they were given is nearly over.
     """
     # Prepare.
     rank, world_size = (
@@ -71,7 +74,7 @@ def train(
     done, why = checkpoint.restore(state / "checkpoint.safetensors", objective, averages, optimiser, identity)
     images, snapshots = done.images, dict(done.snapshots)
     say(f"resuming after {images} images" if images else f"starting from the beginning: {why}")
-    curve = Curve(state.parent / "tensorboard", done.points) if rank == 0 else None
+    curve = Curve(state.parent / "tensorboard", done.points, images) if rank == 0 else None
 
     wrapped, network = objective, objective.model.network
     if machine.compiled:  # the network alone: it is the same for all arms, so the compiler's cache serves them all
@@ -141,6 +144,12 @@ def train(
                 progress.advance(images - max(marked, done.images), f"loss {means['loss']:.4f}")
                 losses, norms, since, marked = [], [], now, images
                 numbers = [], []
+
+            # Show. It is no part of the time that updates take.
+            if curve and preview and finished_part(images, schedule.batch, total, preview.parts):
+                began = time.perf_counter()
+                curve.show(images, preview.draw(averages[0].weights))
+                since += time.perf_counter() - began
 
             # Save. A snapshot comes first: a run that resumes from the checkpoint does not come by here again.
             if part := finished_part(images, schedule.batch, total, schedule.snapshots):
