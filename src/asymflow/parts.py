@@ -99,8 +99,11 @@ def of_coupling(arm: Arm) -> list[str]:
 
 
 def undeciding(arm: Arm) -> list[str]:
-    """Modules that an arm's configuration imports and that decide nothing of it: the sections of other networks, and checks."""
-    return ["asymflow.config.impossible", *(f"asymflow.config.{kind}" for kind in KINDS if kind != arm.network.kind)]
+    """Modules that an arm's configuration imports and that decide nothing of it: the sections of networks other than its own and
+    those that this one is made from, and checks."""
+    own = {section.__module__ for section in type(arm.network).__mro__}
+    sections = (f"asymflow.config.{kind}" for kind in KINDS)
+    return ["asymflow.config.impossible", *(section for section in sections if section not in own)]
 
 
 def load(module: str) -> ModuleType:

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from asymflow.config import impossible
 from asymflow.config.conditions import Conditions
+from asymflow.config.decoupled import Decoupled
 from asymflow.config.dit import DiT
 from asymflow.config.flux import Flux
 from asymflow.config.jit import JiT
@@ -19,6 +20,7 @@ from asymflow.config.section import Section
 from asymflow.config.start import Start
 from asymflow.config.target import Target
 from asymflow.config.training import Training
+from asymflow.config.uvit import UViT
 
 
 class Arm(Section):
@@ -27,7 +29,7 @@ class Arm(Section):
     representation: Representation = Representation()
     """What a token is."""
 
-    network: Annotated[JiT | NanoDiT | DiT | Flux, Field(discriminator="kind")] = JiT()
+    network: Annotated[JiT | UViT | Decoupled | NanoDiT | DiT | Flux, Field(discriminator="kind")] = JiT()
     """What maps noisy tokens, noise level and condition to tokens."""
 
     conditions: Conditions = Conditions()
