@@ -13,6 +13,11 @@ def test_a_width_keeps_the_channels_of_a_head_and_the_depth():
     assert wide == SIZES["tiny"]._replace(width=768, heads=12)
 
 
+def test_without_a_bottleneck_the_first_channels_are_those_of_a_token():
+    assert (JiT().first_channels, JiT(bottleneck=32).first_channels, JiT(bottleneck=0).first_channels) == (128, 32, 192)
+    assert JiT(bottleneck=0, hidden=440).dimensions == SIZES["tiny"]._replace(bottleneck=0, hidden=440)
+
+
 def test_zero_dropout_overrides_that_of_the_size():
     assert JiT(size="H", dropout=0.0).dimensions == SIZES["H"]._replace(dropout=0.0)
 
@@ -22,6 +27,8 @@ def test_zero_dropout_overrides_that_of_the_size():
     [
         ({"width": 200}, "width is 200; at size tiny a head has 64 channels: give a multiple of 64"),
         ({"width": 0}, "greater than 0"),
+        ({"bottleneck": -1}, "greater than or equal to 0"),
+        ({"hidden": 0}, "greater than 0"),
         ({"dropout": 1.0}, "less than 1"),
         ({"size": "XL"}, "'tiny', 'B', 'L', 'H' or 'G'"),
     ],

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from asymflow.config import impossible
 from asymflow.config.conditions import Conditions
+from asymflow.config.decoupled import Decoupled
 from asymflow.config.dit import DiT
 from asymflow.config.flux import Flux
 from asymflow.config.jit import JiT
@@ -24,6 +25,7 @@ from asymflow.config.targets.opening import Opening
 from asymflow.config.targets.preconditioned import Preconditioned
 from asymflow.config.targets.spectral import Spectral
 from asymflow.config.training import Training
+from asymflow.config.uvit import UViT
 
 
 class Arm(Section):
@@ -32,7 +34,7 @@ class Arm(Section):
     representation: Representation = Representation()
     """What a token is."""
 
-    network: Annotated[JiT | NanoDiT | DiT | Flux, Field(discriminator="kind")] = JiT()
+    network: Annotated[JiT | UViT | Decoupled | NanoDiT | DiT | Flux, Field(discriminator="kind")] = JiT()
     """What maps noisy tokens, noise level and condition to tokens."""
 
     conditions: Conditions = Conditions()

@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from asymflow.config.network import Network
 
@@ -13,10 +13,11 @@ class Size(NamedTuple):
     width: int  # channels of a token
     depth: int  # transformer blocks
     heads: int  # attention heads; width / heads channels each
-    bottleneck: int  # channels between the two matrices of the patch embedding
+    bottleneck: int  # channels between the two matrices of the patch embedding; 0: a single matrix
     dropout: float  # share of activations dropped, in the middle half of the blocks
     context: int  # class tokens that join the image tokens
     enters: int  # block, counted from 0, at whose input they join
+    hidden: int | None = None  # channels inside the MLPs; None: 8/3 of the width
 
 
 # B to G: Li and He, Back to Basics: Let Denoising Generative Models Denoise (JiT), 2025, and its code.
@@ -43,6 +44,13 @@ class JiT(Network):
     width: PositiveInt | None = None
     """Channels of a token; null: those of the size. Heads keep theirs (64 at tiny, B, L); there are more or fewer."""
 
+    bottleneck: NonNegativeInt | None = None
+    """Channels between the two matrices of the patch embedding; null: those of the size; 0: a single matrix, no bottleneck."""
+
+    hidden: PositiveInt | None = None
+    """Channels inside the MLP of a block; null: 8/3 of the width. A network with more parts has fewer, so that it takes
+    the same operations at the same width."""
+
     dropout: float | None = Field(None, ge=0, lt=1)
     """Share of activations dropped in the middle half of the blocks; null: that of the size."""
 
@@ -62,9 +70,8 @@ class JiT(Network):
         size = SIZES[self.size]
         if self.width is not None:
             size = size._replace(width=self.width, heads=self.width * size.heads // size.width)
-        if self.dropout is not None:
-            size = size._replace(dropout=self.dropout)
-        return size
+        own = {"bottleneck": self.bottleneck, "hidden": self.hidden, "dropout": self.dropout}
+        return size._replace(**{name: value for name, value in own.items() if value is not None})
 
     @property
     def blocks(self) -> int:
@@ -72,4 +79,4 @@ class JiT(Network):
 
     @property
     def first_channels(self) -> int:
-        return self.dimensions.bottleneck
+        return self.dimensions.bottleneck or self.dimensions.width

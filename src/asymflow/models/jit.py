@@ -8,6 +8,8 @@ Shapes: b images, n = rows * cols tokens in raster order, d numbers of a token (
 channel)), w channels of a token.
 """
 
+from collections.abc import Iterable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -24,19 +26,26 @@ from asymflow.models.reader import Label, Reader
 class PatchEmbedding(nn.Module):
     """Patches to tokens through a bottleneck, plus fixed positions: W_out (W_in x) + b + position.
 
-    W_in is JiT's strided convolution without bias, here the equal matrix on flattened patches. The positions are
-    float32, so that the tokens between blocks stay float32 under autocast too.
+    W_in is JiT's strided convolution without bias, here the equal matrix on flattened patches. A bottleneck of 0 is none: a
+    single matrix, W x + b + position. The positions are float32, so that the tokens between blocks stay float32 under
+    autocast too.
     """
 
     def __init__(self, *, patch_dim: int, bottleneck: int, width: int, grid: tuple[int, int]):
         super().__init__()
-        self.reduce = nn.Linear(patch_dim, bottleneck, bias=False)
-        self.expand = nn.Linear(bottleneck, width)
+        self.reduce = nn.Linear(patch_dim, bottleneck or width, bias=not bottleneck)
+        self.expand = nn.Linear(bottleneck, width) if bottleneck else nn.Identity()
         positions = sine_positions(rows=grid[0], cols=grid[1], width=width)
         self.register_buffer("positions", positions, persistent=False)
 
     def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n w"]:
         return self.expand(self.reduce(x)) + self.positions
+
+
+def modulation(layer: nn.Linear, c: Float[Tensor, "b *n w"], parts: int) -> tuple[Tensor, ...]:
+    """So many shifts, scales and gates, linear in c: for all tokens alike where c is (b, w), for each where it is (b, n, w)."""
+    values = layer(c)
+    return (values[:, None] if c.ndim == 2 else values).chunk(parts, dim=-1)
 
 
 class Block(nn.Module):
@@ -45,19 +54,19 @@ class Block(nn.Module):
     c is the condition after SiLU, which all blocks share.
     """
 
-    def __init__(self, *, width: int, heads: int, dropout: float):
+    def __init__(self, *, width: int, heads: int, hidden: int | None, dropout: float):
         super().__init__()
         self.norm1 = RMSNorm(width)
         self.attention = Attention(width, heads)
         self.dropout = nn.Dropout(dropout)
         self.norm2 = RMSNorm(width)
-        self.mlp = SwiGLU(width, dropout)
+        self.mlp = SwiGLU(width, dropout, hidden)
         self.modulation = nn.Linear(width, 6 * width)
 
     def forward(
-        self, x: Float[Tensor, "b n w"], c: Float[Tensor, "b w"], table: Float[Tensor, "2 n c"]
+        self, x: Float[Tensor, "b n w"], c: Float[Tensor, "b *n w"], table: Float[Tensor, "2 n c"]
     ) -> Float[Tensor, "b n w"]:
-        shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(c)[:, None].chunk(6, dim=-1)
+        shift1, scale1, gate1, shift2, scale2, gate2 = modulation(self.modulation, c, 6)
         x = x + gate1 * self.dropout(self.attention(self.norm1(x) * (1 + scale1) + shift1, table))
         return x + gate2 * self.mlp(self.norm2(x) * (1 + scale2) + shift2)
 
@@ -71,8 +80,8 @@ class FinalLayer(nn.Module):
         self.modulation = nn.Linear(width, 2 * width)
         self.linear = nn.Linear(width, patch_dim)
 
-    def forward(self, x: Float[Tensor, "b n w"], c: Float[Tensor, "b w"]) -> Float[Tensor, "b n d"]:
-        shift, scale = self.modulation(c)[:, None].chunk(2, dim=-1)
+    def forward(self, x: Float[Tensor, "b n w"], c: Float[Tensor, "b *n w"]) -> Float[Tensor, "b n d"]:
+        shift, scale = modulation(self.modulation, c, 2)
         return self.linear(self.norm(x) * (1 + scale) + shift)
 
 
@@ -99,7 +108,12 @@ class JiT(nn.Module):
         self.register_buffer("table", table, persistent=False)
         quarter = size.depth // 4
         self.blocks = nn.ModuleList(
-            Block(width=width, heads=heads, dropout=size.dropout if quarter <= index < 3 * quarter else 0.0)
+            Block(
+                width=width,
+                heads=heads,
+                hidden=size.hidden,
+                dropout=size.dropout if quarter <= index < 3 * quarter else 0.0,
+            )
             for index in range(size.depth)
         )
         self.final = FinalLayer(width=width, patch_dim=dimension)
@@ -107,15 +121,24 @@ class JiT(nn.Module):
     def forward(
         self, x: Float[Tensor, "b n d"], t: Float[Tensor, " b"], condition: Condition
     ) -> Float[Tensor, "b n d"]:
-        vector = self._vector(condition)
-        time = self.time(t)
+        vector, time = self._vector(condition), self.time(t)
         c = silu(time if vector is None else time + vector)
-        tokens, table = self.embed(x), self.table[:, self.prefix :]
-        for index, block in enumerate(self.blocks):
-            if index == self.enters and self.prefix:
-                tokens, table = torch.cat([*self._joining(vector, condition), tokens], dim=1), self.table
-            tokens = self._through(block, tokens, c, table)
-        return self.final(tokens[:, self.prefix :], c).to(x.dtype)
+        tokens = self._through_all(self.blocks, self.embed(x), c, vector, condition)
+        return self.final(tokens, c).to(x.dtype)
+
+    def _through_all(
+        self, blocks: Iterable[Block], tokens: Tensor, c: Tensor, vector: Tensor | None, condition: Condition
+    ) -> Tensor:
+        """The image tokens after these blocks, the first of the network on."""
+        for index, block in enumerate(blocks):
+            tokens = self._through(block, self._entering(index, tokens, vector, condition), c)
+        return tokens[:, self.prefix :]
+
+    def _entering(self, index: int, tokens: Tensor, vector: Tensor | None, condition: Condition) -> Tensor:
+        """The tokens that enter a block: from one of them on, those that join stand before those of the image."""
+        if index == self.enters and self.prefix:
+            return torch.cat([*self._joining(vector, condition), tokens], dim=1)
+        return tokens
 
     def _vector(self, condition: Condition) -> Float[Tensor, "b w"] | None:
         """Class and image embedding, as far as the network is conditioned on them."""
@@ -130,7 +153,8 @@ class JiT(nn.Module):
         classes = [] if vector is None else [vector[:, None] + self.context]
         return classes + self.reader.tokens(condition)
 
-    def _through(self, block: Block, tokens: Tensor, c: Tensor, table: Tensor) -> Tensor:
+    def _through(self, block: Block, tokens: Tensor, c: Tensor) -> Tensor:
+        table = self.table[:, -tokens.shape[1] :]  # those of the image come last
         if self.checkpointing and torch.is_grad_enabled():
             return checkpoint(block, tokens, c, table, use_reentrant=False)
         return block(tokens, c, table)
@@ -158,7 +182,8 @@ class JiT(nn.Module):
 
     @torch.no_grad()
     def start_from(self, directions: Float[Tensor, "d k"]) -> None:
-        """Starts the first k bottleneck channels as the k given orthonormal directions of patch space; none are frozen."""
+        """Starts the first k bottleneck channels, or channels of a token where there is no bottleneck, as the k given orthonormal
+        directions of patch space; none are frozen."""
         begin_as(self.embed.reduce, directions)
 
 

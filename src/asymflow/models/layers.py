@@ -110,11 +110,11 @@ class Attention(nn.Module):
 
 
 class SwiGLU(nn.Module):
-    """W3 dropout(silu(W1 x) * W2 x), hidden width int(2/3 * int(4 w)) [Shazeer 2020, eq. 6]."""
+    """W3 dropout(silu(W1 x) * W2 x), hidden width int(2/3 * int(4 w)) if none is given [Shazeer 2020, eq. 6]."""
 
-    def __init__(self, width: int, dropout: float):
+    def __init__(self, width: int, dropout: float, hidden: int | None = None):
         super().__init__()
-        hidden = int(2 / 3 * int(4 * width))
+        hidden = hidden or int(2 / 3 * int(4 * width))
         self.w12 = nn.Linear(width, 2 * hidden)
         self.dropout = nn.Dropout(dropout)
         self.w3 = nn.Linear(hidden, width)
