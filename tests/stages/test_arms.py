@@ -36,6 +36,14 @@ ARMS = {
     "dit_class": {"network": {"kind": "dit", "width": 64, "heads": 2}, "start": {"pca": 8}, "losses": {"frequency": {}}},
     "continued": {"start": {"run": "plain"}, "target": {"rank": 0}},
     "averaged": {"training": {"averages": ["last", "power_16.97", "power_6.94"], "snapshots": 4, "batch": 8}},
+    "nano_learnt": {
+        "network": {"kind": "nanodit"}, "target": {"kind": "isotropic", "share": 1.0, "learnt": True},
+        "training": {"optimiser": "muon"},
+    },
+    "uvit_spectral": {"network": {"kind": "uvit"}, "target": {"kind": "spectral", "shuffled": True}, "conditions": CAPTIONS},
+    "decoupled_preconditioned": {"network": {"kind": "decoupled", "bottleneck": 0}, "target": {"kind": "preconditioned"}},
+    "opening": {"target": {"kind": "opening", "rank": 8}, "training": {"snapshots": 2}},
+    "forced": {"target": {"kind": "forced"}, "representation": {"colour": "oklab"}},
 }  # fmt: skip
 
 
@@ -64,6 +72,11 @@ def test_every_training_shows_grids_of_samples_and_is_the_same_without(workshop,
     assert (first != last).any()
     assert (seen / "model.safetensors").read_bytes() == (unseen / "model.safetensors").read_bytes()
     assert grids(unseen) == []
+
+
+def test_a_learnt_share_moves_and_stands_in_the_curve(workshop):
+    curve = [json.loads(line) for line in (workshop.train("nano_learnt") / "curve.jsonl").read_text().splitlines()]
+    assert len({point["k"] for point in curve}) == len(curve) and all(0 < point["k"] < 1 for point in curve)
 
 
 @pytest.mark.parametrize("solver", ["heun", "euler", "unipc"])
