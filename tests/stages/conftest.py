@@ -1,6 +1,9 @@
 """Small portraits, and a workshop in which arms of any kind are made and judged."""
 
+from pathlib import Path
+
 import pytest
+from once import made_once
 from workshop import SIZE, Workshop, run_stage
 
 from asymflow.config.data import Data
@@ -18,13 +21,14 @@ def run():
 @pytest.fixture(scope="session")
 def portraits(tmp_path_factory):
     """Indexes and shards of portraits of 32 pixels, and an evaluator that has hardly learned anything."""
-    folder = tmp_path_factory.mktemp("portraits")
-    write_splits(Data(image_size=SIZE, train=60, evaluator=60, heldout=30), folder, processes=1)
-    config = Evaluator(image_size=SIZE, width=32, text_width=16, heads=2, images=120, batch=20, precision="float32")
-    run_stage(
-        fit_evaluator, config=config.model_dump_json(), data=folder / "evaluator.json", out=folder / "local.safetensors"
-    )
-    return folder
+
+    def make(folder: Path) -> None:
+        write_splits(Data(image_size=SIZE, train=60, evaluator=60, heldout=30), folder, processes=1)
+        config = Evaluator(image_size=SIZE, width=32, text_width=16, heads=2, images=120, batch=20, precision="float32")
+        data, out = folder / "evaluator.json", folder / "local.safetensors"
+        run_stage(fit_evaluator, config=config.model_dump_json(), data=data, out=out)
+
+    return made_once(tmp_path_factory, "portraits", make)
 
 
 @pytest.fixture(scope="session")

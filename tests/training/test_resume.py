@@ -135,6 +135,7 @@ def test_a_polite_signal_saves_first(stage, uninterrupted):
     assert (stage.model("asked"), stage.losses("asked")) == uninterrupted
 
 
+@pytest.mark.slow
 def test_a_training_that_takes_several_time_limits_ends_bit_identical(stage, uninterrupted, monkeypatch):
     """A tenth of a minute is less than what is spared: each run gets one update further and says so with a status of its own."""
     monkeypatch.setenv("ASYMFLOW_MINUTES", "0.1")
@@ -224,6 +225,7 @@ def alone(stage):
     return _weights(stage, "alone"), stage.losses("alone")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arm", [PLAIN, SHARDED], ids=["replicated", "sharded"])
 def test_two_processes_make_what_one_makes(stage, alone, arm):
     """torchrun with no other change than its resources: noise, weights, averages and curve are those of a single process."""
@@ -245,6 +247,7 @@ def test_two_processes_make_what_one_makes(stage, alone, arm):
     assert shown == ([] if arm.training.shard else [16, 32, 48, 64])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "first, then, arm", [([], TWO, PLAIN), (TWO, [], SHARDED)], ids=["one_then_two", "two_sharded_then_one"]
 )
@@ -260,6 +263,7 @@ def test_a_training_goes_on_with_another_number_of_processes(stage, alone, first
     assert _agree(_weights(stage, name), alone[0])
 
 
+@pytest.mark.slow
 def test_a_signal_to_one_of_several_processes_saves_and_stops_them_all(stage):
     """To the one that does not save, as it happens when a cluster takes a node: all agree, so that the other one saves."""
     process, saved = (
@@ -278,6 +282,7 @@ def test_a_signal_to_one_of_several_processes_saves_and_stops_them_all(stage):
     assert process.returncode == 0 and "resuming after" in output, output
 
 
+@pytest.mark.slow
 def test_a_process_that_hangs_ends_the_others_and_the_next_run_goes_on(stage, uninterrupted, monkeypatch):
     monkeypatch.setenv("ASYMFLOW_PATIENCE", "40")
     process, saved = stage.start("hung", launcher=TWO), stage.folder / "hung" / "state" / "checkpoint.safetensors"

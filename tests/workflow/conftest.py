@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from once import made_once
 from project import TARGETS, Project
 
 
@@ -15,10 +16,15 @@ def project():
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
-    """The project after its smallest study ran from end to end."""
-    project = Project(tmp_path_factory.mktemp("finished"))
-    result = project.run(*TARGETS)
-    assert result.returncode == 0, result.stdout + result.stderr
+    """The project after its smallest study ran from end to end: a copy for each worker, of one run."""
+
+    def make(folder: Path) -> None:
+        result = Project(folder).run(*TARGETS)
+        assert result.returncode == 0, result.stdout + result.stderr
+
+    project = Project.__new__(Project)
+    project.folder = tmp_path_factory.mktemp("finished") / "copy"
+    shutil.copytree(made_once(tmp_path_factory, "finished", make), project.folder, symlinks=True)
     return project
 
 

@@ -26,6 +26,8 @@ from asymflow.sampling.run import Run
 from asymflow.sampling.sampler import noise, sample
 from asymflow.training.checkpoint import load_model
 
+pytestmark = pytest.mark.slow  # a study of its own, made by the fixture
+
 ROOT = Path(__file__).parents[2]
 OVERLAY = "workflow/scales/flux2.yaml"
 RESULTS = "results/flux2/"
@@ -119,7 +121,6 @@ def test_each_rule_whose_stage_uses_a_gpu_asks_for_one():
     assert {name for name in used if "gpu=1" not in blocks[name]} == set()
 
 
-@pytest.mark.slow
 def test_each_table_has_its_arms_scored(finished):
     ablation, systems = (pd.read_csv(finished.folder / table).set_index("arm") for table in TABLES)
     assert list(ablation.index) == ["lifted", "asymflow_lpips"]
@@ -128,7 +129,6 @@ def test_each_table_has_its_arms_scored(finished):
         assert measured[["fid_local", "patch_fid_local", "recall_local", "clip_local"]].notna().all(axis=None)
 
 
-@pytest.mark.slow
 def test_the_untrained_arm_is_the_folder_s_model_lifted(finished, klein):
     model = load_model(finished.folder / RESULTS / "runs/lifted/seed0/model.safetensors")
     first = load_file(klein / "transformer/diffusion_pytorch_model.safetensors")["x_embedder.weight"]
@@ -137,7 +137,6 @@ def test_the_untrained_arm_is_the_folder_s_model_lifted(finished, klein):
     torch.testing.assert_close(model.lift.A.T @ model.lift.A, torch.eye(16))
 
 
-@pytest.mark.slow
 def test_the_exported_run_draws_the_same_images(finished):
     files = [
         finished.folder / name
@@ -157,7 +156,6 @@ def test_the_exported_run_draws_the_same_images(finished):
     assert difference.max() <= 1 and difference.mean() < 0.01, "rounding: merged adapters add up in another order"
 
 
-@pytest.mark.slow
 def test_an_adapter_under_its_makers_names_over_the_same_folder_draws_the_same_images(finished):
     """What LakonLab publishes is the adapter alone; it comes in by itself, and goes through the model in the folder."""
     adapter = load_file(finished.folder / RUN / "published/asymflux2.safetensors")
@@ -176,7 +174,6 @@ def test_an_adapter_under_its_makers_names_over_the_same_folder_draws_the_same_i
     assert np.array_equal(*drawn)
 
 
-@pytest.mark.slow
 def test_an_adapter_of_another_size_is_refused_in_a_sentence(finished):
     adapter = load_file(finished.folder / RUN / "published/asymflux2.safetensors")
     name = next(name for name in adapter if "lora_A" in name)
@@ -186,7 +183,6 @@ def test_an_adapter_of_another_size_is_refused_in_a_sentence(finished):
     assert result.returncode != 0 and "the arm's network has" in said and "Traceback" not in said
 
 
-@pytest.mark.slow
 def test_nothing_is_to_be_done_afterwards(finished):
     assert finished.stale(*TARGETS) == {}
 

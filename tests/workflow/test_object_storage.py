@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 from moto.server import ThreadedMotoServer
 
+pytestmark = pytest.mark.slow  # a study of its own, made by the fixture
+
 TARGETS = ("results/smoke/rank_sweep.csv", "results/smoke/figures/rank_sweep.png")
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
 STORED = ("--default-storage-provider", "s3", "--default-storage-prefix", "s3://bucket/mine")
@@ -35,7 +37,6 @@ def jobs(output: str) -> list[tuple[str, set[str]]]:
     return [(rule, set(re.findall(r"s3://bucket/mine/results/smoke/([^ ,]+)", files))) for rule, files in listed]
 
 
-@pytest.mark.slow
 def test_results_in_object_storage_are_those_of_plain_files_and_no_working_folder_makes_them_twice(
     finished, project, storage, tmp_path, monkeypatch
 ):
@@ -54,7 +55,6 @@ def test_results_in_object_storage_are_those_of_plain_files_and_no_working_folde
     assert any((tmp_path / "state").rglob("events.*")), "what trainings keep while they run lies where it was told to"
 
 
-@pytest.mark.slow
 def test_who_reads_an_index_is_given_what_it_lists(project, storage, tmp_path):
     result = project(tmp_path / "graph").run("-n", "all", *STORED)
     assert result.returncode == 0, result.stdout + result.stderr

@@ -15,6 +15,8 @@ from asymflow.models.condition import Shapes
 from asymflow.models.cost import parameters
 from asymflow.models.nanodit import build
 
+pytestmark = pytest.mark.slow  # a study of its own, made by the fixture
+
 RESULTS = "results/smoke/"
 STUDIES = {
     "prx_arms": {"arms": ["prx_d", "prx_g"]},
@@ -95,7 +97,6 @@ def test_the_published_protocol_is_an_overlay(fresh):
     assert counts["train"] == len(chosen.studies["prx_arms"].arms) == 4
 
 
-@pytest.mark.slow
 def test_each_arm_has_a_row_with_intervals_beside_the_published_numbers_and_the_floors(studied):
     table = pd.read_csv(studied.folder / RESULTS / "prx_arms.csv").set_index("arm")
     measured = table[table["seed"].notna()]
@@ -108,7 +109,6 @@ def test_each_arm_has_a_row_with_intervals_beside_the_published_numbers_and_the_
     assert set(paired["arm"]) == {"prx_d", "prx_g"} and (paired.query("arm == 'prx_d'")["difference"] == 0).all()
 
 
-@pytest.mark.slow
 def test_the_data_sweep_knows_how_many_images_each_arm_had(studied):
     table = pd.read_csv(studied.folder / RESULTS / "data_sweep.csv").set_index("arm")
     assert table.loc["data250_rank8", "set_images"] == 16 and table.loc["prx_d", "set_images"] == 96
@@ -117,7 +117,6 @@ def test_the_data_sweep_knows_how_many_images_each_arm_had(studied):
     assert len(nearest["train"]) == 8 and max(nearest["train"]) < 16
 
 
-@pytest.mark.slow
 def test_nothing_is_left_to_do_and_another_sampling_trains_nothing(studied):
     assert studied.stale(*TABLES, *FIGURES) == {}
     studied.overlay({"studies": STUDIES, "samplings": {"bare": {"steps": 3}}})

@@ -13,6 +13,8 @@ from safetensors.torch import load_file, save_file
 from asymflow import tensors
 from asymflow.protocols.networks import TENSORFLOW_PORT
 
+pytestmark = pytest.mark.slow  # a study of its own, made by the fixture
+
 RELEASED = {"layout": "asymjit", "file": "models/theirs.safetensors", "source": "their page"}
 ARM = {"base": "scratch", "network": {"width": 64}, "start": {"pca": 0, "released": RELEASED}}
 CHANGES = {

@@ -8,6 +8,8 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
+pytestmark = pytest.mark.slow  # a study of its own, made by the fixture
+
 RESULTS = "results/smoke/"
 REPORT = RESULTS + "report.html"
 SHOWN = {  # what the report must show, and a sentence of its caption

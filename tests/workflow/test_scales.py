@@ -33,6 +33,7 @@ def test_released_weights_that_are_not_there_are_a_table_that_says_so(fresh):
     assert fresh.stale(target) == expected
 
 
+@pytest.mark.slow
 def test_the_cost_of_more_arms_than_a_command_line_holds_is_known_before_anything_runs(fresh):
     names = [f"many{number}" for number in range(60)]
     study = {"title": "t", "source": "s", "arms": names, "reference": names[0], "samplings": ["unguided"]}

@@ -5,6 +5,8 @@ import json
 import pandas as pd
 import pytest
 
+pytestmark = pytest.mark.slow  # a study of its own, made by the fixture
+
 RESULTS = "results/smoke/"
 STUDIES = {
     "guidance": {"arms": ["rank8"], "reference": "rank8"},
