@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from asymflow.config.subspace import Basis
-from asymflow.report import figures, style
+from asymflow.report import figures, style, target_figures
 from asymflow.report.study import Study
 
 
@@ -190,3 +190,36 @@ def test_the_length_figure_has_a_line_for_each_rank_and_rings_the_best(seeds):
             marks for marks in panel.collections if len(marks.get_offsets()) == 3 and marks.get_sizes()[0] == 90
         ]
         assert rings.get_offsets()[0][1] == pytest.approx(70 / 1.8 + (seeds - 1) / 2)
+
+
+TARGETS = {
+    "x_0": {"target.kind": "asymmetric", "target.rank": 0},
+    "velocity": {"target.kind": "asymmetric", "target.rank": "full"},
+    "rank 8": {"target.kind": "asymmetric", "target.rank": 8},
+    "share": {"target.kind": "isotropic", "target.share": 0.0416667, "target.learnt": False},
+    "learnt": {"target.kind": "isotropic", "target.share": 1.0, "target.learnt": True},
+    "soft": {"target.kind": "spectral", "target.basis": "pca", "target.shuffled": True},
+    "opening": {"target.kind": "opening", "target.rank": 8},
+    "edm": {"target.kind": "preconditioned"},
+    "forced": {"target.kind": "forced"},
+}
+
+
+def test_the_figure_of_targets_has_a_line_for_each_network_and_every_arm_against_its_cost():
+    arms = {f"{network}_{name}": {"network.kind": network, **fields} for network in ("jit", "nanodit")
+            for name, fields in TARGETS.items() if network == "jit" or name != "soft"}  # fmt: skip
+    described, values = study(ARMS), table(arms).assign(seconds=lambda t: 10.0 + t.index)
+    described.arms.clear()
+    described.arms.update(arms)
+    figure = target_figures.by_target(values, described)
+    left, right = figure.axes
+    names = [label.get_text() for label in left.get_yticklabels()]
+    assert len(names) == len(set(names)) == len(TARGETS), "every target has a name of its own"
+    assert names[0] == "$x_0$" and "shares from eigenvalues, shuffled" in names and "one share, 0.042" in names
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["JiT", "NanoDiT"]
+    assert [len(points.get_offsets()) for points in right.collections] == [9, 8]
+
+
+def test_a_network_without_bottleneck_is_named_apart():
+    names = [target_figures.network_name({"network.kind": "uvit", "network.bottleneck": b}) for b in (None, 0)]
+    assert names == ["long skips", "long skips, no bottleneck"]

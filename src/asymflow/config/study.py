@@ -48,11 +48,12 @@ class Study(Section):
     """How many seeds are run (0, 1, ...); null takes the workflow's number."""
 
     figure: Literal[
-        "bars", "rank", "convergence", "guidance", "width", "length", "bases", "systems", "data", "suite"
+        "bars", "rank", "convergence", "guidance", "width", "length", "bases", "systems", "data", "suite", "targets"
     ] = "bars"
     """How it is drawn: one mark for each arm; the metric against the target's rank, the images seen, the network's width, the
     length of training, or the number of training images, with memorisation; the surface of a guidance search; one mark for each
-    arm beside the directions of its subspace, or beside the published systems; or the metrics of the validation suite."""
+    arm beside the directions of its subspace, or beside the published systems; the metrics of the validation suite; or the metric
+    by target and network, and against what the training took."""
 
     published: str | None = None
     """A table in workflow/published/ whose columns join ours by arm, and by sampling setting where it names them."""

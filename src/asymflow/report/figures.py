@@ -7,9 +7,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import NullFormatter
 
 from asymflow.report import metrics, style
 from asymflow.report.study import Study
@@ -49,14 +48,14 @@ def against_rank(table: pd.DataFrame, study: Study) -> Figure:
             )  # fmt: skip
     axes.set(ylabel=metrics.label(metric), title=study.title)
     _cut(axes, table.groupby(["sampling", "rank"], sort=False)[metric].mean(), place)
-    _logarithmic(axes.yaxis)
+    style.logarithmic(axes.yaxis)
     axes.legend(ncols=len(palette), loc="upper left")
     if published:
         _published_guidance(panels[1, 0], table, place)
     last = panels[-1, 0]
     last.set_xticks(range(len(ranks)), [_rank_label(rank, ranks) for rank in ranks])
     last.set_xlabel("rank of the noise subspace in each patch")
-    style.footnote(figure, _footnote(table))
+    style.footnote(figure, metrics.note(table))
     figure.align_ylabels()
     return figure
 
@@ -94,7 +93,7 @@ def _marks_by_arm(axes: Axes, table: pd.DataFrame, study: Study) -> None:
         axes.xaxis.set_minor_formatter(NullFormatter())
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(study.samplings), borderaxespad=0)
     axes.annotate(
-        f"* reference. {_footnote(table)}", (1, 0), xycoords="axes fraction", xytext=(0, -40), textcoords="offset points",
+        f"* reference. {metrics.note(table)}", (1, 0), xycoords="axes fraction", xytext=(0, -40), textcoords="offset points",
         ha="right", fontsize=7, color="0.4",
     )  # fmt: skip
 
@@ -117,9 +116,9 @@ def against_images(table: pd.DataFrame, study: Study) -> Figure:
     notes = [_speedup_note(row) for _, row in speedup(table, reference).query("seed == 'all'").iterrows()]
     axes.text(0.98, 0.72, "\n".join(notes), transform=axes.transAxes, fontsize=8, ha="right")  # below the legend
     axes.set(xlabel="training images seen", ylabel=metrics.label(metric), title=study.title)
-    _logarithmic(axes.yaxis)
+    style.logarithmic(axes.yaxis)
     axes.legend()
-    style.footnote(figure, _footnote(table))
+    style.footnote(figure, metrics.note(table))
     return figure
 
 
@@ -162,11 +161,11 @@ def against_length(table: pd.DataFrame, study: Study) -> Figure:
         panel.set(title=sampling, xlabel="images in training, each length with its own schedule", xscale="log")
         panel.set_xticks(list(means.index), [f"{count / 1000:g} k" for count in means.index])
         panel.xaxis.set_minor_formatter(NullFormatter())
-        _logarithmic(panel.yaxis)
+        style.logarithmic(panel.yaxis)
     panels[0, 0].set_ylabel(metrics.label(metric))
     panels[0, -1].legend(title="ringed: the best")
     figure.suptitle(study.title, fontsize=10, fontweight="bold")
-    style.footnote(figure, _footnote(table))
+    style.footnote(figure, metrics.note(table))
     return figure
 
 
@@ -188,9 +187,9 @@ def against_width(table: pd.DataFrame, study: Study) -> Figure:
     axes.annotate(f"D = {D}", (D, 1), xycoords=("data", "axes fraction"), xytext=(4, -10), textcoords="offset points")
     axes.set(xlabel="width of the network", ylabel=metrics.label(metric), title=study.title)
     axes.set_xticks(sorted(set(table["width"])))
-    _logarithmic(axes.yaxis)
+    style.logarithmic(axes.yaxis)
     axes.legend()
-    style.footnote(figure, _footnote(table))
+    style.footnote(figure, metrics.note(table))
     return figure
 
 
@@ -388,15 +387,6 @@ def _cut(axes: Axes, means: pd.Series, place: dict[float, int]) -> None:
         axes.text(place[rank], rest.max() * 1.9, f"\u2191\n{text}", ha="center", va="top", fontsize=7, linespacing=1.2)
 
 
-def _logarithmic(axis: Axis) -> None:
-    """A logarithmic scale whose labels stay few: 1, 2, 5 of each decade, fewer over many decades."""
-    axis.axes.set_yscale("log")
-    low, high = axis.get_view_interval()
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 300 else (1,)))
-    axis.set_major_formatter("{x:g}")
-    axis.set_minor_formatter(NullFormatter())
-
-
 def _rank(value: Any) -> float:
     return float("inf") if value == "full" else float(value)
 
@@ -414,11 +404,3 @@ def _rank_label(rank: float, ranks: list[float]) -> str:
 def _basis_name(basis: str) -> str:
     names = {"pca": "PCA", "pca_centred": "PCA, centred", "dct": "DCT", "random": "random", "identity": "identity"}
     return names[basis]
-
-
-def _footnote(table: pd.DataFrame) -> str:
-    evaluator, samples = table["evaluator"].iloc[0], int(table["samples"].iloc[0])
-    seeds = table["seed"].nunique()
-    return (
-        f"{evaluator} evaluator, {samples} samples, {seeds} seed{'s: mean and standard deviation' if seeds > 1 else ''}"
-    )

@@ -91,3 +91,12 @@ def label(column: str) -> str:
     """What an axis says of a metric."""
     described = metric(column)
     return f"{column}  ({described.better} is better)" if described.better else column
+
+
+def note(table: pd.DataFrame) -> str:
+    """What a figure of a table says below: by which evaluator, of how many samples and seeds."""
+    evaluator, samples = table["evaluator"].iloc[0], int(table["samples"].iloc[0])
+    seeds = table["seed"].nunique()
+    return (
+        f"{evaluator} evaluator, {samples} samples, {seeds} seed{'s: mean and standard deviation' if seeds > 1 else ''}"
+    )

@@ -7,7 +7,9 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from asymflow.files import atomic
 
@@ -45,6 +47,20 @@ def footnote(figure: Figure, text: str) -> None:
     drawn = figure.get_tightbbox()  # inches
     width, height = figure.get_size_inches()
     figure.text(drawn.x1 / width, (drawn.y0 - 0.08) / height, text, ha="right", va="top", fontsize=7, color="0.4")
+
+
+def logarithmic(axis: Axis) -> None:
+    """A logarithmic scale whose labels stay few: 1, 2, 5 of each decade, fewer over many decades."""
+    axis.axes.set_yscale("log")
+    few_labels(axis)
+
+
+def few_labels(axis: Axis) -> None:
+    """Labels of a scale that is logarithmic already: 1, 2, 5 of each decade, fewer over many decades."""
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 300 else (1,)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def save(figure: Figure, paths: list[Path]) -> None:

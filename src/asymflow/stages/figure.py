@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from asymflow import documents, tensors
 from asymflow.command import long_arguments, run
-from asymflow.report import figures, style, suite_figures, tables
+from asymflow.report import figures, style, suite_figures, tables, target_figures
 from asymflow.report.study import Study
 
 
@@ -48,6 +48,7 @@ def _draw(study: Study, table: pd.DataFrame) -> Figure:
         "systems": figures.beside_systems,
         "data": suite_figures.against_set,
         "suite": suite_figures.suite,
+        "targets": target_figures.by_target,
     }
     return draw[study.figure](table, study)
 
