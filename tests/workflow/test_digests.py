@@ -48,8 +48,11 @@ TRAINED = {
     "asymflow.models.nanodit": lambda arm: arm.network.kind == "nanodit",
     "asymflow.config.nanodit": lambda arm: arm.network.kind == "nanodit",
     "asymflow.models.scan": lambda arm: arm.network.kind == "nanodit",
-    "asymflow.models.jit": lambda arm: arm.network.kind in ("jit", "uvit", "decoupled"),  # the others are made from it
-    "asymflow.config.jit": lambda arm: arm.network.kind in ("jit", "uvit", "decoupled"),
+    "asymflow.models.jit": lambda arm: (
+        arm.network.kind in ("jit", "uvit", "decoupled", "gained")
+    ),  # the others are made from it
+    "asymflow.config.jit": lambda arm: arm.network.kind in ("jit", "uvit", "decoupled", "gained"),
+    "asymflow.models.gained": lambda arm: arm.network.kind == "gained",
     "asymflow.models.uvit": lambda arm: arm.network.kind == "uvit",
     "asymflow.config.uvit": lambda arm: arm.network.kind == "uvit",
     "asymflow.models.decoupled": lambda arm: arm.network.kind == "decoupled",

@@ -12,6 +12,7 @@ from asymflow.config.conditions import Conditions
 from asymflow.config.decoupled import Decoupled
 from asymflow.config.dit import DiT
 from asymflow.config.flux import Flux
+from asymflow.config.gained import Gained
 from asymflow.config.jit import JiT
 from asymflow.config.losses import Losses
 from asymflow.config.nanodit import NanoDiT
@@ -34,7 +35,7 @@ class Arm(Section):
     representation: Representation = Representation()
     """What a token is."""
 
-    network: Annotated[JiT | UViT | Decoupled | NanoDiT | DiT | Flux, Field(discriminator="kind")] = JiT()
+    network: Annotated[JiT | UViT | Decoupled | Gained | NanoDiT | DiT | Flux, Field(discriminator="kind")] = JiT()
     """What maps noisy tokens, noise level and condition to tokens."""
 
     conditions: Conditions = Conditions()

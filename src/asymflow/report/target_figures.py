@@ -81,6 +81,13 @@ def target_name(fields: dict[str, Any]) -> str:
 
 def network_name(fields: dict[str, Any]) -> str:
     """A network in a word or two, from an arm's fields."""
-    names = {"jit": "JiT", "uvit": "long skips", "decoupled": "decoder", "nanodit": "NanoDiT", "dit": "DiT"}
+    names = {
+        "jit": "JiT",
+        "uvit": "long skips",
+        "decoupled": "decoder",
+        "gained": "gain on the input",
+        "nanodit": "NanoDiT",
+        "dit": "DiT",
+    }
     name = names.get(fields["network.kind"], fields["network.kind"])
     return f"{name}, no bottleneck" if fields.get("network.bottleneck") == 0 else name
