@@ -40,6 +40,7 @@ paths = plan.paths
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 DEFAULT_ARM = next(iter(experiment.arms.values()))
+COLOUR, PATCH_SIZE = DEFAULT_ARM.representation.colour, DEFAULT_ARM.representation.patch_size
 BASES = get_args(Basis)
 
 
