@@ -40,9 +40,10 @@ def spectrum(table: pd.DataFrame, noise: Mapping[float, float]) -> Figure:
     for column, (name, colour) in VARIANCES.items():
         line = "--" if column == "unexplained_both" else "-"  # often on the line before it
         left.plot(index, table[column], line, color=colour, label=name)
-    for level, colour in zip(noise, plt.get_cmap("viridis")(np.linspace(0, 0.8, len(noise))), strict=True):
-        right.plot(index, table[f"alone_{level:g}"], ":", color=colour, label=f"t = {level:g}, the direction alone")
-        right.plot(index, table[f"noisy_{level:g}"], color=colour, label=f"t = {level:g}, all around")
+    shades = dict(zip(noise, plt.get_cmap("viridis")(np.linspace(0, 0.8, len(noise))), strict=True))
+    for column, line, known in (("alone", ":", "the direction alone"), ("noisy", "-", "all around")):
+        for level, colour in shades.items():
+            right.plot(index, table[f"{column}_{level:g}"], line, color=colour, label=f"t = {level:g}, {known}")
     left.set(title="Variance that is left by what is known", ylabel="variance of the coefficient")
     left.set(xscale="log", yscale="log", ylim=_limits(table, noise))
     right.set(title="Error of the best linear denoiser")
@@ -51,7 +52,7 @@ def spectrum(table: pd.DataFrame, noise: Mapping[float, float]) -> Figure:
         axes.set_xlabel("principal direction")
         axes.xaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_major_formatter("{x:g}")
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=len(noise) if axes is right else 2)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)
     figure.tight_layout()
     style.footnote(figure, _footnote(table))
     return figure
