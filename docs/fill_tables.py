@@ -8,14 +8,25 @@ A table stands between `<!-- table: NAME -->` and `<!-- end of table -->`; NAME 
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from scipy.optimize import brentq
+from scipy.stats import norm
 
 from asymflow.report import tables
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/index.md", "docs/results.md", "docs/mechanism.md")
+PAGES = ("README.md", "docs/index.md", "docs/results.md", "docs/mechanism.md", "docs/spectrum.md")
 BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 BASES = {"pca": "PCA", "random": "random directions", "identity": "single pixel values"}
+LAWS = {"the default's": (0.0, 1.0), "JiT's": (0.8, 0.8)}  # mean and deviation of the logit of t in training
+SPECTRA = {"portraits": "spectrum", "CIFAR-10": "spectrum_cifar10"}
+KNOWN = {
+    "eigenvalue": "nothing (eigenvalue)",
+    "unexplained_class": "the class",
+    "unexplained_others": "the patches around",
+    "unexplained_both": "both",
+}
 SHORT = ("rank0", "rank2", "rank8", "rank32", "rank_full", "random8")
 
 
@@ -27,7 +38,8 @@ def main() -> None:
 
 def filled(page: str) -> str:
     """A page with each of its tables made anew from the CSV. Raises KeyError for a table that nobody makes."""
-    makers = {maker.__name__: maker for maker in (rank_sweep, rank_sweep_short, error_by_noise)}
+    tables_of_pages = (rank_sweep, rank_sweep_short, error_by_noise, spectrum, linear_denoiser)
+    makers = {maker.__name__: maker for maker in tables_of_pages}
     return BLOCK.sub(lambda match: "\n".join([match[1], *makers[match[2]](), "", match[3]]), page)
 
 
@@ -63,6 +75,56 @@ def error_by_noise() -> list[str]:
         others = f"{recall['mean'][arm]:.2f} | {seams['mean'][arm]:.1f} | {_difference(error.loc[arm], digits=4)}"
         lines.append(f"| {arm} | {row['mean']:.1f} | {_difference(row)} | {others} |")
     return lines
+
+
+def spectrum() -> list[str]:
+    """Variance that is left in some directions, and in how many directions velocity prediction pays, by law of noise levels."""
+    bounds = {law: _bound(*numbers) for law, numbers in LAWS.items()}
+    counted = [f"directions above {bound:.2f} ({law} law)" for law, bound in bounds.items()]
+    lines = _head("images", "what is known", *(f"direction {k}" for k in (1, 2, 4, 8, 16, 32)), *counted)
+    for images, name in SPECTRA.items():
+        rows = tables.read(ROOT / f"docs/tables/{name}.csv").set_index("direction")
+        for column, known in KNOWN.items():
+            shown = [f"{rows[column][k]:#.2g}".rstrip(".") for k in (1, 2, 4, 8, 16, 32)]
+            lines.append(
+                f"| {' | '.join([images, known, *shown, *(str((rows[column] > b).sum()) for b in bounds.values())])} |"
+            )
+    return lines
+
+
+def linear_denoiser() -> list[str]:
+    """The mean square error of the velocity: of linear denoisers, and of networks at the default's length."""
+    lines = _head("t", "directions", "linear, each direction alone", "linear, patches around", "rank0", "rank8")
+    rows = tables.read(ROOT / "docs/tables/spectrum.csv")
+    runs = tables.read(ROOT / "docs/tables/error_by_noise_velocity.csv")
+    for t in (0.8, 0.4, 0.2):
+        for first, last in ((1, 8), (9, len(rows))):
+            part = rows[rows.direction.between(first, last)]
+            linear = [
+                part[f"{known}_{t:g}"].sum() / len(rows) / t**2 for known in ("alone", "noisy")
+            ]  # x_0's error over t^2
+            groups = runs[(runs.t == t) & (runs["first"] >= first) & (runs["last"] <= last)]
+            trained = groups.groupby(["arm", "seed"]).error.sum().groupby("arm").mean()
+            shown = [f"{value:.3f}" for value in (*linear, trained["rank0"], trained["rank8"])]
+            lines.append(f"| {t:g} | {first} to {last} | {' | '.join(shown)} |")
+    return lines
+
+
+def _bound(mean: float, deviation: float, clamp: float = 0.05, points: int = 20_000) -> float:
+    """The variance at which predicting the velocity of a direction copies as much through the network as predicting its data.
+
+        W = (s t - (1 - t) l) / ((1 - t)^2 l + t^2)
+
+    is what a linear network makes of x_t for the target s eps - x_0, s = 0 or 1. It copies W^2 ((1 - t)^2 l + t^2), counted in
+    the velocity that is recovered: for s = 0 over t^2, not below the clamp.
+    """
+    t = 1 / (1 + np.exp(-(mean + deviation * norm.ppf((np.arange(points) + 0.5) / points))))
+
+    def copied(s: int, variance: float) -> float:
+        units = np.maximum(t, clamp) ** 2 if s == 0 else 1.0
+        return ((s * t - (1 - t) * variance) ** 2 / ((1 - t) ** 2 * variance + t**2) / units).mean()
+
+    return brentq(lambda variance: copied(0, variance) - copied(1, variance), 1e-3, 5)
 
 
 def _by_arm(sampling: str) -> pd.DataFrame:

@@ -87,8 +87,9 @@ def test_an_arm_that_is_far_off_makes_the_axis_logarithmic_and_no_other():
 
 
 def test_every_basis_has_its_row_and_its_line():
-    bases = {name: (np.eye(12), np.linspace(1, 0.1, 12)) for name in get_args(Basis)}
-    assert set(bases) == set(figures.MARKS)
+    assert set(get_args(Basis)) == set(figures.MARKS)
+    drawn = set(get_args(Basis)) - {"pca_unexplained"}  # which has the directions of pca
+    bases = {name: (np.eye(12), np.linspace(1, 0.1, 12)) for name in sorted(drawn)}
     figure = figures.subspaces(bases, shown=4)
     lines = figure.axes[-1].get_lines()
     assert len({line.get_label() for line in lines}) == len({line.get_color() for line in lines}) == len(bases)

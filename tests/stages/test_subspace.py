@@ -1,4 +1,4 @@
-"""The stages fit_subspace and subspace_figure, on a tiny image folder."""
+"""The stages fit_subspace, subspace_figure and spectrum, on a tiny image folder."""
 
 from typing import get_args
 
@@ -7,20 +7,25 @@ import pytest
 import torch
 from PIL import Image
 
+from asymflow import provenance
 from asymflow.config.data import Data
 from asymflow.config.representation import Colour
 from asymflow.config.subspace import Basis, Subspace
+from asymflow.data import patches
 from asymflow.data.colour import from_rgb, to_rgb
+from asymflow.data.patches import chosen, coefficients
 from asymflow.data.reader import ShardReader
 from asymflow.data.shards import write_splits
-from asymflow.stages import fit_subspace, subspace_figure
+from asymflow.report import tables
+from asymflow.stages import fit_subspace, spectrum, subspace_figure
 from asymflow.stages.subspace_figure import visible
 from asymflow.subspace.bases import dct_basis, gram, pca, random_basis
 from asymflow.subspace.file import load
-from asymflow.subspace.patches import CHANNEL_LAST, patchify
+from asymflow.subspace.patches import CHANNEL_LAST, patchify, unpatchify
 
 PATCH = 4
 BASES, COLOURS = get_args(Basis), get_args(Colour)
+OF_ENERGY = [basis for basis in BASES if basis != "pca_unexplained"]  # whose spectrum is mean squares
 
 
 def run(stage, monkeypatch, *words):
@@ -53,14 +58,14 @@ def file(folder, basis, colour):
     return folder / f"{basis}_{colour}_p{PATCH}.safetensors"
 
 
-@pytest.mark.parametrize("basis", BASES)
+@pytest.mark.parametrize("basis", OF_ENERGY)
 @pytest.mark.parametrize("colour", COLOURS)
 def test_a_basis_belongs_to_the_colour_space_it_was_fitted_in(folder, basis, colour):
     loaded = load(file(folder, basis, colour), patch_size=PATCH, order=CHANNEL_LAST, colour=colour)
     assert (loaded.name, loaded.patches) == (basis, 24 * 4)
     reader = ShardReader(folder / "train.json")
-    patches = patchify(from_rgb(reader.images(range(len(reader))).double() / 127.5 - 1, colour), PATCH)
-    torch.testing.assert_close(loaded.spectrum, (patches @ loaded.basis).square().mean((0, 1)))
+    seen = patchify(from_rgb(reader.images(range(len(reader))).double() / 127.5 - 1, colour), PATCH)
+    torch.testing.assert_close(loaded.spectrum, (seen @ loaded.basis).square().mean((0, 1)))
     other = next(name for name in COLOURS if name != colour)
     with pytest.raises(ValueError, match=f"was fitted with colour '{colour}', but the model works with '{other}'"):
         load(file(folder, basis, colour), patch_size=PATCH, order=CHANNEL_LAST, colour=other)
@@ -68,8 +73,8 @@ def test_a_basis_belongs_to_the_colour_space_it_was_fitted_in(folder, basis, col
 
 def test_the_principal_components_are_those_of_the_encoded_pixels(folder):
     reader = ShardReader(folder / "train.json")
-    patches = patchify(from_rgb(reader.images(range(len(reader))).double() / 127.5 - 1, "oklab"), PATCH)
-    expected, _ = pca(gram([patches])[0])
+    seen = patchify(from_rgb(reader.images(range(len(reader))).double() / 127.5 - 1, "oklab"), PATCH)
+    expected, _ = pca(gram([seen])[0])
     fitted = load(file(folder, "pca", "oklab"), patch_size=PATCH, order=CHANNEL_LAST, colour="oklab")
     torch.testing.assert_close(fitted.basis[:, 0], expected[:, 0])
     in_rgb = load(file(folder, "pca", "rgb"), patch_size=PATCH, order=CHANNEL_LAST, colour="rgb")
@@ -77,8 +82,68 @@ def test_the_principal_components_are_those_of_the_encoded_pixels(folder):
 
 
 @pytest.mark.parametrize("colour", COLOURS)
+def test_the_unexplained_spectrum_is_of_the_principal_directions(folder, colour):
+    energy, unexplained = (
+        load(file(folder, basis, colour), patch_size=PATCH, order=CHANNEL_LAST, colour=colour)
+        for basis in ("pca", "pca_unexplained")
+    )
+    assert torch.equal(energy.basis, unexplained.basis) and (energy.patches, energy.data) == (96, unexplained.data)
+    assert unexplained.name == "pca_unexplained" and (unexplained.spectrum > 0).all()
+    # images of noise around one colour: the mean, nearly all of the first direction, is explained, the noise is not
+    assert unexplained.spectrum[0] < 0.1 * energy.spectrum[0]
+    torch.testing.assert_close(unexplained.spectrum[1:].sum(), energy.spectrum[1:].sum(), rtol=0.4, atol=0)
+
+
+def test_mirrored_images_are_seen_after_the_others_with_the_same_labels(folder):
+    reader, identity = ShardReader(folder / "train.json"), torch.eye(3 * PATCH**2, dtype=torch.float64)
+    plain, both = (
+        coefficients(reader, identity, PATCH, "rgb", Subspace(images=10, flip=flip), "test") for flip in (False, True)
+    )
+    assert plain.grid == (2, 2) and (plain.images, both.images) == (10, 10) and len(both.values) == 20
+    assert torch.equal(both.values[:10], plain.values) and both.labels.tolist() == 2 * plain.labels.tolist()
+    pixels = unpatchify(plain.values, (2, 2), PATCH)
+    torch.testing.assert_close(unpatchify(both.values[10:], (2, 2), PATCH), pixels.flip(3))
+    numbers = chosen(reader, Subspace(images=10))
+    assert plain.labels.tolist() == reader.labels[numbers].tolist()
+    torch.testing.assert_close(pixels, reader.images(numbers.tolist()).float() / 127.5 - 1)
+
+
+def test_of_large_images_only_as_many_are_seen_as_fit_in_memory(folder, monkeypatch):
+    monkeypatch.setattr(patches, "NUMBERS", 3 * 8 * 8 * 12)
+    reader, identity = ShardReader(folder / "train.json"), torch.eye(3 * PATCH**2, dtype=torch.float64)
+    assert [coefficients(reader, identity, PATCH, "rgb", Subspace(flip=f), "test").images for f in (False, True)] == [
+        12,
+        6,
+    ]
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_the_spectrum_has_a_row_for_each_direction_and_its_figure(folder, flip, monkeypatch, tmp_path):
+    words = ("--config", Subspace(flip=flip).model_dump_json(), "--patch-size", PATCH, "--colour", "rgb")
+    words += (
+        "--data",
+        folder / "train.json",
+        "--basis",
+        file(folder, "pca", "rgb"),
+        "--table",
+        tmp_path / "spectrum.csv",
+    )
+    run(spectrum, monkeypatch, *words, "--figure", tmp_path / "a.png", tmp_path / "a.svg")
+    table = tables.read(tmp_path / "spectrum.csv")
+    basis = load(file(folder, "pca", "rgb"), patch_size=PATCH, order=CHANNEL_LAST, colour="rgb")
+    assert table["direction"].tolist() == list(range(1, 49)) and not table.isna().any(axis=None)
+    np.testing.assert_allclose(table["eigenvalue"], basis.spectrum, rtol=1e-5)
+    assert (table["images"] == 24 * (1 + flip)).all() and (table["heldout"] == 12 * (1 + flip)).all()
+    assert (table["code"] == provenance.digest("asymflow.stages.spectrum")).all()
+    assert (tmp_path / "a.svg").stat().st_size > 10_000 and Image.open(tmp_path / "a.png").size[0] > 500
+    if not flip:
+        unexplained = load(file(folder, "pca_unexplained", "rgb"), patch_size=PATCH, order=CHANNEL_LAST, colour="rgb")
+        np.testing.assert_allclose(table["unexplained_both"], unexplained.spectrum, rtol=1e-5)
+
+
+@pytest.mark.parametrize("colour", COLOURS)
 def test_the_figure_draws_every_basis(folder, colour, monkeypatch, tmp_path):
-    bases = [file(folder, basis, colour) for basis in BASES]
+    bases = [file(folder, basis, colour) for basis in OF_ENERGY]
     run(subspace_figure, monkeypatch, "--bases", *bases, "--figure", tmp_path / "a.png", tmp_path / "a.svg")
     assert Image.open(tmp_path / "a.png").size[0] > 500 and "PCA, centred" in (tmp_path / "a.svg").read_text()
 

@@ -15,6 +15,8 @@ REPORT = RESULTS + "report.html"
 SHOWN = {  # what the report must show, and a sentence of its caption
     "figures/data.png": "one column for each class",
     "figures/subspace_rgb_p8.png": "patches of 8 pixels",
+    "spectrum.csv": "the eigenvalue of the PCA",
+    "figures/spectrum.png": "the noise on x_0",
     "figures/parameterisation.png": "Their sum is the same u in every row",
     "figures/components.png": "noise comes into the target",
     "rank_sweep.csv": "Which rank should the predicted noise have?",

@@ -41,6 +41,7 @@ paths, descriptions = plan.paths, Descriptions(plan)
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 DEFAULT_ARM = next(iter(experiment.arms.values()))
+COLOUR, PATCH_SIZE = DEFAULT_ARM.representation.colour, DEFAULT_ARM.representation.patch_size
 BASES = get_args(Basis)
 
 

@@ -1,6 +1,3 @@
-PATCH_SIZE = DEFAULT_ARM.representation.patch_size
-
-
 rule parameterisation_figure:
     "Show on one image what a network predicts at several ranks, and how the velocity is recovered from it."
     input:

@@ -16,10 +16,13 @@ rule fit_subspace:
         " --patch-size {wildcards.patch_size} --colour {wildcards.colour} --data {input.data:q} --out {output:q} > {log:q} 2>&1"
 
 
+DRAWN = [basis for basis in BASES if basis != "pca_unexplained"]  # it has the directions of pca
+
+
 rule subspace_figure:
     "Draw the first directions of each basis and their spectrum."
     input:
-        expand("<results>/subspace/{basis}_{{colour}}_p{{patch_size}}.safetensors", basis=BASES),
+        expand("<results>/subspace/{basis}_{{colour}}_p{{patch_size}}.safetensors", basis=DRAWN),
     output:
         report(
             "<results>/figures/subspace_{colour}_p{patch_size}.png",
@@ -35,3 +38,37 @@ rule subspace_figure:
         code=plan.code("subspace_figure"),
     shell:
         "python -m asymflow.stages.subspace_figure --bases {input:q} --figure {output:q} > {log:q} 2>&1"
+
+
+rule spectrum:
+    "Compare the variance along each principal direction with what class and surrounding patches leave, and with the noise."
+    input:
+        data="<results>/data/train.json",
+        listed=listed(paths.split("train")),
+        basis=f"<results>/subspace/pca_{COLOUR}_p{PATCH_SIZE}.safetensors",
+    output:
+        table=report(
+            "<results>/spectrum.csv",
+            caption="../report/spectrum.rst",
+            category="Subspace",
+            labels={"shows": "variance and unexplained variance of each direction"},
+        ),
+        png=report(
+            "<results>/figures/spectrum.png",
+            caption="../report/spectrum.rst",
+            category="Subspace",
+            labels={"shows": "variance and unexplained variance of each direction"},
+        ),
+        svg="<results>/figures/spectrum.svg",
+    log:
+        "<results>/spectrum.log",
+    threads: 1
+    params:
+        config=lambda wildcards: plan.section("subspace"),
+        colour=COLOUR,
+        patch_size=PATCH_SIZE,
+        code=plan.code("spectrum"),
+    shell:
+        "python -m asymflow.stages.spectrum --config {params.config:q} --patch-size {params.patch_size} --colour {params.colour}"
+        " --data {input.data:q} --basis {input.basis:q} --table {output.table:q} --figure {output.png:q} {output.svg:q}"
+        " > {log:q} 2>&1"

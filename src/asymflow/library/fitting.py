@@ -67,7 +67,8 @@ def _columns(basis: Basis, gram: Tensor, total: Tensor, count: int, patch_size: 
         return bases.random_basis(len(gram), seed)
     if basis == "identity":
         return bases.identity_basis(len(gram))
-    raise ValueError(f"basis is {basis!r}; expected one of {', '.join(get_args(Basis))}")
+    known = ", ".join(name for name in get_args(Basis) if name != "pca_unexplained")  # needs labels and whole images
+    raise ValueError(f"basis is {basis!r}; expected one of {known}")
 
 
 def fit_lift(

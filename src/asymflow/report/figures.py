@@ -15,7 +15,7 @@ from asymflow.report.study import Study
 from asymflow.report.tables import ours, speedup
 
 FAR = 8  # times the median: above it, a mean is named beside the axis instead of stretching it
-MARKS = {"pca": "o", "pca_centred": "^", "dct": "D", "random": "X", "identity": "s"}
+MARKS = {"pca": "o", "pca_centred": "^", "pca_unexplained": "v", "dct": "D", "random": "X", "identity": "s"}
 
 
 def against_rank(table: pd.DataFrame, study: Study) -> Figure:
@@ -402,5 +402,8 @@ def _rank_label(rank: float, ranks: list[float]) -> str:
 
 
 def _basis_name(basis: str) -> str:
-    names = {"pca": "PCA", "pca_centred": "PCA, centred", "dct": "DCT", "random": "random", "identity": "identity"}
+    names = {
+        "pca": "PCA", "pca_centred": "PCA, centred", "pca_unexplained": "PCA, unexplained variance", "dct": "DCT",
+        "random": "random", "identity": "identity",
+    }  # fmt: skip
     return names[basis]

@@ -5,26 +5,22 @@ python -m asymflow.stages.fit_subspace --config JSON --basis pca --patch-size 16
 """
 
 import argparse
-from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from asymflow.command import run
 from asymflow.config.representation import Colour
 from asymflow.config.subspace import Basis
 from asymflow.config.subspace import Subspace as Config
-from asymflow.data.colour import from_rgb
-from asymflow.data.order import permutation
+from asymflow.data.patches import chosen, coefficients, patches
 from asymflow.data.reader import ShardReader
-from asymflow.progress import Progress
-from asymflow.subspace import bases
+from asymflow.subspace import bases, context
 from asymflow.subspace.file import Subspace, save
-from asymflow.subspace.patches import CHANNEL_LAST, patchify
-
-BATCH = 256  # images decoded at once
+from asymflow.subspace.patches import CHANNEL_LAST
 
 
 def main() -> None:
@@ -41,33 +37,39 @@ def main() -> None:
 
 
 def fit(basis: Basis, reader: ShardReader, patch_size: int, colour: Colour, config: Config) -> Subspace:
-    """The basis with its spectrum on the data, whatever it was made from: so that bases can be compared."""
-    images = min(config.images, len(reader))
-    gram, total, patches = bases.gram(_patches(reader, images, patch_size, colour, config))
-    if basis == "pca":
+    """The basis with its spectrum on the data, whatever it was made from: so that bases can be compared.
+
+    Of pca_unexplained the spectrum is what class and surrounding patches leave, and means something else.
+    """
+    numbers = chosen(reader, config)
+    seen = patches(reader, numbers, patch_size, colour, flip=config.flip, what="fit_subspace")
+    gram, total, count = bases.gram(seen)
+    if basis in ("pca", "pca_unexplained"):
         columns, _ = bases.pca(gram)
     elif basis == "pca_centred":
-        columns, _ = bases.pca(bases.centred(gram, total, patches))
+        columns, _ = bases.pca(bases.centred(gram, total, count))
     elif basis == "dct":
         columns = bases.dct_basis(patch_size)
     elif basis == "random":
         columns = bases.random_basis(len(gram), config.seed)
     else:
         columns = bases.identity_basis(len(gram))
-    spectrum = torch.einsum("dk,de,ek->k", columns, gram, columns) / patches
-    described = f"{images} images of {reader.split} ({reader.source}){', mirrored too' if config.flip else ''}"
-    return Subspace(columns, spectrum, basis, patch_size, CHANNEL_LAST, colour, described, patches, data=reader.set)
+    if basis == "pca_unexplained":
+        spectrum = unexplained(reader, columns, patch_size, colour, config)
+    else:
+        spectrum = torch.einsum("dk,de,ek->k", columns, gram, columns) / count
+    described = f"{len(numbers)} images of {reader.split} ({reader.source}){', mirrored too' if config.flip else ''}"
+    return Subspace(columns, spectrum, basis, patch_size, CHANNEL_LAST, colour, described, count, data=reader.set)
 
 
-def _patches(reader: ShardReader, images: int, patch_size: int, colour: Colour, config: Config) -> Iterator[Tensor]:
-    chosen = permutation(len(reader), config.seed, epoch=0)[:images].sort().values
-    with Progress("fit_subspace", images, "images") as progress:
-        for indices in chosen.split(BATCH):
-            pixels = from_rgb(reader.images(indices.tolist()).double() / 127.5 - 1, colour)
-            yield patchify(pixels, patch_size)
-            if config.flip:
-                yield patchify(pixels.flip(3), patch_size)
-            progress.advance(len(indices))
+def unexplained(
+    reader: ShardReader, columns: Float[Tensor, "D D"], patch_size: int, colour: Colour, config: Config
+) -> Float[Tensor, "D"]:
+    """The variance along each column that class and surrounding patches leave."""
+    sample = coefficients(reader, columns, patch_size, colour, config, "unexplained variance")
+    rows = context.split(sample.images, config.seed, config.flip)
+    centred = context.centred(sample.values, rows)
+    return context.unexplained_by_both(centred, sample.labels, rows, sample.grid)[0]
 
 
 if __name__ == "__main__":

@@ -20,8 +20,10 @@ class Subspace:
     """A basis, ready to be cut to any rank."""
 
     basis: Float[Tensor, "D K"]  # orthonormal columns, those of the smallest rank first, float64
-    spectrum: Float[Tensor, "K"]  # mean squared patch coefficient along each column; zeros where no data was used
-    name: str  # pca, pca_centred, dct, random, identity; or procrustes, the lift from a latent space
+    spectrum: Float[
+        Tensor, "K"
+    ]  # mean squared patch coefficient along each column, or what pca_unexplained has instead
+    name: str  # pca, pca_centred, pca_unexplained, dct, random, identity; or procrustes, the lift from a latent space
     patch_size: int  # pixels
     order: Order  # of the values within a patch
     colour: str  # colour space of the pixels: rgb, oklab
