@@ -45,6 +45,7 @@ rule all:
         expand("<results>/{study}.csv", study=experiment.studies),
         expand("<results>/figures/{study}.png", study=experiment.studies),
         expand("<results>/figures/{study}_samples.png", study=experiment.studies),
+        expand("<results>/figures/{study}_compare.html", study=experiment.studies),
         expand("<results>/{study}_velocity.csv", study=plan.studies_with("velocity")),
         expand("<results>/{study}_speedup.csv", study=plan.studies_drawn("convergence")),
         expand("<results>/{study}_pairs.csv", study=plan.studies_with("captions")),

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ import yaml
 
 from asymflow.config.loading import load
 from asymflow.descriptions import Descriptions, flat
-from asymflow.plan import Plan
+from asymflow.plan import TEMPLATES, Plan
 from asymflow.report.study import Study
 
 ROOT = Path(__file__).parents[1]
@@ -260,6 +261,43 @@ CLAIMED = {"title": "a", "arms": ["rank8"], "reference": "rank8", "samplings": [
 def test_a_claim_or_measure_that_cannot_be_had_is_refused(plan, changes, expected):
     with pytest.raises(ValueError, match=re.escape(expected)):
         plan(changes, "results/finetune_ablation.csv", "results/claims.csv")
+
+
+def test_a_study_is_shown_by_what_its_judges_and_its_figure_make():
+    assert PLAN.shown("rank_sweep") == {
+        "tables": {"table": "results/rank_sweep.csv", "summary": "results/rank_sweep_summary.csv"},
+        "pictures": {
+            "figure": "results/figures/rank_sweep.svg",
+            "samples": "results/figures/rank_sweep_samples.png",
+        },
+        "pages": {"compare": "results/figures/rank_sweep_compare.html"},
+    }
+    assert PLAN.shown("convergence")["tables"]["speedup"] == "results/convergence_speedup.csv"
+    assert PLAN.shown("error_by_noise")["pictures"]["velocity"] == "results/figures/error_by_noise_velocity.svg"
+    assert {"crops"} < set(PLAN.shown("finetune_ablation")["pictures"])
+    assert {"curves", "progression", "nearest_images"} < set(PLAN.shown("data_sweep")["pictures"])
+
+
+def test_the_supplement_shows_the_studies_that_are_listed_and_claims_where_they_are_wanted(plan):
+    some = plan({"supplement": {"studies": ["colour", "rank_sweep"], "claims": True}})
+    told = json.loads(Descriptions(some).supplement)
+    assert [Study.parse(shown["study"]).name for shown in told["studies"]] == ["colour", "rank_sweep"]
+    assert told["claims"] == "results/claims.csv" == some.supplement_files()[0]
+    assert told["studies"][1]["source"] == "Asymmetric Flow Models, Fig. 5"
+    every = json.loads(Descriptions(PLAN).supplement)
+    assert len(every["studies"]) == len(PLAN.experiment.studies) and every["claims"] is None
+    assert "results/claims.csv" not in PLAN.supplement_files()
+
+
+def test_the_templates_of_a_page_are_among_its_parameters_and_those_of_others_are_not(monkeypatch, tmp_path):
+    shutil.copytree(TEMPLATES, tmp_path / "templates")
+    monkeypatch.setattr("asymflow.plan.TEMPLATES", tmp_path / "templates")
+    before = [PLAN.templates(page) for page in ("supplement", "compare")]
+    (tmp_path / "templates/compare.js").write_text("other")
+    after = [PLAN.templates(page) for page in ("supplement", "compare")]
+    assert after[0] == before[0] and after[1] != before[1]
+    (tmp_path / "templates/base.css").write_text("other")
+    assert PLAN.templates("supplement") != before[0]
 
 
 def test_claims_count_only_where_they_are_asked_for(tmp_path):

@@ -38,6 +38,22 @@ class Descriptions:
         return self._study(wildcards.claim, study, seeds, claim.files)
 
     @property
+    def supplement(self) -> str:
+        """The studies of the supplement: each as its rules know it, what it repeats, what was expected, where its results lie."""
+        experiment = self.experiment
+        studies = [
+            {
+                "study": self._study(name, experiment.studies[name], experiment.study_seeds(name), ()),
+                "source": experiment.studies[name].source,
+                "expected": experiment.studies[name].expected,
+                **self.plan.shown(name),
+            }
+            for name in experiment.supplemented
+        ]
+        claims = self.paths.claims if experiment.supplement.claims else None
+        return json.dumps({"scale": self.paths.results, "claims": claims, "studies": studies})
+
+    @property
     def releases(self) -> str:
         """Every release: what it is, what was published, where its files lie or where they are to be had."""
         return json.dumps({name: self._release(name) for name in self.experiment.releases})

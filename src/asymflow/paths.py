@@ -40,6 +40,11 @@ class Paths:
 
     results: str
 
+    @property
+    def claims(self) -> str:
+        """The table of all claims."""
+        return f"{self.results}/claims.csv"
+
     def split(self, name: str) -> str:
         """The index of a split of the images, or of the prompts."""
         return f"{self.results}/data/{name}.json"

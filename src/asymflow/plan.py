@@ -16,10 +16,11 @@ from asymflow.config.sampling import Sampling
 from asymflow.config.section import Section
 from asymflow.config.study import Study
 from asymflow.paths import Paths
-from asymflow.provenance import digest
+from asymflow.provenance import SOURCE, digest
 
 Inputs = dict[str, str | list[str]]  # files by the name that the rule gives them; none: []
 INCEPTION = "inception"  # what stages call the published evaluator
+TEMPLATES = SOURCE / "asymflow/report/templates"  # of web pages
 
 
 class Plan:
@@ -79,6 +80,13 @@ class Plan:
     def code(self, stage: str) -> str:
         """The digest of the code of a stage that is the same for all that it makes."""
         return digest(f"asymflow.stages.{stage}")
+
+    def templates(self, page: str) -> str:
+        """The checksum of the templates that a page is made from, which are no code and so in no digest."""
+        hasher = xxhash.xxh3_64()
+        for path in sorted(path for path in TEMPLATES.iterdir() if path.stem in ("base", page)):
+            hasher.update(path.read_bytes())
+        return hasher.hexdigest()
 
     def train_code(self, wildcards: Any) -> str:
         """The digest of the code that trains an arm."""
@@ -437,6 +445,39 @@ class Plan:
             for seed in self.experiment.look_seeds(int(wildcards.look))
             for file in claim.files
         ]
+
+    def shown(self, study: str) -> dict[str, dict[str, str]]:
+        """What `rule all` makes of a study: its tables and pictures by what each shows, and the page that compares samples."""
+        judges, results = self.experiment.studies[study].judges, self.paths.results
+        converges = self.experiment.studies[study].figure == "convergence"
+        tables = {
+            "table": (True, ".csv"),
+            "summary": (True, "_summary.csv"),
+            "velocity": ("velocity" in judges, "_velocity.csv"),
+            "speedup": (converges, "_speedup.csv"),
+            "pairs": ("captions" in judges, "_pairs.csv"),
+            "paired": ("suite" in judges, "_paired.csv"),
+        }
+        pictures = {
+            "figure": (True, ".svg"),
+            "samples": (True, "_samples.png"),
+            "velocity": ("velocity" in judges, "_velocity.svg"),
+            "crops": ("captions" in judges, "_crops.png"),
+            "curves": ("suite" in judges, "_curves.png"),
+            "progression": ("suite" in judges, "_progression.png"),
+            "nearest_images": ("memorisation" in judges, "_nearest_images.png"),
+        }
+        return {
+            "tables": {name: f"{results}/{study}{end}" for name, (made, end) in tables.items() if made},
+            "pictures": {name: f"{results}/figures/{study}{end}" for name, (made, end) in pictures.items() if made},
+            "pages": {"compare": f"{results}/figures/{study}_compare.html"},
+        }
+
+    def supplement_files(self, wildcards: Any = None) -> list[str]:
+        """What the supplement shows."""
+        shown = [files for name in self.experiment.supplemented for files in self.shown(name).values()]
+        claims = [self.paths.claims] if self.experiment.supplement.claims else []
+        return claims + [path for files in shown for path in files.values()]
 
     # Helpers.
 

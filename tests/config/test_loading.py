@@ -38,6 +38,16 @@ def test_what_no_target_uses_is_not_checked(tmp_path):
         experiment(tmp_path, changes, words=["--cores", "2", target, "--configfile", "mine.yaml"])
 
 
+def test_what_a_supplement_shows_is_checked_and_nothing_else(tmp_path):
+    changes = {"studies": {"colour": {"arms": ["rank8", "rnak0"], "reference": "rank8"}}}
+    page = ["results/supplement.html"]
+    assert "study 'colour' lists the arm 'rnak0'" in mistakes(tmp_path, changes, words=page)
+    experiment(tmp_path, changes | {"supplement": {"studies": ["rank_sweep"]}}, words=page)
+    claims = {"claims": {"clamp": {"holds_if": "rank9@fine < rank0@fine"}}}
+    assert "claim 'clamp'" in mistakes(tmp_path, claims | {"supplement": {"claims": True}}, words=page)
+    experiment(tmp_path, claims, words=page)
+
+
 def test_an_arm_s_start_is_used_with_it(tmp_path):
     changes = {"arms": {"latent_base": {"representation": {"patch_size": 12}}}}
     assert "latent_base" in mistakes(tmp_path, changes, words=["results/runs/asymflow/seed0/model.safetensors"])
@@ -199,6 +209,14 @@ def test_what_an_arm_may_be_told_is_what_some_way_shows_in_one_order():
         (
             {"studies": {"rank_sweep": {"figure": "suite"}}},
             "the figure 'suite' shows what the judge 'suite' measures, but judges lists distribution: add it, or draw another",
+        ),
+        (
+            {"supplement": {"studies": ["rank_sweep", "rank_swep"]}},
+            "key supplement.studies: found 'rank_swep', which is not a study; did you mean 'rank_sweep'?",
+        ),
+        (
+            {"supplement": {"studies": ["colour", "colour"]}},
+            "key supplement.studies: found ['colour', 'colour']; expected each study once",
         ),
         (
             {"samplings": {"captions": {"count": 501}}},

@@ -47,5 +47,5 @@ def test_the_cost_of_more_arms_than_a_command_line_holds_is_known_before_anythin
 def test_whatever_is_as_long_as_a_study_goes_through_a_file():
     """Linux passes no argument of more than 128 KiB."""
     rules = "\n".join(path.read_text() for path in (SCALES.parents[0] / "rules").glob("*.smk"))
-    given = re.findall(r"(--\w+ (?:@<\(printf %s )?)\{params\.(?:study|plan|releases):q\}", rules)
-    assert len(given) == 13 and all(text.endswith("@<(printf %s ") for text in given)
+    given = re.findall(r"(--\w+ (?:@<\(printf %s )?)\{params\.(?:study|studies|plan|releases):q\}", rules)
+    assert len(given) == 15 and all(text.endswith("@<(printf %s ") for text in given)

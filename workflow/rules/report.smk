@@ -78,6 +78,25 @@ rule sample_grid:
         " --picture {output:q} > {log:q} 2>&1"
 
 
+rule compare:
+    "Make the page that compares what any two arms of a study draw from the same noise."
+    input:
+        lambda wildcards: plan.runs(wildcards.study, "samples", "sampled"),
+    output:
+        "<results>/figures/{study}_compare.html",
+    log:
+        "<results>/figures/{study}.compare.log",
+    localrule: True
+    params:
+        study=lambda wildcards: descriptions.study(wildcards, "samples", "sampled"),
+        root=root,
+        code=plan.code("compare"),
+        templates=plan.templates("compare"),
+    shell:
+        "python -m asymflow.stages.compare --study @<(printf %s {params.study:q}) --root {params.root:q}"
+        " --page {output:q} > {log:q} 2>&1"
+
+
 rule speedup:
     "Say how much sooner each arm of a study with snapshots is as good as its reference in the end."
     input:
@@ -275,6 +294,25 @@ rule error_by_noise:
     shell:
         "python -m asymflow.stages.error_by_noise --study @<(printf %s {params.study:q}) --root {params.root:q} --table {output.table:q}"
         " --figure {output.png:q} {output.svg:q} > {log:q} 2>&1"
+
+
+rule supplement:
+    "Make one page of the studies, like the supplement of a paper: questions, verdicts, figures, tables, origins."
+    input:
+        plan.supplement_files,
+    output:
+        "<results>/supplement.html",
+    log:
+        "<results>/supplement.log",
+    localrule: True
+    params:
+        studies=lambda wildcards: descriptions.supplement,
+        root=root,
+        code=plan.code("supplement"),
+        templates=plan.templates("supplement"),
+    shell:
+        "python -m asymflow.stages.supplement --studies @<(printf %s {params.studies:q}) --root {params.root:q}"
+        " --page {output:q} > {log:q} 2>&1"
 
 
 rule cost:

@@ -34,6 +34,7 @@ from asymflow.config.section import Section
 from asymflow.config.study import Study
 from asymflow.config.subspace import Subspace
 from asymflow.config.suite import Suite
+from asymflow.config.supplement import Supplement
 from asymflow.config.velocity import Velocity
 
 FEWEST_SNAPSHOTS = 4  # from which averages of other lengths are put together
@@ -75,6 +76,7 @@ class Experiment(Section):
     publishing: Publishing = Publishing()
     cost: Cost = Cost()
     decision: Decision = Decision()
+    supplement: Supplement = Supplement()
     arms: dict[str, Arm]
     samplings: dict[str, Sampling]
     studies: dict[str, Study]
@@ -88,6 +90,11 @@ class Experiment(Section):
     def look_seeds(self, look: int) -> range:
         """The seeds of one look at a claim."""
         return range(self.decision.looks[look])
+
+    @property
+    def supplemented(self) -> tuple[str, ...]:
+        """The studies that the supplement shows."""
+        return tuple(self.studies) if self.supplement.studies is None else self.supplement.studies
 
 
 NAMED = ("arms", "samplings", "studies", "claims", "releases")  # entries by name
@@ -122,6 +129,9 @@ def requested(experiment: Experiment, words: Iterable[str]) -> Requested:
     if not targets:
         return Requested(set(experiment.arms), set(experiment.studies), set(), set())
     studies = {name for name in experiment.studies for target in targets if Path(target).name.startswith(name)}
+    if "supplement.html" in targets:
+        studies |= set(experiment.supplemented) & set(experiment.studies)
+        targets += ["claims.csv"] if experiment.supplement.claims else []
     arms = {parts[1] for target in targets if len(parts := Path(target).parts) > 2 and parts[0] == "runs"}
     arms |= {arm for name in studies for arm in experiment.studies[name].arms}
     decided = [Path(target).parts for target in targets if Path(target).parts[0].startswith("claims")]
@@ -135,6 +145,12 @@ def requested(experiment: Experiment, words: Iterable[str]) -> Requested:
 
 def contradictions(experiment: Experiment, used: Requested) -> Iterator[Mistake]:
     """Mistakes between sections each of which is valid on its own, in what is used."""
+    for name in experiment.supplemented:
+        if name not in experiment.studies:
+            yield (
+                ("supplement", "studies"),
+                f"found {name!r}, which is not a study; {suggest(name, experiment.studies)}",
+            )
     for name in sorted(used.arms):
         for key, text in _of_arm(name, experiment.arms[name], experiment):
             yield ("arms", name, *key.split(".")), text

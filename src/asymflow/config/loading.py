@@ -33,6 +33,7 @@ RESERVED = (
     "curves",
     "progression",
     "nearest_images",
+    "compare",
 )
 RESULTS = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")  # a folder that needs no quotes anywhere
 TOP = ("pathvars", "bases", *SECTIONS)  # keys beside the groups
