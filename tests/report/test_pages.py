@@ -53,8 +53,11 @@ def supplement_page(tmp_path, compared, measured):
         described = dataclasses.asdict(dataclasses.replace(study, name=name))
         described.pop("root")
         shown.append(
-            {"study": json.dumps(described), "source": None, "expected": "Nothing <much>", "tables": files, "pictures": pictures(tmp_path, name)}
-            | {"pages": {"compare": str(tmp_path / f"figures/{name}_compare.html")}}
+            {"study": json.dumps(described), "source": None, "expected": "Nothing <much>", "tables": files}
+            | {
+                "pictures": pictures(tmp_path, name),
+                "pages": {"compare": str(tmp_path / f"figures/{name}_compare.html")},
+            }
         )
     tables.write(pd.DataFrame([CLAIM]), tmp_path / "claims.csv")
     given = {"scale": "results", "claims": str(tmp_path / "claims.csv"), "studies": shown}
