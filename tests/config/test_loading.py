@@ -158,7 +158,7 @@ def test_what_an_arm_may_be_told_is_what_some_way_shows_in_one_order():
         ),
         (
             {"arms": {"alone": {}}},
-            "mine.yaml: arm 'alone' names no base; valid here: aligned, captioned, informed, latent, length1,",
+            "mine.yaml: arm 'alone' names no base; valid here: aligned, auxiliary, auxiliary_lpips, auxiliary_masked, auxiliary_pixelgen,",
         ),
         (
             {"arms": {"lost": {"base": "scrach"}}},
