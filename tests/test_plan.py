@@ -108,6 +108,35 @@ def test_a_latent_run_is_loaded_with_what_makes_pixels_of_it():
 
 
 @pytest.mark.parametrize(
+    ("arm", "evaluator", "perceptual"),
+    [
+        ("rank8", False, False),
+        ("aux_rank8", False, False),
+        ("aux_repa_rank8", True, False),
+        ("aux_masked_rank8", True, False),
+        ("aux_spatial_rank8", True, False),
+        ("aux_lpips_rank8", False, True),
+        ("aux_pixelgen_rank8", True, True),
+        ("asymflow_lpips", False, True),
+        ("prx_d", False, False),
+    ],
+)
+def test_a_training_takes_the_networks_that_its_losses_look_through(arm, evaluator, perceptual):
+    taken = PLAN.train(wildcards(arm))
+    assert taken["evaluator"] == ("results/evaluator/local.safetensors" if evaluator else [])
+    assert taken["perceptual"] == ("results/evaluator/perceptual.safetensors" if perceptual else [])
+
+
+def test_no_loss_of_the_auxiliary_losses_sees_what_decides_between_them():
+    """The second judge is another network than the teacher's and than that of the perceptual distance."""
+    study = PLAN.experiment.studies["auxiliary"]
+    assert study.judges[-1] == "second"
+    seen = {PLAN.train(wildcards(arm))[name] or None for arm in study.arms for name in ("evaluator", "perceptual")}
+    decides = PLAN.score(wildcards("aux_rank0", sampling="part8", judge="second"))["evaluator"]
+    assert decides not in seen and seen - {None} == {PLAN.paths.evaluator, PLAN.paths.perceptual}
+
+
+@pytest.mark.parametrize(
     ("arm", "sampling", "asked"),
     [
         ("rank8", "unguided", []),

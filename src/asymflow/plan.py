@@ -9,6 +9,8 @@ import os
 from functools import cached_property
 from typing import Any, Literal
 
+import xxhash
+
 from asymflow import parts
 from asymflow.config.arm import Arm
 from asymflow.config.experiment import Experiment, asked
@@ -209,9 +211,10 @@ class Plan:
         """What an arm is trained from, beside the images."""
         arm, paths = self._arm(wildcards), self.paths
         colour, patch = arm.representation.colour, arm.representation.patch_size
-        alignment, reduction = arm.losses.alignment, arm.losses.variance_reduction
+        losses = arm.losses
         latent = arm.representation.space == "latent"
-        aligned = alignment is not None and alignment.teacher == "local"
+        taught = (losses.alignment, losses.masked_alignment, losses.spatial_alignment, losses.semantic)
+        looks = losses.perceptual or (losses.variance_reduction and losses.variance_reduction.perceptual)
         return {
             "data": paths.split("train"),
             "subspace": [] if latent or arm.lifted else paths.subspace(arm.target.basis, colour, patch),
@@ -221,8 +224,8 @@ class Plan:
             "images": paths.images(patch, "train") if arm.needs_embedded_images else [],
             "latents": paths.latents(patch, "train") if arm.needs_latents else [],
             "start": paths.run("model", arm.start.run, wildcards.seed) if arm.start.run else [],
-            "evaluator": paths.evaluator if aligned else [],
-            "perceptual": self.perceptual_file if reduction and reduction.perceptual else [],
+            "evaluator": paths.evaluator if any(term and term.teacher == "local" for term in taught) else [],
+            "perceptual": self.perceptual_file if looks else [],
         }
 
     def released_file(self, wildcards: Any) -> str:

@@ -22,6 +22,11 @@ REDUCED = (
     "losses.variance_reduction compares with the frozen lifted model: it needs target.basis lift and start.adapter,"
     " or leave it out"
 )
+ADAPTED = (
+    "losses.masked_alignment is an adapter of a JiT's blocks that knows the class: set network.kind to jit and show the"
+    " class in conditions.shown"
+)
+MASKED = {"masked_alignment": {"block": 2}}
 REDUCING = {"variance_reduction": {"kappa": 0.3, "perceptual": 0.2}}
 
 
@@ -89,6 +94,20 @@ IMPOSSIBLE = [
     (sections(network={**FLUX, "double_blocks": 2, "single_blocks": 3}, conditions=shown("caption"), target=LIFT,
               losses={"alignment": {"block": 6}}),
      "losses.alignment.block is 6; expected at most the network's blocks, 5 of flux here"),
+    (sections(losses={"masked_alignment": {"block": 5}}),
+     "losses.masked_alignment.block is 5; expected at most the network's blocks, 4 of jit here"),
+    (sections(network=NANODIT, losses={"spatial_alignment": {"block": 5}}),
+     "losses.spatial_alignment.block is 5; expected at most the network's blocks, 4 of nanodit here"),
+    (sections(network=NANODIT, losses=MASKED), ADAPTED),
+    (sections(conditions=shown("caption"), losses=MASKED), ADAPTED),
+    (sections(network={**NANODIT, "tread": 0.5}, losses={"spatial_alignment": {"block": 2}}),
+     "losses.spatial_alignment convolves over the whole grid, which TREAD thins out: set network.tread to 0"),
+    (sections(representation=LATENT, target=NONE, losses={"perceptual": {}}),
+     "losses.perceptual looks at the pixels that are predicted: set representation.space to pixel"),
+    (sections(representation=LATENT, target=NONE, losses={"semantic": {}}),
+     "losses.semantic looks at the pixels that are predicted: set representation.space to pixel"),
+    (sections(network=FLUX, target=LIFT, start={"adapter": {}}, losses=REDUCING | {"perceptual": {}}),
+     "losses.perceptual and losses.variance_reduction.perceptual are the same distance: leave one of them out"),
     (sections(losses={"variance_reduction": {}}), REDUCED),
     (sections(network=FLUX, target=LIFT, losses={"variance_reduction": {}}), REDUCED),
     (sections(network=FLUX, target=FULL, start={"head": HEAD, "adapter": {}}, losses=REDUCING), REDUCED),
@@ -121,6 +140,10 @@ def test_a_sentence_begins_with_the_key_to_change(sentence):
         sections(network=NANODIT, conditions=shown("class"), start={"pca": 192}, training={"flip": True}),
         sections(conditions=shown(), training={"flip": True}),
         sections(target={"rank": 768}, start={"pca": 128}),
+        sections(conditions=shown("class", "caption"), losses=MASKED | {"perceptual": {}, "semantic": {}}),
+        sections(network=NANODIT, losses={"spatial_alignment": {"block": 2}}),
+        sections(network=FLUX, target=LIFT, start={"adapter": {}},
+                 losses={"variance_reduction": {}, "perceptual": {}}),
     ],
 )  # fmt: skip
 def test_what_is_near_to_impossible_is_possible(given):

@@ -153,6 +153,10 @@ def test_what_an_arm_may_be_told_is_what_some_way_shows_in_one_order():
             {"samplings": {"searched": {"guidance": {"average": True}}}},
             "which puts an average of the weights together, but the arm keeps",
         ),
+        (
+            {"bases": {"auxiliary_lpips": {"losses": {"perceptual": {"half": True}}}}},
+            "key losses.perceptual: shows 16 x 16 pixels to a network (squeeze) that needs 17 or more: set half to false",
+        ),
         ({"arms": {"Rank-8": {"base": "scratch"}}}, "arms has an entry 'Rank-8'; expected a name of lower-case letters"),
         ({"evaluators": "published"}, "key evaluators: found 'published'"),
         ({"data": {"source": "folder"}}, "path must say where they are"),
@@ -168,7 +172,7 @@ def test_what_an_arm_may_be_told_is_what_some_way_shows_in_one_order():
         ),
         (
             {"arms": {"alone": {}}},
-            "mine.yaml: arm 'alone' names no base; valid here: aligned, captioned, informed, latent, length1,",
+            "mine.yaml: arm 'alone' names no base; valid here: aligned, auxiliary, auxiliary_lpips,",
         ),
         (
             {"arms": {"lost": {"base": "scrach"}}},

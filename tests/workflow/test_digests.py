@@ -44,6 +44,12 @@ def arms_where(part):
     return {name for name, arm in ARMS.items() if part(arm)}
 
 
+def taught(arm):
+    """Whether a teacher has a say in its training."""
+    losses = arm.losses
+    return any((losses.alignment, losses.masked_alignment, losses.spatial_alignment, losses.semantic))
+
+
 TRAINED = {
     "asymflow.models.nanodit": lambda arm: arm.network.kind == "nanodit",
     "asymflow.config.nanodit": lambda arm: arm.network.kind == "nanodit",
@@ -65,9 +71,14 @@ TRAINED = {
     "asymflow.models.ddt": lambda arm: arm.network.kind == "flux",
     "asymflow.training.terms.alignment": lambda arm: arm.losses.alignment is not None,
     # what reads captions is beside what sees images, and takes its preparation of them from the teachers
-    "asymflow.training.teachers": lambda arm: (
-        arm.losses.alignment is not None or "caption" in arm.conditions.modalities
-    ),
+    "asymflow.training.terms.masked_alignment": lambda arm: arm.losses.masked_alignment is not None,
+    "asymflow.training.terms.spatial_alignment": lambda arm: arm.losses.spatial_alignment is not None,
+    "asymflow.training.terms.perceptual": lambda arm: arm.losses.perceptual is not None,
+    "asymflow.training.terms.semantic": lambda arm: arm.losses.semantic is not None,
+    "asymflow.training.features": lambda arm: taught(arm),
+    "asymflow.training.predicted": lambda arm: arm.losses.perceptual is not None or arm.losses.semantic is not None,
+    # what reads captions is beside what sees images, and takes its preparation of them from the teachers
+    "asymflow.training.teachers": lambda arm: taught(arm) or "caption" in arm.conditions.modalities,
     "asymflow.training.captions": lambda arm: "caption" in arm.conditions.modalities,
     "asymflow.training.terms.places": lambda arm: arm.losses.places is not None,
     "asymflow.training.terms.variance_reduction": lambda arm: arm.losses.variance_reduction is not None,

@@ -37,6 +37,7 @@ from asymflow.config.suite import Suite
 from asymflow.config.supplement import Supplement
 from asymflow.config.velocity import Velocity
 
+SMALLEST_SEEN = {"squeeze": 17, "alex": 31, "vgg": 16}  # pixels on a side of what each backbone of LPIPS can take
 FEWEST_SNAPSHOTS = 4  # from which averages of other lengths are put together
 
 # one mistake: the keys that lead to it, and the sentence
@@ -177,6 +178,15 @@ def _of_arm(name: str, arm: Arm, experiment: Experiment) -> Iterator[tuple[str, 
     for height, width in experiment.data.shapes if arm.network.any_grid else ():
         if height % patch or width % patch:
             yield key, f"found {patch}; expected a divisor of both sides of {height} x {width} (data.shapes)"
+    if arm.losses.perceptual:
+        seen = size // 2 if arm.losses.perceptual.half else size
+        backbone = experiment.perceptual.backbone if experiment.evaluators == "local" else "vgg"
+        if seen < SMALLEST_SEEN[backbone]:
+            yield (
+                "losses.perceptual",
+                f"shows {seen} x {seen} pixels to a network ({backbone}) that needs {SMALLEST_SEEN[backbone]} or more: set half"
+                " to false, or perceptual.backbone to vgg where it is trained here",
+            )
     if arm.start.run is not None:
         yield from _of_start(name, arm, experiment)
 

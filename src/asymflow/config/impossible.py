@@ -116,11 +116,13 @@ def _of_released(arm: "Arm") -> Iterator[str]:
 
 def _of_losses(arm: "Arm") -> Iterator[str]:
     losses, blocks = arm.losses, arm.network.blocks
-    if losses.alignment and losses.alignment.block > blocks:
-        yield (
-            f"losses.alignment.block is {losses.alignment.block}; expected at most the network's blocks, {blocks}"
-            f" of {arm.network.kind} here"
-        )
+    for name in ("alignment", "masked_alignment", "spatial_alignment"):
+        if (given := getattr(losses, name)) and given.block > blocks:
+            yield (
+                f"losses.{name}.block is {given.block}; expected at most the network's blocks, {blocks} of"
+                f" {arm.network.kind} here"
+            )
+    yield from _of_auxiliary_losses(arm)
     frequency, representation = losses.frequency, arm.representation
     if frequency and (
         representation.space == "latent" or representation.colour != "rgb" or representation.patch_size % 8
@@ -139,6 +141,22 @@ def _of_losses(arm: "Arm") -> Iterator[str]:
 
 def _full(arm: "Arm") -> bool:
     return arm.target.kind == "asymmetric" and arm.target.rank == "full"
+
+
+def _of_auxiliary_losses(arm: "Arm") -> Iterator[str]:
+    losses = arm.losses
+    if losses.masked_alignment and not (arm.network.kind == "jit" and "class" in arm.conditions.modalities):
+        yield (
+            "losses.masked_alignment is an adapter of a JiT's blocks that knows the class: set network.kind to jit and show the"
+            " class in conditions.shown"
+        )
+    if losses.spatial_alignment and arm.network.bypass:
+        yield "losses.spatial_alignment convolves over the whole grid, which TREAD thins out: set network.tread to 0"
+    for name, given in (("perceptual", losses.perceptual), ("semantic", losses.semantic)):
+        if given and arm.representation.space == "latent":
+            yield f"losses.{name} looks at the pixels that are predicted: set representation.space to pixel"
+    if losses.perceptual and losses.variance_reduction and losses.variance_reduction.perceptual:
+        yield "losses.perceptual and losses.variance_reduction.perceptual are the same distance: leave one of them out"
 
 
 def _listed(names: tuple[str, ...]) -> str:

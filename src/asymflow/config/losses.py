@@ -78,6 +78,67 @@ class Frequency(Section):
     """JPEG quality whose quantisation tables the weights are the inverse of; DeCo's. 100 weights all frequencies equally."""
 
 
+class MaskedAlignment(Section):
+    """PixelREPA: features pass an adapter of transformer blocks, some of them hidden, before they are compared with a teacher."""
+
+    weight: PositiveFloat = 0.1
+    """Weight beside the flow matching loss; PixelREPA's."""
+
+    block: PositiveInt
+    """Blocks that the features have passed: as many as class tokens wait before they join. PixelREPA's is 4, of 12."""
+
+    adapter_blocks: PositiveInt = 2
+    """Blocks of the adapter, of the network's width; PixelREPA's."""
+
+    hidden: float = Field(0.2, ge=0, lt=1)
+    """Probability that a token is hidden from the adapter; PixelREPA's."""
+
+    teacher: Literal["local", "dinov2"] = "local"
+    """Whose features, as in `alignment`."""
+
+
+class SpatialAlignment(Section):
+    """iREPA: alignment by a 3 x 3 convolution, with teacher tokens from which most of what they share is taken."""
+
+    weight: PositiveFloat = 0.5
+    """Weight beside the flow matching loss; iREPA's."""
+
+    block: PositiveInt
+    """Blocks that the features have passed. iREPA's is 4, of 12."""
+
+    gamma: float = Field(0.8, ge=0, le=1)
+    """Share of the mean over an image's tokens that is subtracted from each; iREPA's for JiT."""
+
+    teacher: Literal["local", "dinov2"] = "local"
+    """Whose features, as in `alignment`."""
+
+
+class Perceptual(Section):
+    """PixelGen: the perceptual distance (LPIPS) between the predicted clean image and the true one."""
+
+    weight: PositiveFloat = 0.1
+    """Weight beside the flow matching loss; PixelGen's, for the published network. That which is trained here pulls harder."""
+
+    gate: float = Field(0.7, gt=0, le=1)
+    """Highest noise level at which it counts; PixelGen's. 1: at all of them, as in PRX."""
+
+    half: bool = False
+    """Whether it looks at both images at half their size, as in PRX."""
+
+
+class Semantic(Section):
+    """PixelGen's P-DINO: what a teacher sees in the predicted clean image against what it sees in the true one (1 - cosine)."""
+
+    weight: PositiveFloat = 0.01
+    """Weight beside the flow matching loss; PixelGen's."""
+
+    gate: float = Field(0.7, gt=0, le=1)
+    """Highest noise level at which it counts; PixelGen's. 1: at all of them, as in PRX."""
+
+    teacher: Literal["local", "dinov2"] = "local"
+    """Who sees, as in `alignment`."""
+
+
 class Losses(Section):
     """The terms that training minimises the sum of."""
 
@@ -98,3 +159,15 @@ class Losses(Section):
 
     frequency: Frequency | None = None
     """Whether the error of the velocity is minimised by frequency too."""
+
+    masked_alignment: MaskedAlignment | None = None
+    """Whether, and how, features are aligned through an adapter that some of them are hidden from."""
+
+    spatial_alignment: SpatialAlignment | None = None
+    """Whether, and how, features are aligned with what differs between a teacher's tokens."""
+
+    perceptual: Perceptual | None = None
+    """Whether the predicted image is to look like the true one."""
+
+    semantic: Semantic | None = None
+    """Whether a teacher is to see the same in both."""

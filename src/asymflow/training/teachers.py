@@ -1,5 +1,7 @@
 """Teachers of representation alignment: pixels in [-1, 1] to tokens, frozen.
 
+A gradient passes through them to pixels that want one; who wants none says so.
+
 Letters in shapes: b images, n tokens, e channels.
 """
 
@@ -31,7 +33,6 @@ class LocalTeacher(nn.Module):
         tower, config = load_tower(path)
         return cls(tower, config.image_size).to(device)
 
-    @torch.no_grad()
     def forward(self, pixels: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b n e"]:
         return self.tower.view(resized(pixels, self.image_size, "bilinear")).tokens
 
@@ -68,7 +69,6 @@ class DinoTeacher(nn.Module):
             ) from error
         return cls(network, patch_size).to(device)
 
-    @torch.no_grad()
     def forward(self, pixels: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b n e"]:
         side = pixels.shape[-1] // self.patch_size * self.network.config.patch_size
         shown = (resized(pixels, side, "bicubic").clamp(-1, 1) + 1) / 2
