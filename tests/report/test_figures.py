@@ -194,9 +194,10 @@ def test_the_length_figure_has_a_line_for_each_rank_and_rings_the_best(seeds):
 
 
 TARGETS = {
-    "x_0": {"target.kind": "asymmetric", "target.rank": 0},
-    "velocity": {"target.kind": "asymmetric", "target.rank": "full"},
-    "rank 8": {"target.kind": "asymmetric", "target.rank": 8},
+    "x_0": {"target.kind": "asymmetric", "target.rank": 0, "target.basis": "pca"},
+    "velocity": {"target.kind": "asymmetric", "target.rank": "full", "target.basis": "pca"},
+    "rank 8": {"target.kind": "asymmetric", "target.rank": 8, "target.basis": "pca"},
+    "other 8": {"target.kind": "asymmetric", "target.rank": 8, "target.basis": "pca_unexplained"},
     "share": {"target.kind": "isotropic", "target.share": 0.0416667, "target.learnt": False},
     "learnt": {"target.kind": "isotropic", "target.share": 1.0, "target.learnt": True},
     "soft": {"target.kind": "spectral", "target.basis": "pca", "target.shuffled": True},
@@ -218,7 +219,7 @@ def test_the_figure_of_targets_has_a_line_for_each_network_and_every_arm_against
     assert len(names) == len(set(names)) == len(TARGETS), "every target has a name of its own"
     assert names[0] == "$x_0$" and "shares from eigenvalues, shuffled" in names and "one share, 0.042" in names
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["JiT", "NanoDiT"]
-    assert [len(points.get_offsets()) for points in right.collections] == [9, 8]
+    assert [len(points.get_offsets()) for points in right.collections] == [10, 9]
 
 
 def test_a_network_without_bottleneck_is_named_apart():

@@ -7,7 +7,7 @@ from pydantic import NonNegativeInt, PositiveInt
 from asymflow.config.section import Section
 
 Basis = Literal["pca", "pca_centred", "pca_unexplained", "dct", "random", "identity"]
-"""pca_unexplained has the columns of pca, and as spectrum the variance that class and surrounding patches leave."""
+"""pca_unexplained has the directions of pca in another order: by the variance that class and surrounding patches leave."""
 
 
 class Subspace(Section):

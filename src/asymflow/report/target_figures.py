@@ -64,8 +64,9 @@ def target_name(fields: dict[str, Any]) -> str:
     """A target in a few words, from an arm's fields."""
     kind = fields["target.kind"]
     if kind == "asymmetric":
-        rank = fields["target.rank"]
-        return {0: "$x_0$", "full": "velocity"}.get(rank, f"AsymFlow, rank {rank}")
+        rank, basis = fields["target.rank"], fields["target.basis"]
+        of = {"pca": "", "pca_unexplained": " of unexplained variance"}.get(basis, f" of {basis}")
+        return {0: "$x_0$", "full": "velocity"}.get(rank, f"AsymFlow, rank {rank}{of}")
     if kind == "isotropic":
         share = f"{fields['target.share']:.2g}"
         return f"$k$-Diff, learnt from share {share}" if fields["target.learnt"] else f"one share, {share}"

@@ -39,7 +39,8 @@ def main() -> None:
 def fit(basis: Basis, reader: ShardReader, patch_size: int, colour: Colour, config: Config) -> Subspace:
     """The basis with its spectrum on the data, whatever it was made from: so that bases can be compared.
 
-    Of pca_unexplained the spectrum is what class and surrounding patches leave, and means something else.
+    Of pca_unexplained the spectrum is what class and surrounding patches leave, and the directions, those of pca, are in its order:
+    the least explained first.
     """
     numbers = chosen(reader, config)
     seen = patches(reader, numbers, patch_size, colour, flip=config.flip, what="fit_subspace")
@@ -55,7 +56,8 @@ def fit(basis: Basis, reader: ShardReader, patch_size: int, colour: Colour, conf
     else:
         columns = bases.identity_basis(len(gram))
     if basis == "pca_unexplained":
-        spectrum = unexplained(reader, columns, patch_size, colour, config)
+        spectrum, order = unexplained(reader, columns, patch_size, colour, config).sort(descending=True, stable=True)
+        columns = columns[:, order]
     else:
         spectrum = torch.einsum("dk,de,ek->k", columns, gram, columns) / count
     described = f"{len(numbers)} images of {reader.split} ({reader.source}){', mirrored too' if config.flip else ''}"

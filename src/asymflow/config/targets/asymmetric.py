@@ -20,9 +20,10 @@ class Asymmetric(Section):
     basis: Basis | Literal["lift"] = "pca"
     """What spans the subspace.
 
-    pca: the patches' principal components, as published; pca_centred: those of the patches less their mean; dct: the lowest
-    frequencies; random: random directions; identity: single pixel values; lift: what the autoencoder's latents are lifted to,
-    for pixel models that begin as latent ones.
+    pca: the patches' principal components, as published; pca_centred: those of the patches less their mean;
+    pca_unexplained: those of pca that class and surrounding patches explain least; dct: the lowest frequencies; random: random
+    directions; identity: single pixel values; lift: what the autoencoder's latents are lifted to, for pixel models that begin as
+    latent ones.
     """
 
     dead: bool = False
