@@ -39,7 +39,7 @@ def main() -> None:
 def fit(basis: Basis, reader: ShardReader, patch_size: int, colour: Colour, config: Config) -> Subspace:
     """The basis with its spectrum on the data, whatever it was made from: so that bases can be compared.
 
-    Of pca_unexplained the spectrum is what class and surrounding patches leave, and the directions, those of pca, are in its order:
+    The spectrum of pca_unexplained is what class and surrounding patches leave; its directions are those of pca in that order,
     the least explained first.
     """
     numbers = chosen(reader, config)
