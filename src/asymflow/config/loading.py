@@ -4,6 +4,7 @@ write."""
 import copy
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -334,13 +335,18 @@ def _misnamed(config: dict[str, Any], source: Source) -> Iterator[str]:
 def _read(file: Path | str) -> Any:
     """The content of a file. Raises ConfigurationError for a file that is not there or is not YAML, and for a key said twice."""
     try:
-        return yaml.load(Path(file).read_text(encoding="utf-8-sig"), _Loader) or {}
+        return copy.deepcopy(_parsed(Path(file).read_text(encoding="utf-8-sig"))) or {}
     except (OSError, UnicodeDecodeError, RecursionError) as error:
         raise _error([f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}"]) from error
     except yaml.YAMLError as error:
         place = getattr(error, "problem_mark", None)
         line = f", line {place.line + 1}" if place else ""
         raise _error([f"{file}{line}: is not YAML: {getattr(error, 'problem', None) or error}"]) from error
+
+
+@lru_cache(maxsize=16)  # PyYAML takes most of the time of loading, and libyaml crashes on what is nested deeply
+def _parsed(text: str) -> Any:
+    return yaml.load(text, _Loader)
 
 
 class _Loader(yaml.SafeLoader):
