@@ -4,12 +4,12 @@ import copy
 
 import pytest
 import torch
-from asymflow.config.target import Target
 from torch._dynamo.testing import CompileCounter
 
 from asymflow.config.arm import Arm
 from asymflow.config.jit import JiT
 from asymflow.config.representation import Representation
+from asymflow.config.targets.asymmetric import Asymmetric
 from asymflow.data.tokens import to_bytes, to_pixels
 from asymflow.flow.solver import constant_time, euler, time_grid
 from asymflow.models.assemble import Beginning, assemble
@@ -17,7 +17,7 @@ from asymflow.models.condition import Shapes
 from asymflow.training.preview import STEPS, build
 
 ARM = Arm(
-    target=Target(rank=4),
+    target=Asymmetric(rank=4),
     representation=Representation(patch_size=8),
     network=JiT(size="tiny", width=64, dropout=0.5),
 )
