@@ -94,7 +94,7 @@ def test_what_an_arm_may_be_told_is_what_some_way_shows_in_one_order():
         (
             {"arms": {"rank0": {"target": {"rnak": 4}}}},
             "mine.yaml: arm 'rank0', key target.rnak: unknown key 'rnak'; did you mean 'rank'? "
-            "valid here: basis, dead, rank",
+            "valid here: basis, dead, kind, rank",
         ),
         ({"trainnig": {}}, "mine.yaml: unknown key 'trainnig'"),
         (
