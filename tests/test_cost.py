@@ -102,6 +102,7 @@ def test_memory_has_weights_gradients_states_averages_and_activations():
     assert cost.model_bytes(arm(training=training), of) == 60 * 4 * 2
 
 
+@pytest.mark.slow
 def test_every_study_has_a_row_and_what_they_share_is_counted_once(tmp_path):
     files = ("config.yaml", "studies.yaml", "claims.yaml", "scales/smoke.yaml")
     experiment = load([ROOT / "workflow" / file for file in files], words=None)

@@ -109,6 +109,7 @@ def test_the_guidance_of_every_arm_can_be_searched_and_is_what_it_is_sampled_wit
     assert np.array_equal(drawn, workshop.sample(name, "fixed", solver="euler", steps=4, guidance=by_value))
 
 
+@pytest.mark.slow
 def test_an_average_that_is_put_together_is_searched_with_the_guidance_and_is_what_is_sampled(workshop):
     result = workshop.search("averaged", "best", average=True, solver="euler", steps=4)
     optimum = result["optimum"]
@@ -275,6 +276,7 @@ def loaded(stage, **options):
     return set(line.split()[1:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["plain", "jit_everything"])
 def test_a_run_loads_nothing_that_its_code_digest_does_not_cover(workshop, tmp_path, name):
     """Parts are loaded by name: a digest that forgot one would call a run fresh whose code has changed."""

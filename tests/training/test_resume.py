@@ -114,6 +114,7 @@ def test_grids_of_samples_change_no_bit_of_a_training(stage, uninterrupted):
     assert all(grid.shape == (18, 4 * 18, 3) for _, grid in shown), "as many images as a forward pass may have"
 
 
+@pytest.mark.slow
 def test_killed_at_random_steps_it_ends_bit_identical(stage, uninterrupted):
     moments = sorted(random.Random(0).sample(range(40, 600), 3))
     for images in moments:
@@ -315,6 +316,7 @@ def _variable(process, name):
     )
 
 
+@pytest.mark.slow
 def test_snapshots_are_kept_through_a_kill_and_hold_what_had_been_seen(stage):
     parts = ARM.model_copy(update={"training": ARM.training.model_copy(update={"snapshots": 4})})
     stage.finish("parts", parts)

@@ -76,6 +76,7 @@ def test_every_rule_that_asks_for_a_gpu_goes_where_the_gpus_are(edited):
     assert several and all(profile[rule]["nodes"] == 1 for rule in several)
 
 
+@pytest.mark.slow
 def test_a_host_s_two_gpus_train_one_arm_together(edited):
     """The whole command of the rule, as torchrun gets it: two processes, whose weights are those of one."""
     model = edited.folder / "results/smoke/runs/rank8/seed0/model.safetensors"

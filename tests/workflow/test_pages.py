@@ -7,7 +7,7 @@ import pytest
 RESULTS = "results/smoke/"
 SUPPLEMENT, COMPARE = RESULTS + "supplement.html", RESULTS + "figures/rank_sweep_compare.html"
 ONE_STUDY = ("--config", "supplement={studies: [rank_sweep]}")
-APART = {"all", "supplement", "data_grid", "parameterisation_figure", "component_figure", "subspace_figure"}
+APART = {"all", "supplement", "data_grid", "parameterisation_figure", "component_figure", "subspace_figure", "spectrum"}
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +26,7 @@ def test_the_supplement_of_one_study_says_what_came_out_and_leads_to_the_compari
     assert 'href="figures/rank_sweep_compare.html"' in page and (paged.folder / COMPARE).exists()
 
 
+@pytest.mark.slow
 def test_a_page_is_made_anew_when_its_templates_or_its_code_change_and_no_other_is(paged):
     assert paged.stale(SUPPLEMENT, *ONE_STUDY) == {}
     paged.edit("src/asymflow/report/templates/supplement.html", "How to read this</h2>", "How to read it</h2>")
@@ -34,6 +35,7 @@ def test_a_page_is_made_anew_when_its_templates_or_its_code_change_and_no_other_
     assert paged.stale(COMPARE) == {"compare": 1}
 
 
+@pytest.mark.slow
 def test_the_supplement_takes_whatever_the_workflow_makes_of_its_studies(fresh):
     every, supplement = fresh.stale("all"), fresh.stale(SUPPLEMENT)
     assert supplement["supplement"] == 1 and supplement["compare"] == supplement["table"] > 20

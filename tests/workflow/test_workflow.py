@@ -106,6 +106,7 @@ def test_a_mistake_stops_the_workflow_before_any_job_and_is_one_clear_sentence(e
     assert "Traceback" not in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["results/rank_sweep.csv", "results/init_control.csv", "all"])
 def test_every_target_of_the_default_has_a_complete_graph_without_flags(target, fresh):
     result = subprocess.run(

@@ -54,7 +54,7 @@ class Block(nn.Module):
     c is the condition after SiLU, which all blocks share.
     """
 
-    def __init__(self, *, width: int, heads: int, hidden: int | None, dropout: float):
+    def __init__(self, *, width: int, heads: int, dropout: float, hidden: int | None = None):
         super().__init__()
         self.norm1 = RMSNorm(width)
         self.attention = Attention(width, heads)
