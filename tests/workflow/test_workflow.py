@@ -69,6 +69,7 @@ def test_a_change_of_one_arm_trains_that_arm(edited):
     assert edited.stale(TABLE, FIGURE) == {}
 
 
+@pytest.mark.slow
 def test_an_arm_in_another_colour_space_has_a_subspace_of_its_own(edited):
     edited.overlay({"arms": {"rank0": {"representation": {"colour": "oklab"}}}})
     jobs = edited.stale(TABLE, FIGURE)
@@ -124,6 +125,7 @@ def test_every_target_of_the_default_has_a_complete_graph_without_flags(target, 
 # ----- paths as people write them, and other places to run from -----
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path",
     [
@@ -141,6 +143,7 @@ def test_braces_in_a_path_are_not_taken_for_wildcards(tmp_path, project, path):
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+@pytest.mark.slow
 def test_it_runs_from_another_folder(tmp_path, project):
     copy, elsewhere = project(tmp_path / "project"), tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -154,6 +157,7 @@ def test_it_runs_from_another_folder(tmp_path, project):
         assert result.returncode == 0, result.stdout + result.stderr
 
 
+@pytest.mark.slow
 def test_the_lock_of_a_dead_snakemake_is_no_obstacle(tmp_path, project):
     copy = project(tmp_path)
     locks = copy.folder / ".snakemake" / "locks"
@@ -164,6 +168,7 @@ def test_the_lock_of_a_dead_snakemake_is_no_obstacle(tmp_path, project):
     assert "a Snakemake that worked here has died" in result.stderr
 
 
+@pytest.mark.slow
 def test_images_that_changed_are_sharded_again(tmp_path, project):
     copy, photos = project(tmp_path), tmp_path / "photos"
     for i in range(12):
