@@ -210,7 +210,7 @@ TARGETS = {
 def test_the_figure_of_targets_has_a_line_for_each_network_and_every_arm_against_its_cost():
     arms = {f"{network}_{name}": {"network.kind": network, **fields} for network in ("jit", "nanodit")
             for name, fields in TARGETS.items() if network == "jit" or name != "soft"}  # fmt: skip
-    described, values = study(ARMS), table(arms).assign(seconds=lambda t: 10.0 + t.index)
+    described, values = study(ARMS), table(arms).assign(train_seconds=lambda t: 10.0 + t.index)
     described.arms.clear()
     described.arms.update(arms)
     figure = target_figures.by_target(values, described)

@@ -35,7 +35,7 @@ def by_target(table: pd.DataFrame, study: Study) -> Figure:
         shape, shift = SHAPES[index % len(SHAPES)], 0.1 * (index - (len(networks) - 1) / 2)
         places = {target: place + shift for place, target in enumerate(targets)}
         _by_name(left, block, metric, places, palette[network], shape)
-        spread = block.groupby("arm").agg(cost=("seconds", "mean"), value=(metric, "mean"))
+        spread = block.groupby("arm").agg(cost=("train_seconds", "mean"), value=(metric, "mean"))
         right.scatter(spread["cost"], spread["value"], color=palette[network], marker=shape, s=22, label=network)
     left.set_yticks(range(len(targets)), targets)
     left.set(ylim=(len(targets) - 0.5, -0.5), xlabel=metrics.label(metric), xscale="log")
