@@ -8,15 +8,16 @@ So this is the control of the argument that velocity prediction fails because it
 Shapes: b images, n tokens, d numbers of a token, w channels.
 """
 
+from functools import partial
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import linear, silu
 
-from asymflow.config.gained import Gained as Config
 from asymflow.config.jit import Size
 from asymflow.models.condition import Condition, Shapes
-from asymflow.models.jit import JiT
+from asymflow.models.jit import JiT, built
 
 
 class Gained(JiT):
@@ -36,16 +37,4 @@ class Gained(JiT):
         return super().forward(x, t, condition) + gain.to(x.dtype) * x
 
 
-def build(
-    config: Config,
-    *,
-    dimension: int,
-    grid: tuple[int, int],
-    shapes: Shapes,
-    generator: torch.Generator | None,
-    checkpointing: bool,
-) -> Gained:
-    """The network of a configuration with its weights drawn from the generator (None: torch's own)."""
-    network = Gained(config.dimensions, dimension=dimension, grid=grid, shapes=shapes, checkpointing=checkpointing)
-    network.initialise(generator)
-    return network
+build = partial(built, Gained)

@@ -9,6 +9,7 @@ channel)), w channels of a token.
 """
 
 from collections.abc import Iterable
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -187,7 +188,8 @@ class JiT(nn.Module):
         begin_as(self.embed.reduce, directions)
 
 
-def build(
+def built(
+    kind: type[JiT],
     config: Config,
     *,
     dimension: int,
@@ -196,7 +198,10 @@ def build(
     generator: torch.Generator | None,
     checkpointing: bool,
 ) -> JiT:
-    """The network of a configuration with its weights drawn from the generator (None: torch's own)."""
-    network = JiT(config.dimensions, dimension=dimension, grid=grid, shapes=shapes, checkpointing=checkpointing)
+    """The network of a configuration, of this kind, with its weights drawn from the generator (None: torch's own)."""
+    network = kind(config.dimensions, dimension=dimension, grid=grid, shapes=shapes, checkpointing=checkpointing)
     network.initialise(generator)
     return network
+
+
+build = partial(built, JiT)

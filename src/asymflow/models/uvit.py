@@ -9,6 +9,7 @@ Shapes: b images, n tokens of the image, w channels of a token.
 """
 
 from collections.abc import Iterable
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -16,9 +17,8 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from asymflow.config.jit import Size
-from asymflow.config.uvit import UViT as Config
 from asymflow.models.condition import Condition, Shapes
-from asymflow.models.jit import Block, JiT
+from asymflow.models.jit import Block, JiT, built
 
 
 class Join(nn.Module):
@@ -58,16 +58,4 @@ class UViT(JiT):
         return tokens[:, -n:]
 
 
-def build(
-    config: Config,
-    *,
-    dimension: int,
-    grid: tuple[int, int],
-    shapes: Shapes,
-    generator: torch.Generator | None,
-    checkpointing: bool,
-) -> UViT:
-    """The network of a configuration with its weights drawn from the generator (None: torch's own)."""
-    network = UViT(config.dimensions, dimension=dimension, grid=grid, shapes=shapes, checkpointing=checkpointing)
-    network.initialise(generator)
-    return network
+build = partial(built, UViT)
