@@ -80,7 +80,9 @@ def launcher(wildcards, threads, resources):
     if nodes == 1 and gpus < 2:
         return "python"
     if gpus % nodes or not gpus:
-        raise WorkflowError(f"{gpus} GPUs cannot be shared equally by {nodes} nodes; expected a multiple of {nodes} in `gpu`")
+        raise WorkflowError(
+            f"{gpus} GPUs cannot be shared equally by {nodes} nodes; expected a multiple of {nodes} in `gpu`"
+        )
     # behind --: or torchrun takes a stage's own options, --start, for unclear ones of its own
     processes = f"--nproc-per-node {gpus // nodes} --no-python -- python"
     if nodes == 1:
