@@ -4,12 +4,13 @@ Each basis is a full D x D orthogonal matrix whose first r columns span the subs
 rank of a sweep.
 """
 
-import math
 from collections.abc import Iterable
 from itertools import product
 
+import numpy
 import torch
 from jaxtyping import Float
+from scipy.fft import dct
 from torch import Tensor
 
 
@@ -64,19 +65,13 @@ def dct_basis(patch_size: int) -> Float[Tensor, "D D"]:
     rank 8 has all products of frequencies 0 and 1. Of RGB, w gives brightness, red against blue, and green against both; of
     Oklab, whose channels are opponent colours already, it gives mixtures of them.
     """
-    spatial, across = _cosines(patch_size), _cosines(3)
+    spatial, across = (
+        torch.from_numpy(dct(numpy.eye(n), norm="ortho")) for n in (patch_size, 3)
+    )  # a frequency each column
     columns = torch.kron(torch.kron(spatial, spatial), across)  # in the order of `product`
     indices = list(product(range(patch_size), range(patch_size), range(3)))
     ascending = sorted(range(len(indices)), key=lambda i: (sum(u * u for u in indices[i]), sum(indices[i]), indices[i]))
     return columns[:, ascending]
-
-
-def _cosines(n: int) -> Float[Tensor, "n n"]:
-    """The one-dimensional transform: column u is the cosine of frequency u at n points."""
-    frequency, place = torch.arange(n, dtype=torch.float64), torch.arange(n, dtype=torch.float64)[:, None]
-    columns = torch.cos(math.pi * frequency * (2 * place + 1) / (2 * n)) * math.sqrt(2 / n)
-    columns[:, 0] = math.sqrt(1 / n)
-    return columns
 
 
 def random_basis(dimension: int, seed: int) -> Float[Tensor, "D D"]:

@@ -3,10 +3,10 @@
 Letters in shapes: b images, n tokens, D numbers of each.
 """
 
-import math
-
+import numpy
 import torch
 from jaxtyping import Float
+from scipy.fft import dct
 from torch import Tensor, nn
 
 from asymflow.config.arm import Arm
@@ -35,9 +35,7 @@ def frequencies() -> Float[Tensor, "192 192"]:
 
     The cosines are orthonormal, the colours are not: the transform keeps no norm.
     """
-    place, frequency = torch.arange(BLOCK, dtype=torch.float64), torch.arange(BLOCK, dtype=torch.float64)[:, None]
-    cosines = torch.cos(math.pi * frequency * (2 * place + 1) / (2 * BLOCK)) * math.sqrt(2 / BLOCK)
-    cosines[0] = math.sqrt(1 / BLOCK)
+    cosines = torch.from_numpy(dct(numpy.eye(BLOCK), axis=0, norm="ortho"))
     return torch.kron(torch.kron(cosines, cosines), torch.tensor(YCBCR, dtype=torch.float64))
 
 
