@@ -12,7 +12,7 @@ from faults.pipeline import STEPS, made
 
 FAULTS = ("kill before", "kill after", "ENOSPC", "EIO")
 MOST = 100  # calls of a kind; a training writes a thousand tensors, a figure as many lines, one like the other
-QUICK = 3  # faults of each step and kind of call in the quick subset
+QUICK = 2  # faults of each step and kind of call in the quick subset
 CHOSEN = [name for name in STEPS if not name.endswith(("_train", "_heldout", "_text"))]  # each stage once
 
 

@@ -198,6 +198,7 @@ def test_a_picture_can_be_drawn_by_hand_from_an_adapted_arm_and_from_one_of_late
         assert "2 images of a man" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_flux2_klein_goes_the_same_way_and_comes_back_from_its_export(klein, portraits, tmp_path):
     """The published classes from a folder: Procrustes, lift, a few steps of finetuning, samples, export, the same image."""
     track = Workshop(tmp_path / "results", portraits, klein)

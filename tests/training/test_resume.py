@@ -162,6 +162,7 @@ def test_a_slurm_that_says_no_end_to_its_jobs_is_asked(tmp_path, monkeypatch, ca
     assert ends() == 1234
 
 
+@pytest.mark.slow
 def test_out_of_time_a_job_of_slurm_goes_back_into_its_queue_and_when_it_is_cancelled_it_does_not(
     stage, tmp_path, monkeypatch
 ):
@@ -179,6 +180,7 @@ def test_out_of_time_a_job_of_slurm_goes_back_into_its_queue_and_when_it_is_canc
     assert said.read_text() == "requeue 17\n"
 
 
+@pytest.mark.slow
 def test_another_configuration_starts_anew_and_says_so(stage):
     stage.interrupt("changed", signal.SIGKILL, 100)
     other = ARM.model_copy(update={"training": ARM.training.model_copy(update={"lr": 2e-3, "images": 64})})

@@ -39,9 +39,9 @@ TARGETS = ("results/smoke/released.csv", "results/smoke/protocols.csv", "results
 
 
 @pytest.fixture(scope="module")
-def work(project, tmp_path_factory):
-    """A project in which the released weights, a network and a reference lie in models/, after everything ran."""
-    work = project(tmp_path_factory.mktemp("released"))
+def work(copied, tmp_path_factory):
+    """The finished project in which the released weights, a network and a reference lie in models/, after everything ran."""
+    work = copied(tmp_path_factory.mktemp("released") / "copy")
     work.overlay(CHANGES)
     models = work.folder / "models"
     models.mkdir()
