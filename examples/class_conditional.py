@@ -1,6 +1,6 @@
-"""Class-conditional AsymFlow from scratch: a small transformer, some minutes on a processor, a picture in the end.
+"""Class-conditional AsymFlow from scratch: a small transformer, some eight minutes on a processor core, a picture in the end.
 
-python examples/class_conditional.py --updates 2000 --out samples.png
+python examples/class_conditional.py --out samples.png
 python examples/class_conditional.py --folder photos --size 64 --patch 8 --width 512 --updates 100000
 """
 
@@ -75,12 +75,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, help="images, one subfolder for each class; drawn here if left out")
     for name, default in {
         "size": 32,
-        "patch": 4,
+        "patch": 8,
         "rank": 8,
-        "width": 128,
-        "updates": 300,
+        "width": 192,
+        "updates": 2500,
         "batch": 64,
-        "steps": 12,
+        "steps": 24,
         "count": 64,
     }.items():
         parser.add_argument(f"--{name}", type=int, default=default)
