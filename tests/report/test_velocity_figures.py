@@ -1,6 +1,9 @@
 """The table and the figure of velocity errors."""
 
+from dataclasses import replace
+
 import pytest
+from matplotlib.colors import to_hex
 
 from asymflow.report import velocity_figures
 from asymflow.report.study import Study
@@ -18,7 +21,7 @@ def card(scale):
 CARDS = {(arm, seed, "plain"): card(scale + seed) for arm, scale in (("a", 1.0), ("b", 3.0)) for seed in (0, 1)}
 STUDY = Study(
     name="s", title="A title", reference="a", figure="rank", judges=["distribution", "velocity"], seeds=[0, 1],
-    arms={"a": {}, "b": {}}, samplings={"plain": {}}, files={}, bases={}, configurations={},
+    arms={"a": {"target.rank": 0}, "b": {"target.rank": 8}}, samplings={"plain": {}}, files={}, bases={}, configurations={},
 )  # fmt: skip
 
 
@@ -34,3 +37,18 @@ def test_the_figure_has_a_column_for_each_group_and_a_line_for_each_arm():
     assert [panel.get_title() for panel in figure.axes[:2]] == ["directions 1 to 8", "directions 9 to 12"]
     (b,) = [line for line in figure.axes[0].get_lines() if line.get_label() == "b"]
     assert b.get_ydata().tolist() == pytest.approx([2.5, 2.5])
+
+
+def test_colours_are_of_all_but_the_network_and_styles_of_lines_are_the_networks():
+    arms = {
+        "a": {"target.rank": 0, "network.kind": "jit"},
+        "b": {"target.rank": 8, "network.kind": "jit"},
+        "nano_a": {"network.kind": "nanodit", "target.rank": 0},
+    }
+    cards = {(arm, 0, "plain"): card(1.0) for arm in arms}
+    figure = velocity_figures.by_noise(velocity_figures.gather(cards, "a"), replace(STUDY, arms=arms))
+    a, b, nano_a = (
+        next(line for line in figure.axes[0].get_lines() if line.get_label() == arm) for arm in ("a", "b", "nano_a")
+    )
+    assert to_hex(a.get_color()) == to_hex(nano_a.get_color()) != to_hex(b.get_color())
+    assert a.get_linestyle() == b.get_linestyle() != nano_a.get_linestyle()

@@ -1,5 +1,6 @@
 """The error of the velocity by noise level and principal directions: its table and its figure."""
 
+from itertools import cycle
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -40,13 +41,13 @@ def by_noise(table: pd.DataFrame, study: Study) -> Figure:
     figure, panels = plt.subplots(
         2, len(groups), figsize=(2.5 * len(groups) + 0.6, 4.6), sharex=True, sharey="row", squeeze=False
     )
-    shades = plt.get_cmap("viridis")(np.linspace(0, 0.92, len(study.arms)))
+    looks = _looks(study.arms)
     for column, (first, last) in enumerate(groups):
         block = table[table["last"] == last]
-        for arm, shade in zip(study.arms, shades, strict=True):
+        for arm, (shade, dashes) in looks.items():
             for panel, values in zip(panels[:, column], ("ratio", "noise_passed"), strict=True):
                 spread = block[block["arm"] == arm].groupby("t")[values].agg(["mean", "std"]).fillna(0)
-                panel.plot(spread.index, spread["mean"], marker="o", markersize=3, color=shade, label=arm)
+                panel.plot(spread.index, spread["mean"], dashes, marker="o", markersize=3, color=shade, label=arm)
                 low, high = spread["mean"] - spread["std"], spread["mean"] + spread["std"]
                 panel.fill_between(spread.index, low, high, color=shade, alpha=0.2, linewidth=0)
         panels[0, column].set(yscale="log", ylim=SHOWN)
@@ -65,3 +66,17 @@ def by_noise(table: pd.DataFrame, study: Study) -> Figure:
     figure.tight_layout()
     style.footnote(figure, note)
     return figure
+
+
+def _looks(arms: dict[str, dict[str, Any]]) -> dict[str, tuple[Any, str]]:
+    """A colour and a style of line for each arm: the colour is that of all but its network, the style its network's."""
+
+    def part(fields: dict[str, Any], *, network: bool) -> str:
+        return repr(sorted((name, value) for name, value in fields.items() if name.startswith("network.") == network))
+
+    others = {arm: part(fields, network=False) for arm, fields in arms.items()}
+    networks = {arm: part(fields, network=True) for arm, fields in arms.items()}
+    shades = plt.get_cmap("viridis")(np.linspace(0, 0.92, len(set(others.values()))))
+    colours = dict(zip(dict.fromkeys(others.values()), shades, strict=True))
+    styles = dict(zip(dict.fromkeys(networks.values()), cycle(("-", "--", ":", "-.")), strict=False))
+    return {arm: (colours[others[arm]], styles[networks[arm]]) for arm in arms}
