@@ -27,7 +27,7 @@ METRICS = {
     "precision": Metric("precision", "higher"),
     "recall": Metric("recall", "higher"),
     "patch_fid": Metric("Frechet distance of crops", "lower"),
-    "seams": Metric("steps across patch borders over those within", "lower"),
+    "seams": Metric("steps across patch borders over those within", ""),  # noise has none either
     "velocity_error": Metric("mean square error of the velocity", "lower"),
     "velocity_error_principal": Metric("the same in the first principal directions", "lower"),
     "velocity_error_detail": Metric("the same in all others", "lower"),
