@@ -31,9 +31,11 @@ def test_what_runs_when_something_is_pushed_is_the_script_that_runs_anywhere():
 
 
 def test_hooks_take_the_versions_of_the_project():
-    """Through uv; a repository of hooks would bring versions of its own."""
+    """Through uv by its own name: under pre-commit, python3 is that of its environment, which has no uv. A repository of
+    hooks would bring versions of its own.
+    """
     repositories = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
     assert [repository["repo"] for repository in repositories] == ["local"]
     for hook in repositories[0]["hooks"]:
-        assert hook["entry"].startswith("python3 -m uv "), hook["id"]
+        assert hook["entry"].startswith("uv "), hook["id"]
         assert "uv run " in hook["entry"] or "@" in hook["entry"] or "==" in hook["entry"], hook["id"]
