@@ -2,6 +2,8 @@
 
 python examples/latent_to_pixels.py --updates 500
 
+It shows the steps: a random model of 32 channels draws no pictures, however long. Put yours into `latent_model`.
+
 Any latent model whose first and last layers are linear is lifted in the same way: `af.fit_lift` from images and their tokens,
 `af.fuse_input` and `af.fuse_output` for these two layers, `af.AsymFlow` around the result.
 """

@@ -65,13 +65,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, help="images, one subfolder for each class; drawn here if left out")
     numbers = {
         "size": 32,
-        "patch": 4,
+        "patch": 8,
         "rank": 8,
         "heads": 3,
-        "layers": 2,
-        "updates": 300,
+        "layers": 4,
+        "updates": 1500,
         "batch": 64,
-        "steps": 12,
+        "steps": 24,
         "count": 64,
     }
     for name, default in numbers.items():
