@@ -6,10 +6,12 @@ A table stands between `<!-- table: NAME -->` and `<!-- end of table -->`; NAME 
 """
 
 import re
+from math import ceil, log10
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import yaml
 from scipy.optimize import brentq
 from scipy.stats import norm
 
@@ -38,7 +40,7 @@ def main() -> None:
 
 def filled(page: str) -> str:
     """A page with each of its tables made anew from the CSV. Raises KeyError for a table that nobody makes."""
-    tables_of_pages = (rank_sweep, rank_sweep_short, error_by_noise, spectrum, linear_denoiser)
+    tables_of_pages = (rank_sweep, rank_sweep_short, claims, error_by_noise, spectrum, linear_denoiser)
     makers = {maker.__name__: maker for maker in tables_of_pages}
     return BLOCK.sub(lambda match: "\n".join([match[1], *makers[match[2]](), "", match[3]]), page)
 
@@ -62,6 +64,19 @@ def rank_sweep_short() -> list[str]:
     for arm, row in _by_arm("unguided").loc[list(SHORT)].iterrows():
         difference = _difference(seeds.loc[arm]) if arm in seeds.index else "not run"
         lines.append(f"| {_predicts(row)} | {_distance(row)} | {_distance(guided.loc[arm])} | {difference} |")
+    return lines
+
+
+def claims() -> list[str]:
+    """What was decided by the rule of workflow/claims.yaml: the claim in that file's words, the numbers of the table."""
+    said = yaml.safe_load((ROOT / "workflow/claims.yaml").read_text())["claims"]
+    lines = _head("claim", "published", "compared", "difference", "seeds", "verdict")
+    for row in tables.read(ROOT / "docs/tables/claims.csv").itertuples():
+        claim = said[row.claim]
+        digits = 1 + max(0, ceil(-log10(row.smallest)))
+        difference = f"{row.mean:.{digits}f} ({row.low:.{digits}f} to {row.high:.{digits}f})"
+        shown = (claim["says"], claim.get("published", ""), f"`{row.holds_if}`", difference, str(row.seeds))
+        lines.append(f"| {' | '.join(shown)} | {row.verdict} |")
     return lines
 
 
