@@ -128,20 +128,24 @@ def linear_denoiser() -> list[str]:
 
 
 def rivals() -> list[str]:
-    """Every target on either network, the best on JiT first."""
+    """Every target on either network, the best on JiT first; published systems, which have no seed, are left out."""
     lines = _head(
-        "the network predicts", "JiT: fid_local", "recall_local", "velocity_error", "NanoDiT: fid_local", "recall_local"
+        "the network predicts",
+        "arm",
+        "JiT: fid_local",
+        "recall_local",
+        "velocity_error",
+        "NanoDiT: fid_local",
+        "recall_local",
     )
-    rows = (
-        tables.read(ROOT / "docs/tables/rivals.csv").dropna(subset="seed").sort_values("fid_local")
-    )  # not what was published
+    rows = tables.read(ROOT / "docs/tables/rivals.csv").dropna(subset="seed").sort_values("fid_local")
     rows = rows.assign(target=[_target(row) for row in rows.to_dict("records")])
     other = rows[rows["network.kind"] == "nanodit"].set_index("target")
     for target, row in rows[rows["network.kind"] == "jit"].set_index("target").iterrows():
         there = (
             [_distance(other.loc[target]), f"{other.recall_local[target]:.2f}"] if target in other.index else ["", ""]
         )
-        shown = [target, _distance(row), f"{row.recall_local:.2f}", f"{row.velocity_error:.4f}", *there]
+        shown = [target, f"`{row.arm}`", _distance(row), f"{row.recall_local:.2f}", f"{row.velocity_error:.4f}", *there]
         lines.append(f"| {' | '.join(shown)} |")
     return lines
 
