@@ -20,7 +20,14 @@ from asymflow.report import tables
 from asymflow.report.target_figures import target_name
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/index.md", "docs/results.md", "docs/mechanism.md", "docs/spectrum.md")
+PAGES = (
+    "README.md",
+    "docs/index.md",
+    "docs/results.md",
+    "docs/mechanism.md",
+    "docs/spectrum.md",
+    "docs/which_target.md",
+)
 BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 BASES = {"pca": "PCA", "random": "random directions", "identity": "single pixel values"}
 LAWS = {"the default's": (0.0, 1.0), "JiT's": (0.8, 0.8)}  # mean and deviation of the logit of t in training

@@ -13,6 +13,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 
+from asymflow.report import tables
+
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 
@@ -155,3 +157,16 @@ def test_the_browser_loads_every_picture(site, browser, name):
     assert not [address for address in loaded if address.startswith("http")]
     assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
     assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+def test_every_sentence_on_targets_names_its_rows_and_has_their_numbers():
+    """Distances with one digit after the point, errors of the velocity with four."""
+    rows = tables.read(DOCS / "tables/rivals.csv").dropna(subset="seed").set_index("arm")
+    sentences = re.findall(r"^- (.*?)(?=^- |^$)", (DOCS / "which_target.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert len(sentences) == 8
+    for sentence in sentences:
+        named = [word for word in re.findall(r"`(\w+)`", sentence) if word in rows.index]
+        distances = {f"{rows.fid_local[arm]:.1f}" for arm in named}
+        errors = {f"{rows.velocity_error[arm]:.4f}" for arm in named}
+        numbers = re.findall(r"(?<![\d.])(\d{2,3}\.\d|0\.\d{4})(?!\d)", sentence)
+        assert named and numbers and set(numbers) <= distances | errors, sentence

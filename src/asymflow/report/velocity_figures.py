@@ -59,7 +59,7 @@ def by_noise(table: pd.DataFrame, study: Study) -> Figure:
     panels[0, 0].set_ylabel(f"velocity error\nover that of {study.reference}")
     panels[1, 0].set_ylabel(SLOPE)
     handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", ncols=min(len(labels), 8), bbox_to_anchor=(0.5, -0.06))
+    figure.legend(handles, labels, loc="upper center", ncols=min(len(labels), 8), bbox_to_anchor=(0.5, 0.01))
     figure.suptitle(study.title, fontsize=10, fontweight="bold")
     seeds, images = table["seed"].nunique(), int(table["heldout"].iloc[0])
     note = f"{images} held-out images, the same noise for every arm; {seeds} seed{'s' * (seeds > 1)}, bands: standard deviation"
