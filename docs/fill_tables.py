@@ -17,7 +17,7 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 from asymflow.report import tables
-from asymflow.report.target_figures import target_name
+from asymflow.report.target_figures import network_name, target_name
 
 ROOT = Path(__file__).parents[1]
 PAGES = (
@@ -49,7 +49,7 @@ def main() -> None:
 
 def filled(page: str) -> str:
     """A page with each of its tables made anew from the CSV. Raises KeyError for a table that nobody makes."""
-    tables_of_pages = (rank_sweep, rank_sweep_short, claims, error_by_noise, spectrum, linear_denoiser, rivals)
+    tables_of_pages = (rank_sweep, rank_sweep_short, claims, error_by_noise, spectrum, linear_denoiser, rivals, bypass)
     makers = {maker.__name__: maker for maker in tables_of_pages}
     return BLOCK.sub(lambda match: "\n".join([match[1], *makers[match[2]](), "", match[3]]), page)
 
@@ -154,6 +154,20 @@ def rivals() -> list[str]:
         )
         shown = [target, f"`{row.arm}`", _distance(row), f"{row.recall_local:.2f}", f"{row.velocity_error:.4f}", *there]
         lines.append(f"| {' | '.join(shown)} |")
+    return lines
+
+
+def bypass() -> list[str]:
+    """The networks of 64 channels, a column for each target."""
+    rows = tables.read(ROOT / "docs/tables/narrow_bypass.csv")
+    rows = rows.assign(
+        network=[network_name(row) for row in rows.to_dict("records")],
+        shown=[_distance(row) for _, row in rows.iterrows()],
+    )
+    lines = _head("network of 64 channels", "x_0", "AsymFlow, rank 8", "velocity")
+    for network, block in rows.groupby("network", sort=False):
+        by_rank = block.set_index(block["target.rank"].astype(str))["shown"]
+        lines.append(f"| {' | '.join([network, *(by_rank[rank] for rank in ('0', '8', 'full'))])} |")
     return lines
 
 
