@@ -1,4 +1,4 @@
-"""Class-conditional AsymFlow from scratch: a small transformer, some eight minutes on a processor core, a picture in the end.
+"""Class-conditional AsymFlow from scratch: a small transformer, ten minutes on a processor core, a picture in the end.
 
 python examples/class_conditional.py --out samples.png
 python examples/class_conditional.py --folder photos --size 64 --patch 8 --width 512 --updates 100000

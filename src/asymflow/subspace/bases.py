@@ -7,7 +7,7 @@ rank of a sweep.
 from collections.abc import Iterable
 from itertools import product
 
-import numpy
+import numpy as np
 import torch
 from jaxtyping import Float
 from scipy.fft import dct
@@ -65,9 +65,8 @@ def dct_basis(patch_size: int) -> Float[Tensor, "D D"]:
     rank 8 has all products of frequencies 0 and 1. Of RGB, w gives brightness, red against blue, and green against both; of
     Oklab, whose channels are opponent colours already, it gives mixtures of them.
     """
-    spatial, across = (
-        torch.from_numpy(dct(numpy.eye(n), norm="ortho")) for n in (patch_size, 3)
-    )  # a frequency each column
+    # a frequency in each column
+    spatial, across = (torch.from_numpy(dct(np.eye(n), norm="ortho")) for n in (patch_size, 3))
     columns = torch.kron(torch.kron(spatial, spatial), across)  # in the order of `product`
     indices = list(product(range(patch_size), range(patch_size), range(3)))
     ascending = sorted(range(len(indices)), key=lambda i: (sum(u * u for u in indices[i]), sum(indices[i]), indices[i]))

@@ -3,7 +3,7 @@
 Letters in shapes: b images, n tokens, D numbers of each.
 """
 
-import numpy
+import numpy as np
 import torch
 from jaxtyping import Float
 from scipy.fft import dct
@@ -35,7 +35,7 @@ def frequencies() -> Float[Tensor, "192 192"]:
 
     The cosines are orthonormal, the colours are not: the transform keeps no norm.
     """
-    cosines = torch.from_numpy(dct(numpy.eye(BLOCK), axis=0, norm="ortho"))
+    cosines = torch.from_numpy(dct(np.eye(BLOCK), axis=0, norm="ortho"))
     return torch.kron(torch.kron(cosines, cosines), torch.tensor(YCBCR, dtype=torch.float64))
 
 
