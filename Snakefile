@@ -42,16 +42,4 @@ rule all:
         f"<results>/figures/subspace_{COLOUR}_p{PATCH_SIZE}.png",
         "<results>/spectrum.csv",
         "<results>/figures/spectrum.png",
-        expand("<results>/{study}.csv", study=experiment.studies),
-        expand("<results>/figures/{study}.png", study=experiment.studies),
-        expand("<results>/figures/{study}_samples.png", study=experiment.studies),
-        expand("<results>/figures/{study}_compare.html", study=experiment.studies),
-        expand("<results>/{study}_velocity.csv", study=plan.studies_with("velocity")),
-        expand("<results>/{study}_speedup.csv", study=plan.studies_drawn("convergence")),
-        expand("<results>/{study}_pairs.csv", study=plan.studies_with("captions")),
-        expand("<results>/figures/{study}_crops.png", study=plan.studies_with("captions")),
-        expand("<results>/{study}_paired.csv", study=plan.studies_with("suite")),
-        expand(
-            "<results>/figures/{study}_{shows}.png", study=plan.studies_with("suite"), shows=("curves", "progression")
-        ),
-        expand("<results>/figures/{study}_nearest_images.png", study=plan.studies_with("memorisation")),
+        [studies.shown_files(study) for study in experiment.studies],

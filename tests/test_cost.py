@@ -20,6 +20,7 @@ from asymflow.models.condition import Shapes, example
 from asymflow.plan import Plan
 from asymflow.report import tables
 from asymflow.stages import cost as stage
+from asymflow.studies import Studies
 
 ROOT = Path(__file__).parents[1]
 SHAPES, GRID = Shapes(classes=10), (4, 4)
@@ -107,9 +108,8 @@ def test_every_study_has_a_row_and_what_they_share_is_counted_once(tmp_path):
     files = ("config.yaml", "studies.yaml", "claims.yaml", "scales/smoke.yaml")
     experiment = load([ROOT / "workflow" / file for file in files], words=None)
     config = Cost(peak_tflops=0.05, devices=2, price=3.0)
-    run_stage(
-        stage, config=config.model_dump_json(), plan=Descriptions(Plan(experiment)).cost, out=tmp_path / "cost.csv"
-    )
+    told = Descriptions(Plan(experiment), Studies(experiment))
+    run_stage(stage, config=config.model_dump_json(), plan=told.cost, out=tmp_path / "cost.csv")
     table = tables.read(tmp_path / "cost.csv").set_index("study")
     assert set(table.index) == {*experiment.studies, stage.PREPARED, stage.EVERYTHING}
     whole, rest = table.loc[stage.EVERYTHING], table.drop(stage.EVERYTHING)

@@ -70,7 +70,9 @@ def test_nobody_imports_a_stage():
 
 
 @pytest.mark.parametrize(
-    "module", [m for m in MODULES if layer(m) in ("config", "report")] + ["asymflow.plan", "asymflow.descriptions"]
+    "module",
+    [m for m in MODULES if layer(m) in ("config", "report")]
+    + ["asymflow.plan", "asymflow.studies", "asymflow.descriptions"],
 )
 def test_configuration_tables_and_figures_load_no_torch(module):
     closure = [name for name in provenance.closure(module) if name in MODULES]

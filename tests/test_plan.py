@@ -10,14 +10,12 @@ import pytest
 import yaml
 
 from asymflow.config.loading import load
-from asymflow.descriptions import Descriptions, flat
+from asymflow.descriptions import flat
 from asymflow.plan import TEMPLATES, Plan
-from asymflow.report.study import Study
 
 ROOT = Path(__file__).parents[1]
 DEFAULT = [ROOT / "workflow/config.yaml", ROOT / "workflow/studies.yaml", ROOT / "workflow/claims.yaml"]
 PLAN = Plan(load(DEFAULT))
-TOLD = Descriptions(PLAN)
 
 
 def wildcards(arm="rank8", seed=0, sampling="unguided", **more):
@@ -191,33 +189,6 @@ def test_the_published_evaluators_are_no_files_of_the_workflow(plan):
     assert made.score(wildcards(judge="distribution"))["evaluator"] == []
 
 
-def test_a_study_has_the_runs_of_its_arms_seeds_and_settings_once():
-    files = PLAN.runs("network_start", "summary", "sampled")
-    assert len(files) == len(set(files)) == 4 * 3 * 2
-    assert "results/runs/prx_g_pca/seed2/bare/samples.json" in files
-
-
-def test_only_searched_settings_have_searches_in_a_table():
-    assert len(PLAN.runs("guidance", "guidance")) == 7
-    assert PLAN.runs("rank_sweep", "guidance") == []
-
-
-def test_a_stage_is_told_its_study_field_by_field_and_where_its_files_lie():
-    study = Study.parse(TOLD.study(SimpleNamespace(study="networks"), "summary"))
-    assert study.seeds == [0, 1, 2] and study.judges == ["distribution"] and study.reference == "rank8"
-    assert study.arms["nanodit_rank0"]["network.kind"] == "nanodit"
-    assert study.arms["rank8"]["conditions.shown"] == "0.1 nothing, 0.9 class"
-    assert "0.1 caption + embedding + patches" in study.arms["jit_informed_rank8"]["conditions.shown"]
-    assert study.path("summary", "rank8", 2) == Path("results/runs/rank8/seed2/train.json")
-    with pytest.raises(KeyError, match="sampled"):
-        study.path("sampled", "rank8", 2, "own")
-
-
-def test_subspaces_of_arms_are_told_to_the_figure_that_shows_them_alone():
-    assert len(Study.parse(TOLD.study(SimpleNamespace(study="subspace_sweep"))).bases) == 5
-    assert Study.parse(TOLD.study(SimpleNamespace(study="rank_sweep"))).bases == {}
-
-
 def test_an_option_that_is_not_given_is_not_among_the_parameters_of_an_arm():
     assert "adapter" not in PLAN.arm(wildcards("rank8")) and "micro_batch" not in PLAN.arm(wildcards("rank8"))
     assert '"adapter"' in PLAN.arm(wildcards("asymflow"))
@@ -237,29 +208,10 @@ def test_captions_are_read_by_what_the_network_wants(plan):
 
 def test_names_are_patterns_and_no_names_match_nothing():
     assert re.fullmatch(PLAN.names("arms"), "rank8") and not re.fullmatch(PLAN.names("arms"), "rank9")
-    assert PLAN.studies_drawn("guidance") == ["guidance"]
-    assert "finetune_ablation" in PLAN.studies_with("captions") and "rank_sweep" not in PLAN.studies_with("captions")
 
 
 def test_flat_has_one_level_of_dotted_keys():
     assert flat({"a": {"b": 1, "c": {"d": None}}, "e": []}) == {"a.b": 1, "a.c.d": None, "e": []}
-
-
-@pytest.mark.parametrize(("look", "seeds"), [(0, 3), (1, 5), (2, 8)])
-def test_a_look_at_a_claim_takes_the_cards_of_its_runs_for_its_seeds(look, seeds):
-    where = SimpleNamespace(claim="clamp", look=str(look))
-    files = PLAN.look(where)
-    runs = {(arm, s) for arm in ("rank8", "rank0") for s in ("fine", "fine_unclamped")}
-    expected = {
-        f"results/runs/{arm}/seed{seed}/{path}"
-        for arm, setting in runs
-        for seed in range(seeds)
-        for path in ("train.json", f"{setting}/samples.json", f"{setting}/distribution.json")
-    }
-    assert set(files) == expected
-    study = Study.parse(TOLD.look(where))
-    assert study.seeds == list(range(seeds)) and set(study.arms) == {"rank0", "rank8"}
-    assert study.judges == ["distribution"] and study.name == "clamp"
 
 
 def test_a_velocity_is_compared_on_what_its_run_is_told():
@@ -290,32 +242,6 @@ CLAIMED = {"title": "a", "arms": ["rank8"], "reference": "rank8", "samplings": [
 def test_a_claim_or_measure_that_cannot_be_had_is_refused(plan, changes, expected):
     with pytest.raises(ValueError, match=re.escape(expected)):
         plan(changes, "results/finetune_ablation.csv", "results/claims.csv")
-
-
-def test_a_study_is_shown_by_what_its_judges_and_its_figure_make():
-    assert PLAN.shown("rank_sweep") == {
-        "tables": {"table": "results/rank_sweep.csv", "summary": "results/rank_sweep_summary.csv"},
-        "pictures": {
-            "figure": "results/figures/rank_sweep.svg",
-            "samples": "results/figures/rank_sweep_samples.png",
-        },
-        "pages": {"compare": "results/figures/rank_sweep_compare.html"},
-    }
-    assert PLAN.shown("convergence")["tables"]["speedup"] == "results/convergence_speedup.csv"
-    assert PLAN.shown("error_by_noise")["pictures"]["velocity"] == "results/figures/error_by_noise_velocity.svg"
-    assert {"crops"} < set(PLAN.shown("finetune_ablation")["pictures"])
-    assert {"curves", "progression", "nearest_images"} < set(PLAN.shown("data_sweep")["pictures"])
-
-
-def test_the_supplement_shows_the_studies_that_are_listed_and_claims_where_they_are_wanted(plan):
-    some = plan({"supplement": {"studies": ["colour", "rank_sweep"], "claims": True}})
-    told = json.loads(Descriptions(some).supplement)
-    assert [Study.parse(shown["study"]).name for shown in told["studies"]] == ["colour", "rank_sweep"]
-    assert told["claims"] == "results/claims.csv" == some.supplement_files()[0]
-    assert told["studies"][1]["source"] == "Asymmetric Flow Models, Fig. 5"
-    every = json.loads(Descriptions(PLAN).supplement)
-    assert len(every["studies"]) == len(PLAN.experiment.studies) and every["claims"] is None
-    assert "results/claims.csv" not in PLAN.supplement_files()
 
 
 def test_the_templates_of_a_page_are_among_its_parameters_and_those_of_others_are_not(monkeypatch, tmp_path):

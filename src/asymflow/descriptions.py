@@ -1,7 +1,7 @@
 """What stages are told, as JSON: their study, the claim that is decided, the releases, and what costs are reckoned from.
 
-Beside the files that a rule takes (`asymflow.plan`). A stage that gathers results is told the values here instead of importing
-the configuration, so that a new option makes no table stale.
+Beside the files that a rule takes (`asymflow.plan`, `asymflow.studies`). A stage that gathers results is told the values here
+instead of importing the configuration, so that a new option makes no table stale.
 """
 
 import json
@@ -13,13 +13,14 @@ from asymflow.config.arm import Arm
 from asymflow.config.study import Study
 from asymflow.plan import Plan
 from asymflow.sizes import described
+from asymflow.studies import Studies
 
 
 class Descriptions:
-    """Those of one plan."""
+    """Those of one plan and its studies."""
 
-    def __init__(self, plan: Plan):
-        self.plan, self.experiment, self.paths = plan, plan.experiment, plan.paths
+    def __init__(self, plan: Plan, studies: Studies):
+        self.plan, self.studies, self.experiment, self.paths = plan, studies, plan.experiment, plan.paths
 
     def study(self, wildcards: Any, *files: str) -> str:
         """What a rule has to know of its study: the study, arms and settings field by field, and where files lie."""
@@ -46,7 +47,7 @@ class Descriptions:
                 "study": self._study(name, experiment.studies[name], experiment.study_seeds(name), ()),
                 "source": experiment.studies[name].source,
                 "expected": experiment.studies[name].expected,
-                **self.plan.shown(name),
+                **self.studies.shown(name),
             }
             for name in experiment.supplemented
         ]
@@ -96,13 +97,13 @@ class Descriptions:
                 "samplings": {name: flat(setting.model_dump(mode="json")) for name, setting in settings.items()},
                 "files": {file: self.paths.run(file) for file in files},
                 "configurations": {name: _digest(arm) for name, arm in arms.items()},
-                "bases": self.plan.bases(study) if study.figure == "bases" else {},
+                "bases": self.studies.bases(study) if study.figure == "bases" else {},
                 **study.model_dump(mode="json", include={"title", "reference", "figure", "judges"}),
             }
         )
 
     def _release(self, name: str) -> dict[str, Any]:
-        release, there = self.experiment.releases[name], self.plan.released_there[name]
+        release, there = self.experiment.releases[name], self.studies.released_there[name]
         arm, setting = self.experiment.arms[release.arm], self.experiment.samplings[release.sampling]
         weights = arm.start.released
         return {

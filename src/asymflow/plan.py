@@ -1,11 +1,10 @@
-"""What each rule of the workflow takes: files, parameters and code digests, by arm, sampling setting and study.
+"""What each rule that makes a run takes: files, parameters and code digests, by arm, seed, sampling setting and judge.
 
 The Snakefile asks; everything here is plain Python that tests can ask too. A function that gives a rule's inputs takes what
-Snakemake calls wildcards: anything with the attributes arm, seed, sampling, judge or study. What stages are told of studies,
-claims, releases and costs is in `asymflow.descriptions`.
+Snakemake calls wildcards: anything with the attributes arm, seed, sampling or judge. What the rules of studies, claims and
+releases gather from runs is in `asymflow.studies`, what their stages are told in `asymflow.descriptions`.
 """
 
-import os
 from functools import cached_property
 from typing import Any, Literal
 
@@ -16,7 +15,6 @@ from asymflow.config.arm import Arm
 from asymflow.config.experiment import Experiment, asked
 from asymflow.config.sampling import Sampling
 from asymflow.config.section import Section
-from asymflow.config.study import Study
 from asymflow.paths import Paths
 from asymflow.provenance import SOURCE, digest
 
@@ -28,9 +26,8 @@ TEMPLATES = SOURCE / "asymflow/report/templates"  # of web pages
 class Plan:
     """The plan of one experiment."""
 
-    def __init__(self, experiment: Experiment, root: str = "."):
-        """`root` is the folder of the Snakefile, as seen from where it runs."""
-        self.experiment, self.paths, self._root = experiment, Paths(experiment.results), root
+    def __init__(self, experiment: Experiment):
+        self.experiment, self.paths = experiment, Paths(experiment.results)
 
     # Names, as patterns of what a wildcard may be.
 
@@ -47,14 +44,6 @@ class Plan:
     def trained(self) -> str:
         """A pattern of the arms that are trained here."""
         return _pattern(name for name, arm in self.experiment.arms.items() if not arm.start.released)
-
-    def studies_with(self, judge: str) -> list[str]:
-        """The studies that a judge measures for."""
-        return [name for name, study in self.experiment.studies.items() if judge in study.judges]
-
-    def studies_drawn(self, figure: str) -> list[str]:
-        """The studies with a kind of figure."""
-        return [name for name, study in self.experiment.studies.items() if study.figure == figure]
 
     @cached_property
     def starts(self) -> set[str]:
@@ -352,136 +341,6 @@ class Plan:
             "summary": self.paths.run("sampled", wildcards.arm, wildcards.seed, wildcards.sampling),
         }
 
-    # Studies. Rules of a study read files of its runs by name; what a rule is given here is what its stage can read.
-
-    def runs(self, study: str, *files: str, samplings: tuple[str, ...] | None = None) -> list[str]:
-        """These files of every run of a study, under all of its sampling settings or some."""
-        chosen = self.experiment.studies[study]
-        settings = chosen.samplings if samplings is None else samplings
-        every = [
-            self.paths.run(file, arm, seed, sampling)
-            for file in files
-            for arm in chosen.arms
-            for seed in self.experiment.study_seeds(study)
-            for sampling in settings
-            if file != "guidance" or self.experiment.samplings[sampling].guidance.kind == "searched"
-        ]
-        return list(dict.fromkeys(every))
-
-    def table(self, wildcards: Any) -> list[str]:
-        """What a study's table is gathered from."""
-        return self.runs(wildcards.study, *self.table_files(wildcards.study))
-
-    def table_files(self, study: str) -> tuple[str, ...]:
-        """The files of a run that a study's table has columns of."""
-        return ("summary", "sampled", "guidance", *self.experiment.studies[study].judges)
-
-    def published(self, wildcards: Any) -> list[str]:
-        """Published numbers that join a study's rows."""
-        name = self._study(wildcards).published
-        return [self._published(name)] if name else []
-
-    def systems(self, wildcards: Any) -> list[str]:
-        """Published systems, whose rows join a study's own."""
-        study = self._study(wildcards)
-        return [self._published(study.systems)] if study.systems else []
-
-    def floors(self, wildcards: Any) -> list[str]:
-        """What is not a model's drawing in the validation suite, whose rows join those of a study that is judged by it."""
-        study = self._study(wildcards)
-        patch = self.experiment.arms[study.arms[0]].representation.patch_size
-        return [self.paths.floors(patch)] if "suite" in study.judges else []
-
-    def _published(self, name: str) -> str:
-        return os.path.normpath(f"{self._root}/workflow/published/{name}.csv")
-
-    def beside(self, wildcards: Any) -> list[str]:
-        """What a figure shows beside its table: the searches behind a guidance surface, the subspaces of arms."""
-        study = self._study(wildcards)
-        if study.figure == "guidance":
-            return self.runs(wildcards.study, "guidance")
-        return list(self.bases(study).values()) if study.figure == "bases" else []
-
-    def bases(self, study: Study) -> dict[str, str]:
-        """The file of the subspace of each arm of a study."""
-        arms = ((name, self.experiment.arms[name]) for name in study.arms)
-        return {
-            name: self.paths.subspace(arm.target.basis, arm.representation.colour, arm.representation.patch_size)
-            for name, arm in arms
-        }
-
-    def case_by_case(self, study: str) -> tuple[str, ...]:
-        """The judges of a study that keep what they found in each case."""
-        return tuple(judge for judge in ("suite", "memorisation") if judge in self.experiment.studies[study].judges)
-
-    def first(self, study: str) -> tuple[str, ...]:
-        """The first sampling setting of a study."""
-        return self.experiment.studies[study].samplings[:1]
-
-    def last(self, study: str) -> tuple[str, ...]:
-        """The last sampling setting of a study, whose samples its pictures show."""
-        return self.experiment.studies[study].samplings[-1:]
-
-    @property
-    def released_there(self) -> dict[str, bool]:
-        """Of every release whether its file is there."""
-        return {
-            name: os.path.isfile(self.experiment.arms[release.arm].start.released.file)
-            for name, release in self.experiment.releases.items()
-        }
-
-    def released_cards(self, wildcards: Any = None) -> list[str]:
-        """What the table of releases is gathered from, of those whose file is there."""
-        return [
-            self.paths.run(file, release.arm, 0, release.sampling)
-            for name, release in self.experiment.releases.items()
-            if self.released_there[name]
-            for file in ("sampled", release.protocol)
-        ]
-
-    def look(self, wildcards: Any) -> list[str]:
-        """What is looked at to decide a claim: the cards of its runs for the seeds of this look."""
-        claim = self.experiment.claims[wildcards.claim]
-        return [
-            self.paths.run(file, arm, seed, setting)
-            for arm, setting in claim.runs
-            for seed in self.experiment.look_seeds(int(wildcards.look))
-            for file in claim.files
-        ]
-
-    def shown(self, study: str) -> dict[str, dict[str, str]]:
-        """What `rule all` makes of a study: its tables and pictures by what each shows, and the page that compares samples."""
-        judges, results = self.experiment.studies[study].judges, self.paths.results
-        converges = self.experiment.studies[study].figure == "convergence"
-        tables = {
-            "table": (True, ".csv"),
-            "summary": (True, "_summary.csv"),
-            "velocity": ("velocity" in judges, "_velocity.csv"),
-            "speedup": (converges, "_speedup.csv"),
-            "pairs": ("captions" in judges, "_pairs.csv"),
-            "paired": ("suite" in judges, "_paired.csv"),
-        }
-        pictures = {
-            "figure": (True, ".svg"),
-            "samples": (True, "_samples.png"),
-            "velocity": ("velocity" in judges, "_velocity.svg"),
-            "crops": ("captions" in judges, "_crops.png"),
-            "curves": ("suite" in judges, "_curves.png"),
-            "progression": ("suite" in judges, "_progression.png"),
-            "nearest_images": ("memorisation" in judges, "_nearest_images.png"),
-        }
-        return {
-            "tables": {name: f"{results}/{study}{end}" for name, (made, end) in tables.items() if made},
-            "pictures": {name: f"{results}/figures/{study}{end}" for name, (made, end) in pictures.items() if made},
-            "pages": {"compare": f"{results}/figures/{study}_compare.html"},
-        }
-
-    def supplement_files(self, wildcards: Any = None) -> list[str]:
-        """What the supplement shows."""
-        shown = [files for name in self.experiment.supplemented for files in self.shown(name).values()]
-        claims = [self.paths.claims] if self.experiment.supplement.claims else []
-        return claims + [path for files in shown for path in files.values()]
-
     # Helpers.
 
     @property
@@ -493,9 +352,6 @@ class Plan:
 
     def _sampling(self, wildcards: Any) -> Sampling:
         return self.experiment.samplings[wildcards.sampling]
-
-    def _study(self, wildcards: Any) -> Study:
-        return self.experiment.studies[wildcards.study]
 
 
 def _pattern(names) -> str:

@@ -7,7 +7,6 @@ import pytest
 RESULTS = "results/smoke/"
 SUPPLEMENT, COMPARE = RESULTS + "supplement.html", RESULTS + "figures/rank_sweep_compare.html"
 ONE_STUDY = ("--config", "supplement={studies: [rank_sweep]}")
-APART = {"all", "supplement", "data_grid", "parameterisation_figure", "component_figure", "subspace_figure", "spectrum"}
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +35,8 @@ def test_a_page_is_made_anew_when_its_templates_or_its_code_change_and_no_other_
 
 
 @pytest.mark.slow
-def test_the_supplement_takes_whatever_the_workflow_makes_of_its_studies(fresh):
-    every, supplement = fresh.stale("all"), fresh.stale(SUPPLEMENT)
-    assert supplement["supplement"] == 1 and supplement["compare"] == supplement["table"] > 20
-    assert {rule: n for rule, n in every.items() if rule not in APART | {"fit_subspace"}} == {
-        rule: n for rule, n in supplement.items() if rule not in APART | {"fit_subspace"}
-    }
+def test_whatever_the_workflow_makes_of_a_study_is_among_all_and_on_the_supplement(fresh):
+    rules = (fresh.folder / "workflow/rules/report.smk").read_text().split("\nrule ")[1:]
+    of_studies = {rule.split(":")[0] for rule in rules if "{study}" in rule.split("log:")[0]}
+    assert len(of_studies) > 10
+    assert of_studies <= set(fresh.stale("all")) and of_studies <= set(fresh.stale(SUPPLEMENT))

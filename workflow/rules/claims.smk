@@ -1,7 +1,7 @@
 checkpoint look:
     "Look at a claim after some seeds: the paired differences, their intervals, the verdict."
     input:
-        plan.look,
+        studies.look,
     output:
         "<results>/claims/{claim}/look{look}.json",
     log:

@@ -1,4 +1,4 @@
-"""The configuration, checked before anything runs, and the plan and descriptions that rules ask for inputs and parameters."""
+"""The configuration, checked before anything runs, and the plan, studies and descriptions that rules ask for inputs and parameters."""
 
 import os
 import sys
@@ -16,6 +16,7 @@ from asymflow.config.subspace import Basis
 from asymflow.config.study import Judge
 from asymflow.descriptions import Descriptions
 from asymflow.plan import Plan
+from asymflow.studies import Studies
 from asymflow.workdir import clear_dead_lock
 
 if workflow.is_main_process:
@@ -34,8 +35,9 @@ try:
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 
-plan = Plan(experiment, os.path.relpath(workflow.basedir))
-paths, descriptions = plan.paths, Descriptions(plan)
+project = os.path.relpath(workflow.basedir)
+plan, studies = Plan(experiment), Studies(experiment, project)
+paths, descriptions = plan.paths, Descriptions(plan, studies)
 
 # jobs run the Python that runs Snakemake, also where its environment was not activated
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])

@@ -25,7 +25,7 @@ rule import_weights:
 rule released:
     "Weights that others published, sampled and scored as they did, beside their numbers; what is not there is listed."
     input:
-        plan.released_cards,
+        studies.released_cards,
     output:
         report("<results>/released.csv", category="published weights", caption="../report/table.rst"),
     log:

@@ -1,10 +1,10 @@
 rule table:
     "Gather the scores of a study into its table and its summary over seeds, published numbers beside."
     input:
-        runs=plan.table,
-        published=there(plan.published),
-        systems=there(plan.systems),
-        floors=plan.floors,
+        runs=studies.table,
+        published=there(studies.published),
+        systems=there(studies.systems),
+        floors=studies.floors,
     output:
         table=report(
             "<results>/{study}.csv",
@@ -22,7 +22,7 @@ rule table:
         "<results>/{study}.table.log",
     localrule: True
     params:
-        study=lambda wildcards: descriptions.study(wildcards, *plan.table_files(wildcards.study)),
+        study=lambda wildcards: descriptions.study(wildcards, *studies.table_files(wildcards.study)),
         root=root,
         code=plan.code("table"),
     shell:
@@ -34,7 +34,7 @@ rule figure:
     "Draw a study: its metrics with their spread over seeds."
     input:
         table="<results>/{study}.csv",
-        beside=plan.beside,
+        beside=studies.beside,
     output:
         png=report(
             "<results>/figures/{study}.png",
@@ -58,7 +58,7 @@ rule figure:
 rule sample_grid:
     "Show what each arm of a study draws from the same noise."
     input:
-        lambda wildcards: plan.runs(wildcards.study, "samples", "sampled", samplings=plan.last(wildcards.study)),
+        lambda wildcards: studies.runs(wildcards.study, "samples", "sampled", samplings=studies.last(wildcards.study)),
     output:
         report(
             "<results>/figures/{study}_samples.png",
@@ -81,7 +81,7 @@ rule sample_grid:
 rule compare:
     "Make the page that compares what any two arms of a study draw from the same noise."
     input:
-        lambda wildcards: plan.runs(wildcards.study, "samples", "sampled"),
+        lambda wildcards: studies.runs(wildcards.study, "samples", "sampled"),
     output:
         "<results>/figures/{study}_compare.html",
     log:
@@ -121,7 +121,9 @@ rule speedup:
 rule pairs:
     "Say how alike the images of a study's arms are that began with the same noise, against shuffled pairs."
     input:
-        samples=lambda wildcards: plan.runs(wildcards.study, "samples", "sampled", samplings=plan.last(wildcards.study)),
+        samples=lambda wildcards: studies.runs(
+            wildcards.study, "samples", "sampled", samplings=studies.last(wildcards.study)
+        ),
         perceptual=plan.perceptual_file,
         evaluator=plan.evaluator_file,
     output:
@@ -148,7 +150,9 @@ rule pairs:
 rule crops:
     "Show what each arm of a study draws in the middle of the same images, under their captions."
     input:
-        samples=lambda wildcards: plan.runs(wildcards.study, "samples", "sampled", samplings=plan.last(wildcards.study)),
+        samples=lambda wildcards: studies.runs(
+            wildcards.study, "samples", "sampled", samplings=studies.last(wildcards.study)
+        ),
         prompts="<results>/data/prompts.json",
     output:
         report(
@@ -172,7 +176,7 @@ rule crops:
 rule paired:
     "Compare the arms of a study with its reference case by case."
     input:
-        lambda wildcards: plan.runs(wildcards.study, *plan.case_by_case(wildcards.study)),
+        lambda wildcards: studies.runs(wildcards.study, *studies.case_by_case(wildcards.study)),
     output:
         report(
             "<results>/{study}_paired.csv",
@@ -184,7 +188,7 @@ rule paired:
         "<results>/{study}.paired.log",
     localrule: True
     params:
-        study=lambda wildcards: descriptions.study(wildcards, *plan.case_by_case(wildcards.study)),
+        study=lambda wildcards: descriptions.study(wildcards, *studies.case_by_case(wildcards.study)),
         root=root,
         code=plan.code("paired"),
     shell:
@@ -195,7 +199,7 @@ rule paired:
 rule curves:
     "Draw the training loss of each arm of a study."
     input:
-        lambda wildcards: plan.runs(wildcards.study, "curve"),
+        lambda wildcards: studies.runs(wildcards.study, "curve"),
     output:
         report(
             "<results>/figures/{study}_curves.png",
@@ -218,7 +222,7 @@ rule curves:
 rule progression:
     "Show the same images at each sampling setting of a study: snapshots, or kinds of guidance."
     input:
-        lambda wildcards: plan.runs(wildcards.study, "samples", "sampled"),
+        lambda wildcards: studies.runs(wildcards.study, "samples", "sampled"),
     output:
         report(
             "<results>/figures/{study}_progression.png",
@@ -241,8 +245,8 @@ rule progression:
 rule nearest_images:
     "Show samples of each arm beside the training image and the held-out image that are most like them."
     input:
-        runs=lambda wildcards: plan.runs(
-            wildcards.study, "samples", "sampled", "memorisation", samplings=plan.first(wildcards.study)
+        runs=lambda wildcards: studies.runs(
+            wildcards.study, "samples", "sampled", "memorisation", samplings=studies.first(wildcards.study)
         ),
         train="<results>/data/train.json",
         heldout="<results>/data/heldout.json",
@@ -269,7 +273,7 @@ rule nearest_images:
 rule error_by_noise:
     "Gather the velocity errors of a study by noise level and principal directions, and draw them."
     input:
-        lambda wildcards: plan.runs(wildcards.study, "velocity"),
+        lambda wildcards: studies.runs(wildcards.study, "velocity"),
     output:
         table=report(
             "<results>/{study}_velocity.csv",
@@ -299,7 +303,7 @@ rule error_by_noise:
 rule supplement:
     "Make one page of the studies, like the supplement of a paper: questions, verdicts, figures, tables, origins."
     input:
-        plan.supplement_files,
+        studies.supplement_files,
     output:
         "<results>/supplement.html",
     log:
