@@ -71,7 +71,7 @@ def rank_sweep_short() -> list[str]:
     )
     guided, seeds = _by_arm("guided"), _summary("fid_local")
     for arm, row in _by_arm("unguided").loc[list(SHORT)].iterrows():
-        difference = _difference(seeds.loc[arm]) if arm in seeds.index else "not run"
+        difference = _difference(seeds.loc[arm]) if arm in seeds.index else "not in this study"
         lines.append(f"| {_predicts(row)} | {_distance(row)} | {_distance(guided.loc[arm])} | {difference} |")
     return lines
 
