@@ -38,6 +38,7 @@ KNOWN = {
     "unexplained_others": "the patches around",
     "unexplained_both": "both",
 }
+MIDDLING, GROUPS = 0.4, ((33, 128), (9, 32))  # a noise level, and the directions whose errors follow the distance at it
 SHORT = ("rank0", "rank2", "rank8", "rank32", "rank_full", "random8")
 
 
@@ -49,7 +50,17 @@ def main() -> None:
 
 def filled(page: str) -> str:
     """A page with each of its tables made anew from the CSV. Raises KeyError for a table that nobody makes."""
-    tables_of_pages = (rank_sweep, rank_sweep_short, claims, error_by_noise, spectrum, linear_denoiser, rivals, bypass)
+    tables_of_pages = (
+        rank_sweep,
+        rank_sweep_short,
+        claims,
+        error_by_noise,
+        spectrum,
+        linear_denoiser,
+        rivals,
+        agreement,
+        bypass,
+    )
     makers = {maker.__name__: maker for maker in tables_of_pages}
     return BLOCK.sub(lambda match: "\n".join([match[1], *makers[match[2]](), "", match[3]]), page)
 
@@ -157,6 +168,24 @@ def rivals() -> list[str]:
     return lines
 
 
+def agreement() -> list[str]:
+    """Spearman's correlations over arms: of the distance with the velocity's error in two groups of directions, and in all."""
+    lines = _head(
+        "arms",
+        "seeds",
+        *(f"directions {first} to {last} at t = {MIDDLING:g}" for first, last in GROUPS),
+        "all directions and levels",
+    )
+    rows = tables.read(ROOT / "docs/tables/rivals.csv").dropna(subset="seed")
+    errors = tables.read(ROOT / "docs/tables/rivals_velocity.csv")
+    for kind, name in (("jit", "JiT"), ("nanodit", "NanoDiT")):
+        means = rows[rows["network.kind"] == kind].groupby("arm")[["fid_local", "velocity_error"]].mean()
+        lines.append(_agreement(f"every target on {name}", means, errors))
+    means = pd.DataFrame({metric: _summary(metric)["mean"] for metric in ("fid_local", "velocity_error")})
+    ranks = tables.read(ROOT / "docs/tables/error_by_noise_velocity.csv")
+    return [*lines, _agreement("the ranks of [the mechanism](mechanism.md) on JiT", means, ranks)]
+
+
 def bypass() -> list[str]:
     """The networks of 64 channels, a column for each target."""
     rows = tables.read(ROOT / "docs/tables/narrow_bypass.csv")
@@ -186,6 +215,16 @@ def _bound(mean: float, deviation: float, clamp: float = 0.05, points: int = 20_
         return ((s * t - (1 - t) * variance) ** 2 / ((1 - t) ** 2 * variance + t**2) / units).mean()
 
     return brentq(lambda variance: copied(0, variance) - copied(1, variance), 1e-3, 5)
+
+
+def _agreement(name: str, means: pd.DataFrame, errors: pd.DataFrame) -> str:
+    """A line of `agreement`: the distances and mean errors of arms, and the errors of their runs by level and directions."""
+    errors = errors[errors.arm.isin(means.index)]
+    seeds = errors.groupby("arm").seed.nunique().min()
+    at = errors[np.isclose(errors.t, MIDDLING)].groupby(["arm", "first"]).error.mean().unstack()
+    compared = [*(at[first] for first, _ in GROUPS), means.velocity_error]
+    shown = [f"{one.corr(means.fid_local, method='spearman'):.2f}" for one in compared]
+    return f"| {len(means)}: {name} | {seeds} | {' | '.join(shown)} |"
 
 
 def _by_arm(sampling: str) -> pd.DataFrame:
