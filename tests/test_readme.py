@@ -67,6 +67,8 @@ def said(words):
         ("random directions will not do", "velocity_fails", "holds", 0),
         ("it converges faster", "faster", "holds", 1),
         ("it converges faster", "clamp", "does not hold", 1),
+        ("AsymFlow helps prx-tg", "prx_text", "undecided", 3),
+        ("AsymFlow helps prx-tg", "prx_reconstruction", "undecided", 3),
     ],
 )
 def test_what_reproduces_is_what_the_claims_say(words, claim, verdict, digits):
