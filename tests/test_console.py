@@ -184,7 +184,7 @@ def test_a_missing_library_of_the_pipeline_is_one_sentence(monkeypatch):
         raise ModuleNotFoundError("No module named 'matplotlib'", name="matplotlib")
 
     monkeypatch.setattr(main.VERBS["doctor"], "run", missing)
-    with pytest.raises(SystemExit, match=r"matplotlib is not installed.*asymflow\[pipeline\]"):
+    with pytest.raises(SystemExit, match=r"matplotlib is not installed.*'\.\[pipeline\]'"):
         main._main(["doctor"])
 
 
@@ -236,7 +236,7 @@ def test_doctor_compares_the_installed_versions_with_the_pinned_ones(monkeypatch
     assert [finding.level for finding in doctor.libraries()] == [OK]
     del installed["numpy"]
     (missing,) = doctor.libraries()
-    assert missing.level == NOTE and "numpy" in missing.said and "asymflow[pipeline]" in missing.remedy
+    assert missing.level == NOTE and "numpy" in missing.said and "pip install -e '.[pipeline]'" in missing.remedy
 
 
 def test_doctor_reads_the_pins_of_the_project():

@@ -69,6 +69,13 @@ def test_every_scale_has_a_row():
     assert not [path.name for path in (ROOT / "workflow/scales").glob("*.yaml") if f"scales/{path.name})" not in page]
 
 
+def test_nobody_is_told_to_install_it_from_an_index():
+    """It is on none: a clone is installed, as `.`."""
+    pages = [ROOT / "README.md", *DOCS.glob("*.md"), *(ROOT / "src").rglob("*.py")]
+    asked = re.compile(r"pip install (?:-e )?[\"']?asymflow")
+    assert not [str(path.relative_to(ROOT)) for path in pages if asked.search(path.read_text())]
+
+
 # ----- the site -----
 
 

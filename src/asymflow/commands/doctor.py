@@ -21,6 +21,7 @@ from typing import Literal, NamedTuple
 OK, NOTE, PROBLEM = "ok", "note", "problem"
 PYTHONS = range(11, 14)  # minor versions of Python 3 that the project is tested with
 LEAST_DISK, LITTLE_DISK = 2, 20  # GB: too few for the default, too few for the larger scales
+INSTALL = "in a clone, pip install -e '.[pipeline]'"
 LITTLE_MEMORY = 8  # GB: the default's trainings and evaluator fit, larger ones need care
 LITTLE_SHARED = 1  # GB of /dev/shm, through which data loaders pass batches
 WEIGHTS = re.compile(r"\bmodels/[\w.-]+")
@@ -81,9 +82,7 @@ def libraries() -> Iterator[Finding]:
     try:
         wanted = importlib.metadata.requires("asymflow") or []
     except importlib.metadata.PackageNotFoundError:
-        yield Finding(
-            NOTE, "libraries", "asymflow runs from a source tree that is not installed", "pip install -e '.[pipeline]'"
-        )
+        yield Finding(NOTE, "libraries", "asymflow runs from a source tree that is not installed", INSTALL)
         return
     pins = {match[1]: match[2] for line in wanted if (match := PINNED.match(line))}
     if not pins:
@@ -102,9 +101,9 @@ def libraries() -> Iterator[Finding]:
             different.append(f"{name} {installed} instead of {version}")
     if missing:
         said = f"the library alone is installed; missing for the pipeline: {', '.join(missing)}"
-        yield Finding(NOTE, "libraries", said, "pip install 'asymflow[pipeline]'")
+        yield Finding(NOTE, "libraries", said, INSTALL)
     elif different:
-        remedy = "results made here carry these versions; for the pinned ones pip install 'asymflow[pipeline]'"
+        remedy = f"results made here carry these versions; for the pinned ones, {INSTALL}"
         yield Finding(NOTE, "libraries", ", ".join(different), remedy)
     else:
         yield Finding(OK, "libraries", f"all {len(pins)} of the pipeline, in the versions of pyproject.toml")
@@ -158,7 +157,7 @@ def snakemake() -> Finding:
         return Finding(
             PROBLEM, "snakemake", f"{beside} is not on PATH", "activate the environment, or `uv run snakemake ...`"
         )
-    return Finding(NOTE, "snakemake", "not installed; the library works without", "pip install 'asymflow[pipeline]'")
+    return Finding(NOTE, "snakemake", "not installed; the library works without", INSTALL)
 
 
 def memory(gigabytes: float) -> Finding:

@@ -38,8 +38,8 @@ def _main(words: list[str]) -> None:
         if error.name is None or error.name.startswith("asymflow"):
             raise
         sys.exit(
-            f"error: {error.name} is not installed; `asymflow {arguments.verb}` needs the whole pipeline: pip install"
-            " 'asymflow[pipeline]'"
+            f"error: {error.name} is not installed; `asymflow {arguments.verb}` needs the whole pipeline: in a clone,"
+            " pip install '.[pipeline]'"
         )
     sys.exit(code)
 

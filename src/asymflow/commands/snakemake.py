@@ -53,7 +53,7 @@ def make(arguments: argparse.Namespace, *targets: str) -> int:
     """Lets Snakemake make the targets; its exit status. Raises ValueError where it is not installed."""
     found = shutil.which("snakemake", path=str(Path(sys.executable).parent)) or shutil.which("snakemake")
     if found is None:
-        raise ValueError("snakemake is not installed; pip install 'asymflow[pipeline]'")
+        raise ValueError("snakemake is not installed; in a clone, pip install '.[pipeline]'")
     words = [found, *targets]
     words += ["--configfile", *arguments.configfile] if arguments.configfile else []
     words += ["--config", *arguments.config] if arguments.config else []

@@ -168,7 +168,7 @@ def _explained(location: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        remedy = "`pip install 'asymflow[s3]'` brings what is missing"
+        remedy = "`pip install '.[s3]'` in a clone of asymflow brings what is missing"
         raise UnreachableError(f"{name} cannot be read: {error}; {remedy}") from error
     except Exception as error:
         if not _is_of_transport(error):
