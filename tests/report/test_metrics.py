@@ -86,7 +86,10 @@ def measured(judges):
     tower = TextTower(clip.build(CONFIG, 14), CPU)
     named = [{"glasses": "none"}, {}, {"skin": "dark"}]
     return (
-        names | captions.local(pictures(3, 0), ["one", "two", "three"], named, judges["local"].evaluator, tower).keys()
+        names
+        | captions.local(
+            pictures(3, 0).permute(0, 2, 3, 1).numpy(), ["one", "two", "three"], named, judges["local"].evaluator, tower
+        ).keys()
     )
 
 

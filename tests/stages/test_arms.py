@@ -9,11 +9,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from board import grids
+from PIL import Image
 from workshop import CAPTIONS, PRX, run_stage
 
 from asymflow import parts, provenance
 from asymflow import sample as by_hand
 from asymflow.config.publishing import Publishing
+from asymflow.judges import captions, evidence
 from asymflow.stages import publish
 from asymflow.training import checkpoint
 
@@ -186,6 +188,31 @@ def test_every_arm_is_judged_for_its_distribution_and_for_what_it_memorised(work
     assert memorised["samples"] == 4 == len(memorised["nearest"]["train"]) and memorised["searched_images"] == 30
     low, high = (memorised["metrics"][f"memorised_similarity_local_{end}"] for end in ("low", "high"))
     assert low <= memorised["metrics"]["memorised_similarity_local"] <= high
+
+
+@pytest.mark.parametrize(("judge", "most"), [("distribution", 16), ("captions", 8)])
+def test_a_judge_of_a_whole_run_has_no_more_samples_in_memory_than_it_looks_at_together(
+    workshop, monkeypatch, judge, most
+):
+    taken, images = [], evidence.images
+    monkeypatch.setattr(evidence, "images", lambda samples: taken.append(len(samples)) or images(samples))
+    monkeypatch.setattr(captions, "BATCH", 8)  # those of the distribution come as many as scoring.batch says
+    workshop.sample("jit_caption", "own")
+    workshop.score("jit_caption", "own", judge)
+    assert max(taken) == most
+
+
+def test_samples_are_written_as_files_only_for_a_judge_that_is_installed(workshop, tmp_path, monkeypatch):
+    workshop.sample("jit_caption", "own")
+    written, save = [], Image.Image.save
+    monkeypatch.setattr(Image.Image, "save", lambda *given, **how: written.append(given[1]) or save(*given, **how))
+    assert "not installed" in workshop.score("jit_caption", "own", "captions")["not_run"]["hpsv2"] and not written
+    package = (
+        "from PIL import Image\n\ndef score(paths, caption, hps_version):\n    return [Image.open(paths[0]).size[0]]\n"
+    )
+    (tmp_path / "hpsv2.py").write_text(package)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert workshop.score("jit_caption", "own", "captions")["metrics"]["hpsv2"] == 32 and len(written) == 20
 
 
 @pytest.mark.parametrize("judge", ["distribution", "suite", "memorisation"])

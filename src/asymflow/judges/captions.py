@@ -8,10 +8,9 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 from PIL import Image
-from torch import Tensor
 
 from asymflow import documents
-from asymflow.judges.evidence import Evidence, images
+from asymflow.judges.evidence import Evidence, batches
 from asymflow.metrics import preference
 from asymflow.metrics.attributes import attribute_accuracy
 from asymflow.metrics.evaluators import LocalEvaluator
@@ -30,13 +29,13 @@ def judge(evidence: Evidence) -> dict[str, Any]:
         )
     asked = prompts[: len(samples)]
     captions, named = [prompt["caption"] for prompt in asked], [prompt["named"] for prompt in asked]
-    pictures, evaluator = images(samples), evidence.evaluator
+    evaluator = evidence.evaluator
     if isinstance(evaluator, LocalEvaluator):
         tower = TextTower.load(Path(evidence.evaluator_name), evidence.device)
-        metrics = local(pictures, captions, named, evaluator, tower)
+        metrics = local(samples, captions, named, evaluator, tower)
     else:
         clip = OpenClip.load(evidence.device)
-        embedded = torch.cat([clip.images(batch) for batch in pictures.split(BATCH)])
+        embedded = torch.cat([clip.images(batch) for batch in batches(samples, BATCH)])
         metrics = {"clip": clip_scores(embedded, clip.embeddings(captions)).mean().item()}
     preferred, reasons = _preference(samples, captions)
     return {"metrics": metrics | preferred, "not_run": reasons, "samples": len(samples)}
@@ -44,7 +43,7 @@ def judge(evidence: Evidence) -> dict[str, Any]:
 
 @torch.no_grad()
 def local(
-    pictures: UInt8[Tensor, "n 3 h w"],
+    samples: UInt8[np.ndarray, "n h w 3"],
     captions: list[str],
     named: list[dict[str, str]],
     evaluator: LocalEvaluator,
@@ -52,18 +51,20 @@ def local(
 ) -> dict[str, float]:
     """CLIP score by the evaluator that is trained here, and how many named attributes its probes read right."""
     size, device = evaluator.config.image_size, evaluator.offset.device
-    views = [evaluator.tower.view(to_pixels(batch.to(device), size)).embedding for batch in pictures.split(BATCH)]
+    views, read = [], []
+    for pictures in batches(samples, BATCH):
+        views.append(evaluator.tower.view(to_pixels(pictures.to(device), size)).embedding)
+        read += evaluator.attributes(pictures) if any(named) else []
     metrics = {"clip_local": clip_scores(torch.cat(views), tower.embeddings(captions)).mean().item()}
     if any(named):
-        read = [seen for batch in pictures.split(BATCH) for seen in evaluator.attributes(batch)]
         metrics["attribute_accuracy_local"] = attribute_accuracy(named, read)
     return metrics
 
 
 def _preference(samples: np.ndarray, captions: list[str]) -> tuple[dict[str, float], dict[str, str]]:
-    """The published judges, which read files."""
+    """The published judges, which read files: written only where a judge is there to open them."""
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder, f"{i:05d}.png") for i in range(len(samples))]
-        for path, image in zip(paths, samples, strict=True):
+        for path, image in zip(paths, samples, strict=True) if preference.installed() else ():
             Image.fromarray(image).save(path, compress_level=1)
         return preference.ask(paths, captions)

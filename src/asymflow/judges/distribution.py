@@ -1,13 +1,10 @@
 """Compares the samples with the training images: Frechet distance, kernel distance, precision, recall, and seams in them."""
 
-from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
-from asymflow.judges.evidence import Evidence, images
+from asymflow.judges.evidence import Evidence, batches
 from asymflow.metrics import statistics
 from asymflow.metrics.evaluators import Names
 from asymflow.metrics.report_card import report_card
@@ -17,7 +14,8 @@ from asymflow.metrics.seams import seams
 def judge(evidence: Evidence) -> dict[str, Any]:
     """The card of the samples that stand for the run's distribution. Raises ValueError when they are too few."""
     described = card(evidence, evidence.evaluator.names)
-    described["metrics"]["seams"] = seams(images(evidence.distribution), evidence.summary["patch_size"])
+    samples = batches(evidence.distribution, evidence.scoring.batch)
+    described["metrics"]["seams"] = seams(samples, evidence.summary["patch_size"])
     return described
 
 
@@ -29,11 +27,6 @@ def card(evidence: Evidence, names: Names) -> dict[str, Any]:
         raise ValueError(
             f"{evidence.samples_path} holds {count} samples of the distribution; the metrics need {settings.smallest} or more"
         )
-    batches = _batches(samples, settings.batch)
-    drawn = statistics.gather(evaluator, batches, torch.arange(count), count=count, seed=settings.seed, what="score")
+    looked = batches(samples, settings.batch)
+    drawn = statistics.gather(evaluator, looked, torch.arange(count), count=count, seed=settings.seed, what="score")
     return report_card(evidence.reference, drawn, names, settings) | {"reference": evidence.description["source"]}
-
-
-def _batches(samples: np.ndarray, batch: int) -> Iterator[Tensor]:
-    for first in range(0, len(samples), batch):
-        yield images(samples[first : first + batch])

@@ -1,5 +1,6 @@
 """What a judge looks at: the samples of one run, and what they are compared with."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -104,3 +105,9 @@ class Evidence:
 def images(samples: np.ndarray) -> UInt8[Tensor, "n 3 h w"]:
     """Samples as a tensor, channels first."""
     return torch.from_numpy(np.array(samples)).permute(0, 3, 1, 2)
+
+
+def batches(samples: UInt8[np.ndarray, "n h w 3"], batch: int) -> Iterator[UInt8[Tensor, "_ 3 h w"]]:
+    """The same so many at a time, read as they are wanted: all of them may not fit into memory."""
+    for first in range(0, len(samples), batch):
+        yield images(samples[first : first + batch])

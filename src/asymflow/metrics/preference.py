@@ -5,9 +5,12 @@ where one is missing its column says so. Prompts of GenEval and DPG-Bench belong
 """
 
 import importlib
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+HPSV2, HPSV3, VQA = PACKAGES = ("hpsv2", "hpsv3", "t2v_metrics")
 
 
 class NotRunError(Exception):
@@ -16,7 +19,7 @@ class NotRunError(Exception):
 
 def hpsv2(images: list[Path], captions: list[str]) -> float:
     """HPSv2.1: the mean preference score, about 0.29 for good models. Package hpsv2."""
-    package = _package("hpsv2")
+    package = _package(HPSV2)
     scores = [
         package.score([str(image)], caption, hps_version="v2.1")
         for image, caption in zip(images, captions, strict=True)
@@ -26,14 +29,14 @@ def hpsv2(images: list[Path], captions: list[str]) -> float:
 
 def hpsv3(images: list[Path], captions: list[str]) -> float:
     """HPSv3: the mean preference score, about 10 for good models. Package hpsv3, which needs a GPU."""
-    judge = _package("hpsv3").HPSv3RewardInferencer(device="cuda")
+    judge = _package(HPSV3).HPSv3RewardInferencer(device="cuda")
     rewards = judge.reward([str(image) for image in images], captions)
     return _mean(reward[0].item() for reward in rewards)
 
 
 def vqa(images: list[Path], captions: list[str]) -> float:
     """VQAScore by CLIP-FlanT5-XXL: the mean probability that the image shows its caption. Package t2v_metrics."""
-    judge = _package("t2v_metrics").VQAScore(model="clip-flant5-xxl")
+    judge = _package(VQA).VQAScore(model="clip-flant5-xxl")
     scores = [judge(images=[str(i)], texts=[c]) for i, c in zip(images, captions, strict=True)]
     return _mean(score.item() for score in scores)
 
@@ -59,6 +62,11 @@ JUDGES: dict[str, Callable[[list[Path], list[str]], float]] = {
     "geneval": geneval,
     "dpg": dpg,
 }
+
+
+def installed() -> bool:
+    """Whether there is the package of any judge, so that images are opened."""
+    return any(importlib.util.find_spec(name) for name in PACKAGES)
 
 
 def ask(images: list[Path], captions: list[str]) -> tuple[dict[str, float], dict[str, str]]:
