@@ -73,6 +73,12 @@ def test_devices_that_were_given_by_name_are_dealt_out_by_name(four, monkeypatch
     assert [path.name for path in (tmp_path / f"asymflow-devices-{module.os.getuid()}").iterdir()] == ["2.lock"]
 
 
+def test_a_machine_with_gpus_takes_products_of_float32_in_float32(four):
+    """The recovery of the velocity is one of them: in TF32, with 10 bits, it would be coarser than its denominator allows."""
+    assert machine.choose("float32", "off").device.type == "cuda"
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
 def test_under_slurm_it_steps_back(four, monkeypatch, tmp_path):
     monkeypatch.setenv("SLURM_JOB_ID", "17")
     monkeypatch.setenv("LOCAL_RANK", "3")

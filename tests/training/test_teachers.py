@@ -6,7 +6,7 @@ import torch
 from asymflow import tensors
 from asymflow.config.evaluator import Evaluator
 from asymflow.metrics.tower import PREFIX, ImageTower
-from asymflow.training.teachers import DinoTeacher, LocalTeacher, resized
+from asymflow.training.teachers import DinoTeacher, LocalTeacher, coarse_products, resized
 
 PATCH, SIDE, CPU = 8, 32, torch.device("cpu")
 CONFIG = Evaluator(image_size=SIDE, patch_size=PATCH, stem_width=8, width=24, depth=1, heads=2)
@@ -54,6 +54,13 @@ def test_dino_gets_its_own_size_and_range_and_gives_patch_tokens():
     assert torch.allclose(shown["pixel_values"][0, :, 5, 5], white, atol=1e-5)
     with pytest.raises(ValueError, match="hf download nobody/such-a-network"):
         DinoTeacher.load("nobody/such-a-network", PATCH, CPU)
+
+
+def test_only_a_teacher_on_a_gpu_takes_coarse_products_and_nothing_after_it():
+    with coarse_products(torch.device("cuda")):
+        assert torch.get_float32_matmul_precision() == "high"
+    with coarse_products(CPU):
+        assert torch.get_float32_matmul_precision() == "highest"
 
 
 def test_images_of_the_right_size_are_not_resized():

@@ -5,6 +5,8 @@ A gradient passes through them to pixels that want one; who wants none says so.
 Letters in shapes: b images, n tokens, e channels.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -72,8 +74,20 @@ class DinoTeacher(nn.Module):
     def forward(self, pixels: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b n e"]:
         side = pixels.shape[-1] // self.patch_size * self.network.config.patch_size
         shown = (resized(pixels, side, "bicubic").clamp(-1, 1) + 1) / 2
-        seen = self.network(pixel_values=(shown - self.mean) / self.std)
+        with coarse_products(pixels.device):  # in float32 it would take longer than the network that learns from it
+            seen = self.network(pixel_values=(shown - self.mean) / self.std)
         return seen.last_hidden_state[:, 1:].float()
+
+
+@contextmanager
+def coarse_products(device: torch.device) -> Iterator[None]:
+    """Lets a GPU take matrix products of float32 in TF32, which has 10 bits; a processor keeps its own."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if device.type == "cuda" else before)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def resized(pixels: Float[Tensor, "b 3 h w"], side: int, mode: str) -> Float[Tensor, "b 3 side side"]:
