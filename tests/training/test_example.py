@@ -81,6 +81,10 @@ def test_processes_see_together_what_one_would():
     for name in ("x_0", "eps", "t", "pixels"):
         assert torch.equal(torch.cat([getattr(share, name) for share in shares]), getattr(alone, name)), name
     assert torch.equal(torch.cat([share.condition.present for share in shares]), alone.condition.present)
+    for part in (*shares, *shares[0].split(1), *alone.split(3)):
+        assert torch.equal(part.levels, alone.t), (
+            "what divides by the images of the whole batch that pass a gate needs all"
+        )
 
 
 def test_pixels_are_in_minus_one_to_one_and_cut_into_patches():

@@ -32,6 +32,7 @@ class Example:
     z_0: Float[Tensor, "b n d"] | None = None  # the latent tokens of the images
     patch_tokens: Float[Tensor, "b m q"] | None = None  # the images' own, as stage embed_images stored them
     places: Float[Tensor, "b n"] | None = None  # weight of each token in the loss
+    levels: Float[Tensor, " w"] | None = None  # t of the whole batch, where this is a part or one process's share of it
 
     def split(self, size: int) -> list["Example"]:
         """The example in parts of at most `size` images."""
@@ -40,8 +41,9 @@ class Example:
         optional = (
             [None] * len(conditions) if x is None else x.split(size) for x in (self.z_0, self.patch_tokens, self.places)
         )
+        levels = self.t if self.levels is None else self.levels
         return [
-            Example(x_0, eps, t, condition, pixels, self.progress, *others)
+            Example(x_0, eps, t, condition, pixels, self.progress, *others, levels=levels)
             for (x_0, eps, t, pixels), condition, *others in zip(always, conditions, *optional, strict=True)
         ]
 
@@ -74,7 +76,8 @@ def draw(
     x_0 = batch["latents"] if arm.representation.space == "latent" else to_tokens(pixels, arm)
     present = own(shown(arm.conditions, whole, device))
     eps = own(torch.randn(whole, *x_0.shape[1:], dtype=x_0.dtype, device=device))
-    z = own(torch.randn(whole, device=device))
+    z = torch.randn(whole, device=device)
+    levels = shift_time(logit_normal_time(z, training.time_mean, training.time_std), training.shift)
     condition = Condition(
         present=present,
         grid=grid_of(*pixels.shape[2:], arm.representation.patch_size),
@@ -85,13 +88,14 @@ def draw(
     return Example(
         x_0=x_0,
         eps=eps,
-        t=shift_time(logit_normal_time(z, training.time_mean, training.time_std), training.shift),
+        t=own(levels),
         condition=condition,
         pixels=pixels,
         progress=progress,
         z_0=batch.get("latents"),
         patch_tokens=batch.get("patches"),
         places=parts.load(parts.terms(arm)["places"]).place_weights(batch["face"], weights) if weights else None,
+        levels=levels if world_size > 1 else None,
     )
 
 

@@ -29,15 +29,17 @@ def predicted_pixels(example: Example, u_hat: Float[Tensor, "b n D"], arm: Arm) 
 def gated_mean(
     distance: Distance,
     predicted: Float[Tensor, "b 3 H W"],
-    true: Float[Tensor, "b 3 H W"],
-    t: Float[Tensor, " b"],
+    example: Example,
     gate: float,
 ) -> Float[Tensor, ""]:
     """The mean distance over the images with t <= gate; exactly 0, without gradient, where there are none.
 
-    The others are not looked at, so that nothing about them, not even a gradient that is not finite, reaches the mean.
+    Of a batch that comes in parts, the mean over the parts, by their sizes, is that over the whole batch: each divides by the
+    number of images that would pass in it if they were spread evenly. The other images are not looked at, so that nothing about
+    them, not even a gradient that is not finite, reaches the mean.
     """
-    passes = t <= gate
+    passes, levels = example.t <= gate, example.t if example.levels is None else example.levels
     if not passes.any():
-        return t.new_zeros(())
-    return distance(predicted[passes], true[passes]).mean()
+        return example.t.new_zeros(())
+    expected = (levels <= gate).sum() * (len(passes) / len(levels))
+    return distance(predicted[passes], example.pixels[passes]).sum() / expected

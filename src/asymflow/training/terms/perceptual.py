@@ -30,7 +30,7 @@ class PerceptualTerm(nn.Module):
     def forward(self, model: VelocityModel, example: Example, u_hat: Tensor) -> dict[str, Float[Tensor, ""]]:
         with torch.autocast(example.x_0.device.type, enabled=False):
             predicted = predicted_pixels(example, u_hat, self.arm)
-            loss = gated_mean(self._distances, predicted, example.pixels, example.t, self.perceptual.gate)
+            loss = gated_mean(self._distances, predicted, example, self.perceptual.gate)
         return {"perceptual": self.perceptual.weight * loss}
 
     def _distances(self, one: Float[Tensor, "b 3 H W"], other: Float[Tensor, "b 3 H W"]) -> Float[Tensor, " b"]:

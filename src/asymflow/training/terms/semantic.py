@@ -32,7 +32,7 @@ class SemanticTerm(nn.Module):
     def forward(self, model: VelocityModel, example: Example, u_hat: Tensor) -> dict[str, Float[Tensor, ""]]:
         with torch.autocast(example.x_0.device.type, enabled=False):
             predicted = predicted_pixels(example, u_hat, self.arm)
-            loss = gated_mean(self._dissimilarities, predicted, example.pixels, example.t, self.semantic.gate)
+            loss = gated_mean(self._dissimilarities, predicted, example, self.semantic.gate)
         return {"semantic": self.semantic.weight * loss}
 
     def _dissimilarities(self, one: Float[Tensor, "b 3 H W"], other: Float[Tensor, "b 3 H W"]) -> Float[Tensor, " b"]:
