@@ -5,6 +5,7 @@ import subprocess
 import sys
 from itertools import pairwise
 from types import SimpleNamespace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -14,8 +15,10 @@ from workshop import CAPTIONS, PRX, run_stage
 
 from asymflow import parts, provenance
 from asymflow import sample as by_hand
+from asymflow.config.arm import Arm
 from asymflow.config.publishing import Publishing
 from asymflow.judges import captions, evidence
+from asymflow.released import card
 from asymflow.stages import publish
 from asymflow.training import checkpoint
 
@@ -336,6 +339,38 @@ def test_a_published_folder_draws_the_picture_that_its_run_draws(workshop, tmp_p
     monkeypatch.setattr("sys.argv", ["sample", str(tmp_path / "published"), "--weights", "last"])
     with pytest.raises(ValueError, match="holds one set of weights"):
         by_hand.main()
+
+
+@pytest.mark.parametrize(
+    ("name", "own", "says"),
+    [
+        ("plain", {}, "is u_A = P eps - x_0 with P of rank 8 (pca directions)."),
+        ("velocity", {"target": {"rank": "full"}}, "is the velocity u = eps - x_0."),
+        ("dead", {"target": {"dead": True}}, "is -x_0, the data; the target of rank 8 in `config.json` stayed unread."),
+        ("no_bottleneck", {"network": {"kind": "jit", "bottleneck": 0}}, "is u_A = P eps - x_0 with P of rank 8"),
+        ("opening", ARMS["opening"], "is min(1, (1 - t) / t) P eps - x_0 with P of rank 8 (pca directions)."),
+        ("nano_learnt", ARMS["nano_learnt"], "is s eps - x_0 with the share s = 1 of the noise, which was learnt"),
+        ("jit_spectral", {"target": {"kind": "spectral"}}, "is S eps - x_0 with a share of the noise for each direction (pca)"),
+        ("jit_preconditioned", {"target": {"kind": "preconditioned"}}, "is that of EDM's preconditioning"),
+        ("forced", ARMS["forced"], "is -x_0, the data, from an input behind a low-pass"),
+    ],
+)  # fmt: skip
+def test_a_model_of_every_target_is_published_for_what_it_is(workshop, tmp_path, name, own, says):
+    """The paper's target alone is an AsymJiT: under these names its loader would read any other as one."""
+    out = workshop.train(name if name in ARMS else workshop.arm(name, **own))
+    run_stage(
+        publish, name=name, config=Publishing().model_dump_json(), model=out / "model.safetensors",
+        summary=out / "train.json", out=tmp_path / "published",
+    )  # fmt: skip
+    assert f"; its output {says}" in (tmp_path / "published/README.md").read_text()
+    asymmetric = name in ("plain", "velocity", "dead")
+    assert (tmp_path / "published/asymjit.safetensors").exists() == asymmetric
+
+
+def test_every_target_has_words_in_the_card_of_a_model():
+    options = get_args(Arm.model_fields["target"].annotation)
+    said = {card._target(option().model_dump(mode="json")) for option in options}
+    assert len(said) == len(parts.TARGETS) == len(options)
 
 
 def test_a_published_folder_that_needs_more_than_itself_is_refused(workshop, tmp_path, monkeypatch):

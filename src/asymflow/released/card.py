@@ -24,7 +24,7 @@ def card(
     others), `scores` a setting's name, what sampling says and what a judge says, for each.
     """
     arm = description["arm"]
-    network, target, space = arm["network"], arm["target"], arm["representation"]
+    network, space = arm["network"], arm["representation"]
     lines = [
         "---",
         f"license: {'other' if licence else 'unknown'}",
@@ -35,12 +35,13 @@ def card(
         f"# {name}",
         "",
         f"A {network['kind']} of {trained['parameters'] / 1e6:.1f} million parameters that draws images of"
-        f" {description['image_size']} pixels by flow matching in {_space(space)}; its output is u_A = P eps - x_0 with P of rank"
-        f" {target['rank']} ({target['basis']} directions). {_conditions(arm)}",
+        f" {description['image_size']} pixels by flow matching in {_space(space)}; its output is {_target(arm['target'])}."
+        f" {_conditions(arm)}",
         "",
         "## Files",
         "",
-        "- `model.safetensors`: the averaged weights by the names of asymflow's network, and the subspace as `A`.",
+        "- `model.safetensors`: the averaged weights by the names of asymflow's network; as `A` the subspace, or what the"
+        " target has in its place.",
         "- `config.json`: the arm, sizes of the conditions, names of the classes.",
         "- `asymjit.safetensors`, where there is one: the same under the names of LakonLab's AsymJiT.",
         "",
@@ -81,6 +82,35 @@ def card(
 def _space(space: dict[str, Any]) -> str:
     what = "latents" if space["space"] == "latent" else f"pixels ({space['colour']})"
     return f"{what}, in patches of {space['patch_size']}"
+
+
+def _target(target: dict[str, Any]) -> str:
+    """What the network predicts, as it is: an asymmetric target that is dead stays unread."""
+    match target["kind"]:
+        case "asymmetric" if target["dead"] or target["rank"] == 0:
+            unread = f"; the target of rank {target['rank']} in `config.json` stayed unread" if target["dead"] else ""
+            return f"-x_0, the data{unread}"
+        case "asymmetric" if target["basis"] == "lift":
+            return "u_A = P eps - x_0 with P onto what latents are lifted to"
+        case "asymmetric" if target["rank"] == "full":
+            return "the velocity u = eps - x_0"
+        case "asymmetric":
+            return f"u_A = P eps - x_0 with P of rank {target['rank']} ({target['basis']} directions)"
+        case "opening":
+            return f"min(1, (1 - t) / t) P eps - x_0 with P of rank {target['rank']} ({target['basis']} directions)"
+        case "isotropic":
+            learnt = ", which was learnt from there on" if target["learnt"] else ""
+            return f"s eps - x_0 with the share s = {target['share']:g} of the noise{learnt}"
+        case "spectral":
+            order = " in a random order" if target["shuffled"] else ""
+            return (
+                f"S eps - x_0 with a share of the noise for each direction ({target['basis']}), by its variance{order}"
+            )
+        case "preconditioned":
+            return "that of EDM's preconditioning, of unit variance at every noise level"
+        case "forced":
+            return "-x_0, the data, from an input behind a low-pass that opens with time"
+    raise ValueError(f"a target of the kind {target['kind']!r} has no words here; add them to released/card.py")
 
 
 def _conditions(arm: dict[str, Any]) -> str:

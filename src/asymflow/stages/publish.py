@@ -65,11 +65,15 @@ def main() -> None:
 
 
 def is_asymjit(model: Model) -> bool:
-    """Whether LakonLab's AsymJiT can be this model: a JiT of classes alone, on RGB."""
-    arm = model.arm
-    told = arm.conditions.modalities == ("class",)
+    """Whether LakonLab's AsymJiT can be this model: a JiT of classes alone, on RGB, with a bottleneck, of the paper's target."""
+    arm, space = model.arm, model.arm.representation
+    told, seen = arm.conditions.modalities == ("class",), (space.space, space.colour) == ("pixel", "rgb")
     return (
-        arm.network.kind == "jit" and told and (arm.representation.space, arm.representation.colour) == ("pixel", "rgb")
+        arm.network.kind == "jit"
+        and arm.network.dimensions.bottleneck > 0
+        and arm.target.kind == "asymmetric"
+        and told
+        and seen
     )
 
 
