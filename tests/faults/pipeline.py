@@ -157,7 +157,7 @@ def steps(data_seed: int = 0, seed: int = 1) -> dict[str, Step]:
 STEPS = steps()
 # what time decides, or a checksum of it
 VARYING = {
-    "seconds", "images_per_second", "peak_memory_mib", "drawn_now", "seconds_per_image", "checksum", "curve", "statistics",
+    "seconds", "images_per_second", "peak_memory_mib", "seconds_per_image", "checksum", "curve", "statistics",
 }  # fmt: skip
 
 

@@ -20,7 +20,7 @@ def drawn(numbers) -> np.ndarray:
 def folder(tmp_path):
     """All pieces of ten images."""
     for numbers in pieces.ranges(COUNT, BATCH):
-        pieces.write(tmp_path / "samples.parts", numbers, drawn(numbers), MODEL)
+        pieces.write(tmp_path / "samples.parts", numbers, drawn(numbers), MODEL, 1.5)
     return tmp_path / "samples.parts"
 
 
@@ -31,18 +31,24 @@ def missing(folder, identity=MODEL):
 def test_what_is_drawn_is_not_drawn_again(tmp_path):
     folder = tmp_path / "samples.parts"
     assert missing(folder) == [range(0, 4), range(4, 8), range(8, 10)]
-    pieces.write(folder, range(4, 8), drawn(range(4, 8)), MODEL)
+    pieces.write(folder, range(4, 8), drawn(range(4, 8)), MODEL, 1.5)
     assert missing(folder) == [range(0, 4), range(8, 10)]
 
 
 def test_joined_they_are_the_images_in_the_order_of_their_numbers(folder, tmp_path):
-    digest = pieces.join(folder, tmp_path / "samples.npy", COUNT, BATCH, MODEL)
+    digest, _ = pieces.join(folder, tmp_path / "samples.npy", COUNT, BATCH, MODEL)
     assert (np.load(tmp_path / "samples.npy") == drawn(range(COUNT))).all()
     assert digest == checksum(tmp_path / "samples.npy")
     np.save(tmp_path / "numpy.npy", drawn(range(COUNT)))
     assert (tmp_path / "samples.npy").read_bytes() == (tmp_path / "numpy.npy").read_bytes()
     pieces.remove(folder)
     assert not folder.exists()
+
+
+def test_they_took_as_long_as_all_of_them_whichever_call_drew_them(folder, tmp_path):
+    pieces.write(folder, range(4, 8), drawn(range(4, 8)), MODEL, 20.0)
+    _, seconds = pieces.join(folder, tmp_path / "samples.npy", COUNT, BATCH, MODEL)
+    assert seconds == 23
 
 
 def test_pieces_of_another_model_are_missing(folder):
@@ -74,7 +80,7 @@ def test_a_damaged_piece_is_drawn_anew_and_never_joined(folder, tmp_path, damage
     with pytest.raises(ValueError, match=r"00000004.safetensors is missing or damaged; give the same command again"):
         pieces.join(folder, tmp_path / "samples.npy", COUNT, BATCH, MODEL)
     assert not (tmp_path / "samples.npy").exists()
-    pieces.write(folder, range(4, 8), drawn(range(4, 8)), MODEL)
+    pieces.write(folder, range(4, 8), drawn(range(4, 8)), MODEL, 1.5)
     pieces.join(folder, tmp_path / "samples.npy", COUNT, BATCH, MODEL)
 
 

@@ -19,6 +19,7 @@ from asymflow.config.arm import Arm
 from asymflow.config.publishing import Publishing
 from asymflow.judges import captions, evidence
 from asymflow.released import card
+from asymflow.sampling import pieces
 from asymflow.stages import publish
 from asymflow.training import checkpoint
 
@@ -82,6 +83,18 @@ def test_every_training_shows_grids_of_samples_and_is_the_same_without(workshop,
 def test_a_learnt_share_moves_and_stands_in_the_curve(workshop):
     curve = [json.loads(line) for line in (workshop.train("nano_learnt") / "curve.jsonl").read_text().splitlines()]
     assert len({point["k"] for point in curve}) == len(curve) and all(0 < point["k"] < 1 for point in curve)
+
+
+def test_a_sampling_that_was_killed_with_all_pieces_drawn_still_says_what_they_took(workshop, monkeypatch):
+    def die(*given):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(pieces, "join", die)
+        workshop.sample("plain", "killed")
+    assert len(workshop.sample("plain", "killed")) == 20
+    summary = json.loads((workshop.run_folder("plain") / "killed/samples.json").read_text())
+    assert summary["seconds"] > 0 and summary["seconds_per_image"] == pytest.approx(summary["seconds"] / 20, abs=1e-3)
 
 
 @pytest.mark.parametrize("solver", ["heun", "euler", "unipc"])

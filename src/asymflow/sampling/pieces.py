@@ -26,24 +26,26 @@ def missing(folder: Path, count: int, batch: int, identity: Identity) -> list[ra
     return [numbers for numbers in ranges(count, batch) if not _is_whole(_path(folder, numbers), numbers, identity)]
 
 
-def write(folder: Path, numbers: range, images: np.ndarray, identity: Identity) -> None:
-    """Keeps the samples with the given numbers, uint8 of (b, h, w, 3)."""
-    description = {"identity": identity, "first": numbers.start}
+def write(folder: Path, numbers: range, images: np.ndarray, identity: Identity, seconds: float) -> None:
+    """Keeps the samples with the given numbers, uint8 of (b, h, w, 3), and how long drawing them took."""
+    description = {"identity": identity, "first": numbers.start, "seconds": seconds}
     tensors.save(_path(folder, numbers), "samples", {"images": torch.from_numpy(images)}, description)
 
 
-def join(folder: Path, out: Path, count: int, batch: int, identity: Identity) -> str:
-    """Writes all pieces to `out` as one array (count, h, w, 3) of 8 bits, and gives the checksum of that file.
+def join(folder: Path, out: Path, count: int, batch: int, identity: Identity) -> tuple[str, float]:
+    """Writes all pieces to `out` as one array (count, h, w, 3) of 8 bits, and gives the checksum of that file and the seconds
+    that drawing took, of all processes and of all calls together.
 
     Raises ValueError when a piece is missing or damaged.
     """
-    hasher, shape = xxhash.xxh3_128(), None
+    hasher, shape, seconds = xxhash.xxh3_128(), None, 0.0
     with writing(out) as file:
         for numbers in ranges(count, batch):
             path = _path(folder, numbers)
             if not _is_whole(path, numbers, identity):
                 raise ValueError(f"{path} is missing or damaged; give the same command again, which draws it anew")
             images = tensors.load(path, "samples")["images"].numpy()
+            seconds += tensors.describe(path, "samples")["seconds"]
             if shape is None:
                 shape = (count, *images.shape[1:])
                 header = _header(shape)
@@ -51,7 +53,7 @@ def join(folder: Path, out: Path, count: int, batch: int, identity: Identity) ->
                 file.write(header)
             hasher.update(images.data)
             file.write(images.data)
-    return hasher.hexdigest()
+    return hasher.hexdigest(), seconds
 
 
 def remove(folder: Path) -> None:

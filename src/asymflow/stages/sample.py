@@ -51,15 +51,13 @@ def _sample(arguments: argparse.Namespace) -> None:
             pieces.remove(folder)
         return
 
-    start = time.perf_counter()
     own = pieces.missing(folder, count, batch, identity)[rank::world_size]
     wait_for_all()  # all have looked before the first one writes
-    drawn = _draw(run, request, settings, folder, own, identity)
-    seconds = time.perf_counter() - start
+    _draw(run, request, settings, folder, own, identity)
 
     wait_for_all()
     if rank == 0:
-        samples = pieces.join(folder, arguments.samples, count, batch, identity)
+        samples, seconds = pieces.join(folder, arguments.samples, count, batch, identity)
         guidance = settings.guidance.model_dump(mode="json")
         summary = {
             "samples": count,
@@ -70,9 +68,8 @@ def _sample(arguments: argparse.Namespace) -> None:
             "set_images": run.arm.training.set_images,
             "guidance": guidance,
             "weights": settings.weights or run.arm.training.averages[0],
-            "drawn_now": drawn * world_size,
-            "seconds": round(seconds, 2),
-            "seconds_per_image": round(seconds / drawn, 4) if drawn else None,
+            "seconds": round(seconds, 2),  # of one device: those of all processes added up
+            "seconds_per_image": round(seconds / count, 4),
             "machine": str(run.machine),
             "identity": identity,
             "model": run.checksum,
@@ -124,18 +121,19 @@ def _settings(arguments: argparse.Namespace) -> Sampling:
 
 def _draw(
     run: Run, request: Request, settings: Sampling, folder: Path, ranges: list[range], identity: pieces.Identity
-) -> int:
+) -> None:
     """Draws the images with the given numbers into parts. Where the network is compiled, one batch shape serves all."""
     total = sum(len(numbers) for numbers in ranges)
     with Progress("sample", total, "images") as progress:
         for numbers in ranges:
+            began = time.perf_counter()
             filled = [*numbers, *[numbers[0]] * (settings.batch - len(numbers) if run.machine.compiled else 0)]
             start = noise(run.seed, request.noises(filled), run.shape).to(run.machine.device)
             condition = request.condition(filled).to(run.machine.device)
             images = sample(run, start, condition, settings)[: len(numbers)]
-            pieces.write(folder, numbers, images.permute(0, 2, 3, 1).cpu().contiguous().numpy(), identity)
+            drawn = images.permute(0, 2, 3, 1).cpu().contiguous().numpy()
+            pieces.write(folder, numbers, drawn, identity, time.perf_counter() - began)
             progress.advance(len(numbers))
-    return total
 
 
 if __name__ == "__main__":
