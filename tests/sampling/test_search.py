@@ -210,6 +210,20 @@ def test_the_grid_is_the_paper_s_without_its_repetitions():
     assert len(GRID.around(GRID.at(5, 5), 1)) == 9 and len(GRID.around(GRID.at(30, 11), 1)) == 4
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "step", "last"), [(1, 4, 0.1, 4), (1, 4, 0.8, 3.4), (0.5, 2, 0.2, 1.9), (1, 1, 1, 1)]
+)
+def test_no_scale_is_beyond_the_largest_also_where_the_step_does_not_divide_the_range(low, high, step, last):
+    scales = Grid(Search(scale_low=low, scale_high=high, scale_step=step), TIMES).scales
+    assert (scales[0], scales[-1]) == (low, last)
+
+
+def test_no_guidance_borders_on_the_scales_beside_it_wherever_it_lies_in_the_grid():
+    grid = Grid(Search(scale_low=0.5, scale_high=2, scale_step=0.1), TIMES)
+    assert {c.scale for c in grid.around(UNGUIDED, 1)} == {0.9, 1.0, 1.1}
+    assert {c.scale for c in GRID.around(UNGUIDED, 1)} == {1.0, 1.1}
+
+
 def test_worse_means_worse_than_the_noise_of_the_difference():
     common = np.random.default_rng(0).normal(size=10)
     a, b = Measured(11.0, 11 + common), Measured(10.0, 10 + common)

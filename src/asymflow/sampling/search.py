@@ -66,7 +66,7 @@ class Grid:
 
     def __init__(self, search: Search, times: list[float], averages: Sequence[float | None] = (None,)):
         self.averages = list(averages)
-        count = round((search.scale_high - search.scale_low) / search.scale_step) + 1
+        count = int((search.scale_high - search.scale_low) / search.scale_step + 1e-9) + 1  # none beyond the largest
         self.scales = [round(search.scale_low + i * search.scale_step, 10) for i in range(count)]
         steps = int(1 / search.interval_step + 1e-9)  # a last end beyond 1 would be no noise level
         every_end = [round(i * search.interval_step, 10) for i in range(1, steps + 1)]
@@ -91,9 +91,10 @@ class Grid:
         """The candidate and those one stride away from it: up to eight in scale, in end or in both, two in the average."""
         k, steps = self.averages.index(candidate.average), (0, -stride, stride)
         others = [_within(k + dk, self.averages) for dk in steps]
-        if candidate.scale == 1:  # it borders on the weakest guidance everywhere
-            near = [self.at(_within(stride, self.scales), j, k) for j in range(0, len(self.ends), stride)]
-            return _unique([*(self.at(self.scales.index(1), 0, other) for other in others), *near])
+        if candidate.scale == 1:  # it borders on the weakest guidance, of either sign, everywhere
+            i, every = self.scales.index(1), range(0, len(self.ends), stride)
+            near = (self.at(_within(i + di, self.scales), j, k) for di, j in product((-stride, stride), every))
+            return _unique([*(self.at(i, 0, other) for other in others), *near])
         i, j = self.scales.index(candidate.scale), self.ends.index(candidate.end)
         beside = (
             self.at(_within(i + di, self.scales), _within(j + dj, self.ends), k) for di, dj in product(steps, steps)
