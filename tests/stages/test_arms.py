@@ -20,7 +20,7 @@ from asymflow.config.publishing import Publishing
 from asymflow.judges import captions, evidence
 from asymflow.released import card
 from asymflow.sampling import pieces
-from asymflow.stages import publish
+from asymflow.stages import publish, sample, search_guidance
 from asymflow.training import checkpoint
 
 ARMS = {
@@ -125,6 +125,22 @@ def test_the_guidance_of_every_arm_can_be_searched_and_is_what_it_is_sampled_wit
     drawn = workshop.sample(name, "searched", solver="euler", steps=4, guidance={"kind": "searched"})
     by_value = {"kind": "classifier_free", "scale": optimum["scale"], "interval": [0, optimum["end"]]}
     assert np.array_equal(drawn, workshop.sample(name, "fixed", solver="euler", steps=4, guidance=by_value))
+
+
+@pytest.mark.parametrize(
+    ("name", "asks"), [("plain", "classes"), ("jit_caption", "captions"), ("nano_everything", "cases")]
+)
+def test_no_sample_that_is_scored_begins_with_noise_that_its_guidance_was_chosen_on(workshop, monkeypatch, name, asks):
+    begun = {search_guidance: set(), sample: set()}
+    for stage, numbers in begun.items():
+        drawn = stage.noise
+        monkeypatch.setattr(
+            stage, "noise", lambda seed, given, shape, n=numbers, f=drawn: n.update(given) or f(seed, given, shape)
+        )
+    workshop.search(name, f"apart_{asks}", asks=asks, solver="euler", steps=4)
+    workshop.sample(name, f"apart_{asks}", asks=asks, solver="euler", steps=4, guidance={"kind": "searched"})
+    assert len(begun[search_guidance]) == 20 and len(begun[sample]) >= 20
+    assert not begun[search_guidance] & begun[sample]
 
 
 @pytest.mark.slow

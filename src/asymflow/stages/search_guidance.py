@@ -29,6 +29,9 @@ from asymflow.sampling.search import Candidate, Grid, Measured, Outcome, evaluat
 from asymflow.training.posthoc import reconstruct
 
 BLOCKS = 10  # of the jackknife: parts of the samples that are left out in turn
+UNSCORED = (
+    1 << 21
+)  # added to the numbers of noises: the samples that are scored later must not be those that were searched
 
 
 def main() -> None:
@@ -121,7 +124,8 @@ class Judge:
 
     def _draw(self, candidates: list[Candidate], numbers: range) -> None:
         device = self.run.machine.device
-        start = noise(self.run.seed, self.request.noises(numbers), self.run.shape).to(device)
+        others = [number + UNSCORED for number in self.request.noises(numbers)]
+        start = noise(self.run.seed, others, self.run.shape).to(device)
         settings = [self.settings.guided(c.scale, (0.0, c.end)) for c in candidates]
         images = sample_each(self.run, start, self.request.condition(numbers).to(device), settings)
         for candidate, drawn in zip(candidates, images, strict=True):
