@@ -17,13 +17,14 @@ from asymflow.config.embeddings import Embeddings
 from asymflow.data.reader import ShardReader
 from asymflow.data.rows import RowReader
 from asymflow.data.shards import write_splits
+from asymflow.data.suite import Suite
 from asymflow.machine import Machine
 from asymflow.models import export as exported
 from asymflow.models import latents
 from asymflow.models.condition import Condition, Shapes, presence
 from asymflow.sampling.run import Run
 from asymflow.sampling.sampler import noise, sample
-from asymflow.stages import embed_captions, export, pairs, prompts
+from asymflow.stages import embed_captions, export, pairs, prompts, suite
 from asymflow.subspace.patches import CHANNEL_FIRST, CHANNEL_LAST
 
 ADAPTER = {"rank": 2, "alpha": 2.0}
@@ -137,6 +138,22 @@ def test_captions_that_are_encoded_beside_training_train_the_same_model(track, t
         torch.testing.assert_close(beside[name], value, rtol=0.02, atol=2e-3, msg=name)
     said = [tensors.describe(folder / "model.safetensors", "model") for folder in (run, track.train("from_scratch"))]
     assert said[0]["reader"] == said[1]["reader"] and said[0]["shapes"] == said[1]["shapes"]
+
+
+def test_a_suite_of_the_training_split_reads_captions_that_are_encoded_when_they_are_wanted(track, tmp_path):
+    index, paths = encoded_beside_training(track, tmp_path / "captions/train.json"), track.plan.paths
+    given = track.plan_inputs("suite", patch_size=16) | {
+        "data": paths.split("train"), "images": paths.images(16, "train"), "train_captions": index,
+    }  # fmt: skip
+    config = track.suite.model_copy(update={"split": "train"}).model_dump_json()
+    for name, captions in (("kept", paths.captions("local", "train")), ("encoded", index)):
+        run_stage(
+            suite, config=config, embeddings=track.plan.section("embeddings"), reader="local", out=tmp_path / name,
+            **(given | {"captions": captions}),
+        )  # fmt: skip
+    kept, encoded = (Suite.load(tmp_path / name) for name in ("kept", "encoded"))
+    assert kept.split == encoded.split == "train" and kept.cases == encoded.cases
+    torch.testing.assert_close(encoded.rows["text"], kept.rows["text"], rtol=0.02, atol=2e-3)
 
 
 def test_another_evaluator_than_the_captions_were_meant_for_is_an_error_before_training(track, tmp_path):

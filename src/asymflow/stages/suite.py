@@ -44,8 +44,8 @@ def main() -> None:
     data, train = ShardReader(arguments.data), ShardReader(arguments.train)
     _check(config, data, train)
     device = machine.device()
-    captions, images, train_images = map(RowReader, (arguments.captions, arguments.images, arguments.train_images))
-    train_captions = opened(arguments.train_captions, device)
+    images, train_images = map(RowReader, (arguments.images, arguments.train_images))
+    captions, train_captions = (opened(path, device) for path in (arguments.captions, arguments.train_captions))
     for made in (captions, images, train_captions, train_images):
         lineage.check(made.path, made.description["data"], data.path, data.set)
     lineage.check(train.path, train.set, data.path, data.set)
