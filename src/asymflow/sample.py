@@ -132,11 +132,17 @@ def _caption(
             f"{arguments.run_folder} is conditioned on {', '.join(run.arm.conditions.modalities) or 'nothing'}: give --captions"
             " or --cases"
         )
+    read_by = description["reader"]
+    if read_by is None:
+        raise SystemExit(
+            f"{arguments.run_folder} holds weights that others trained, and does not say what reads their captions: sample it by"
+            " a sampling setting of the configuration, or give --cases"
+        )
+    if read_by["name"] == "flux2" and not arguments.folder:
+        raise SystemExit(f"the captions of {arguments.run_folder} are read by a FLUX.2: give its folder as --folder")
     texts = [captions[i % len(captions)] for i in range(max(settings.count, len(captions)))]
-    config = Embeddings.model_validate(description["reader"]["embeddings"])
-    reader = readers.reader(
-        description["reader"]["name"], config, Path(paths.evaluator), arguments.folder, run.machine.device
-    )
+    config = Embeddings.model_validate(read_by["embeddings"])
+    reader = readers.reader(read_by["name"], config, Path(paths.evaluator), arguments.folder, run.machine.device)
     text, mask = reader.text(texts)
     empty, _ = reader.text([""])
     return shown(run, len(texts), text=text.cpu(), mask=mask.cpu(), empty=empty[0].cpu()), "; ".join(captions)

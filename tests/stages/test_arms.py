@@ -13,7 +13,7 @@ from board import grids
 from PIL import Image
 from workshop import CAPTIONS, PRX, run_stage
 
-from asymflow import parts, provenance
+from asymflow import parts, provenance, tensors
 from asymflow import sample as by_hand
 from asymflow.config.arm import Arm
 from asymflow.config.publishing import Publishing
@@ -367,6 +367,20 @@ def test_a_published_folder_draws_the_picture_that_its_run_draws(workshop, tmp_p
     assert (tmp_path / "run.png").read_bytes() == (tmp_path / "published.png").read_bytes()
     monkeypatch.setattr("sys.argv", ["sample", str(tmp_path / "published"), "--weights", "last"])
     with pytest.raises(ValueError, match="holds one set of weights"):
+        by_hand.main()
+
+
+@pytest.mark.parametrize(
+    ("reader", "says"),
+    [(None, "does not say what reads their captions"), ({"name": "flux2"}, "read by a FLUX.2: give its folder")],
+)
+def test_captions_that_nothing_here_can_read_are_refused_by_hand(workshop, tmp_path, monkeypatch, reader, says):
+    """Weights that others trained say nothing of what read their captions."""
+    model = workshop.train("jit_caption") / "model.safetensors"
+    description = tensors.describe(model, "model") | {"reader": reader}
+    tensors.save(tmp_path / "model.safetensors", "model", tensors.load(model, "model"), description)
+    monkeypatch.setattr("sys.argv", ["sample", str(tmp_path), "--captions", "a man", "--out", str(tmp_path / "a.png")])
+    with pytest.raises(SystemExit, match=says):
         by_hand.main()
 
 
