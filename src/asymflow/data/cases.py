@@ -109,8 +109,8 @@ def conditions(cases: list[Case], sources: Mapping[str, tuple[RowSource, RowSour
         seen = images.read([case.image])
         rows.append(
             {
-                "text": caption["text"],
-                "mask": caption["mask"],
+                "text": caption["text"].cpu(),  # of the reader's device, where they are encoded as they are wanted
+                "mask": caption["mask"].cpu(),
                 "embedding": seen["embedding"],
                 "patches": seen["patches"],
             }
