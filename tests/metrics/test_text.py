@@ -42,9 +42,9 @@ def test_equal_words_before_a_difference_give_equal_tokens(tower):
     assert torch.allclose(one[:5], other[:5], atol=1e-6) and not torch.allclose(one[5], other[5], atol=1e-3)
 
 
-def test_captions_that_are_cut_are_counted(tower):
-    assert tower.cut(CAPTIONS) == 0
-    assert tower.cut([*CAPTIONS, "a person " * LENGTH]) == 1
+def test_captions_have_their_own_lengths_and_are_cut_to_that_of_the_tower(tower):
+    assert max(tower.lengths(CAPTIONS)) <= LENGTH
+    assert tower.lengths(["a person " * LENGTH]) == [2 * LENGTH + 2]
     assert tower.tokens(["a person " * LENGTH]).shape[1] == LENGTH
 
 

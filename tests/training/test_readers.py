@@ -9,6 +9,7 @@ from asymflow import tensors
 from asymflow.config.embeddings import Embeddings
 from asymflow.config.evaluator import Evaluator
 from asymflow.metrics import clip
+from asymflow.stages import embed_captions
 from asymflow.training.readers import DinoImages, QwenText, Reader, T5Text, Viewer, reader, viewer
 
 CPU = torch.device("cpu")
@@ -125,6 +126,20 @@ def test_every_reader_is_one(evaluator, t5, klein, dino, tmp_path):
         assert isinstance(reader(name, published, evaluator, klein, CPU), Reader)
     for config in (Embeddings(), published):
         assert isinstance(viewer(config, evaluator, CPU), Viewer)
+
+
+@pytest.mark.parametrize(
+    ("name", "length", "around"),
+    [("local", LENGTH, 2), ("t5", 5, 0), ("flux2", 512, 0)],  # tokens around a caption: a start and an end
+)
+def test_captions_that_are_cut_are_counted_when_they_are_embedded(evaluator, t5, klein, name, length, around):
+    """One token more than a reader takes is one too many; letters are tokens of the small published readers, words of ours."""
+    made = reader(name, Embeddings(text=str(t5), image="none", text_length=5), evaluator, klein, CPU)
+    token = "person " if name == "local" else "a"
+    fits, longer = (token * (length - around + more) for more in (0, 1))
+    assert made.lengths([fits, longer]) == [length, length + 1]
+    said = f"1 of 3 captions have more than {length} tokens, and lose what is beyond"
+    assert embed_captions._cut([fits, longer, token], made) == said
 
 
 def test_published_networks_are_read_from_folders(t5, dino, tmp_path):

@@ -55,10 +55,6 @@ class TextTower:
         """The captions in the space that they share with images, of length 1."""
         return self.clip.encode_text(self._numbers(captions), normalize=True)
 
-    def cut(self, captions: list[str]) -> int:
-        """How many captions are longer than the tower reads; the rest of these is lost to it."""
-        return sum(length > self.length for length in self.lengths(captions))
-
     def lengths(self, captions: list[str]) -> list[int]:
         """How many tokens each caption has, cut or not."""
         pieces = SimpleTokenizer().encode

@@ -43,6 +43,7 @@ def main() -> None:
     device = machine.device()
     config = Embeddings.model_validate_json(arguments.config)
     reader = readers.reader(arguments.reader, config, arguments.evaluator, arguments.folder, device)
+    print(_cut(captions, reader), flush=True)
     description = {"data": data_set, "code": provenance.digest("asymflow.stages.embed_captions")}
     description["reader"] = {
         "name": arguments.reader,
@@ -52,6 +53,13 @@ def main() -> None:
         places = {"evaluator": arguments.evaluator, "folder": arguments.folder}
         return write(arguments.out, captions, reader, description, **places)
     rows.write(arguments.out, _parts(captions, reader), description, shared={"empty": empty(reader)})
+
+
+def _cut(captions: list[str], reader: Reader) -> str:
+    """How many captions are longer than they are read."""
+    batches = (captions[first : first + BATCH] for first in range(0, len(captions), BATCH))
+    longer = sum(length > reader.length for some in batches for length in reader.lengths(some))
+    return f"{longer} of {len(captions)} captions have more than {reader.length} tokens, and lose what is beyond"
 
 
 def _captions(data: Path, made: Path | None) -> tuple[list[str], str]:

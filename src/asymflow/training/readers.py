@@ -1,6 +1,7 @@
 """What reads captions and images for networks conditioned on them: published ones, or the evaluator that is trained here.
 
     reader.text(captions)     tokens (m, l, e) and which of them are the caption's (m, l); every caption has l of them
+    reader.lengths(captions)  how many tokens each has; what is beyond reader.length is cut, and lost
     viewer.image(pixels)      embedding (m, g) and patch tokens (m, n, q) of pixels (m, 3, h, w) in [-1, 1]
 
 Letters in shapes: m captions or images, l text tokens, e their channels, g channels of the embedding, n patch tokens, q channels.
@@ -27,6 +28,10 @@ LENGTH = 512  # tokens that FLUX.2 klein reads of a caption
 class Reader(Protocol):
     """See the head of this module."""
 
+    length: int
+
+    def lengths(self, captions: list[str]) -> list[int]: ...
+
     def text(self, captions: list[str]) -> tuple[Float[Tensor, "m l e"], Bool[Tensor, "m l"]]: ...
 
 
@@ -41,10 +46,13 @@ class TowerText:
     """The text tower of the local evaluator."""
 
     def __init__(self, tower: TextTower):
-        self.tower = tower
+        self.tower, self.length = tower, tower.length
+
+    def lengths(self, captions: list[str]) -> list[int]:
+        return self.tower.lengths(captions)
 
     def text(self, captions: list[str]) -> tuple[Float[Tensor, "m l e"], Bool[Tensor, "m l"]]:
-        tokens, lengths = self.tower.tokens(captions), torch.tensor(self.tower.lengths(captions))
+        tokens, lengths = self.tower.tokens(captions), torch.tensor(self.lengths(captions))
         return tokens, torch.arange(tokens.shape[1]) < lengths[:, None]
 
 
@@ -65,6 +73,9 @@ class T5Text:
 
     def __init__(self, encoder: nn.Module, tokenizer, length: int):
         self.encoder, self.tokenizer, self.length = encoder.requires_grad_(False).eval(), tokenizer, length
+
+    def lengths(self, captions: list[str]) -> list[int]:
+        return list(map(len, self.tokenizer(captions)["input_ids"]))
 
     @torch.no_grad()
     def text(self, captions: list[str]) -> tuple[Float[Tensor, "m l e"], Bool[Tensor, "m l"]]:
@@ -100,6 +111,14 @@ class QwenText:
         deep = encoder.config.num_hidden_layers
         # klein's layers; a smaller encoder has its own at the same shares of its depth
         self.layers = [9, 18, 27] if deep >= 27 else [max(1, deep // 4), max(1, deep // 2), max(1, 3 * deep // 4)]
+
+    def lengths(self, captions: list[str]) -> list[int]:
+        # as the pipeline asks: each caption is what a user says, with an answer to come
+        says = [[{"role": "user", "content": caption}] for caption in captions]
+        asked = self.tokenizer.apply_chat_template(
+            says, tokenize=False, add_generation_prompt=True, enable_thinking=False
+        )
+        return list(map(len, self.tokenizer(asked)["input_ids"]))
 
     @torch.no_grad()
     def text(self, captions: list[str]) -> tuple[Float[Tensor, "m l e"], Bool[Tensor, "m l"]]:
