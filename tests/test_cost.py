@@ -12,7 +12,8 @@ from asymflow.config.arm import Arm
 from asymflow.config.cost import Cost
 from asymflow.config.evaluator import Evaluator
 from asymflow.config.loading import load
-from asymflow.config.sampling import ClassifierFree, Dual, Sampling, Unguided
+from asymflow.config.sampling import ClassifierFree, Dual, Sampling, Searched, Unguided
+from asymflow.config.search import Search
 from asymflow.descriptions import Descriptions
 from asymflow.flow.solver import time_grid
 from asymflow.models.assemble import Beginning, assemble, bare, outline
@@ -73,6 +74,17 @@ def test_operations_follow_images_passes_and_evaluations():
     assert cost.sampling_gflop(plain.model_copy(update={"guidance": half, "shift": 3.0}), arm(), of) == 100
 
 
+def test_a_search_costs_at_most_all_samples_of_every_candidate_and_other_guidance_none():
+    of = cost.Network(parameters=10, trained=10, gflops=2.0, activations=0)
+    search = Search(scale_high=2, scale_step=1, interval_step=0.5, count=8)
+    searched = Sampling(count=10, steps=2, solver="euler", guidance={"kind": "searched"})
+    # levels 1 and .5: no guidance asks 2 times, scale 2 in [0, .5] 3 times, in [0, 1] 4 times
+    assert cost.search_gflop(searched, search, arm(), of) == 2.0 * 8 * (2 + 3 + 4)
+    both = searched.model_copy(update={"guidance": Searched(average=True)})
+    assert cost.search_gflop(both, search, arm(), of) == search.averages * 2.0 * 8 * (2 + 3 + 4)
+    assert cost.search_gflop(Sampling(count=10, guidance=ClassifierFree()), search, arm(), of) == 0
+
+
 @pytest.mark.parametrize("solver", ["euler", "heun", "unipc"])
 @pytest.mark.parametrize("guidance, for_each", [(Unguided(), 1), (ClassifierFree(), 2), (Dual(), 3)])
 def test_passes_are_counted_as_the_solver_and_guidance_make_them(solver, guidance, for_each):
@@ -116,4 +128,7 @@ def test_every_study_has_a_row_and_what_they_share_is_counted_once(tmp_path):
     assert table.loc[stage.PREPARED, "disk_gb"] > 0
     assert rest["device_hours"].max() < whole["device_hours"] < rest["device_hours"].sum()
     assert (table["hours"] * 2 - table["device_hours"]).abs().max() < 1e-5 * whole["device_hours"]
+    assert table["search_hours_at_most"].gt(0).any() == (
+        "searched" in {s.guidance.kind for s in experiment.samplings.values()}
+    )
     assert whole["memory_gb"] == rest["memory_gb"].max() > 0 and (table["money"] > 0).all()

@@ -12,12 +12,14 @@ from asymflow import parts
 from asymflow.config.arm import Arm
 from asymflow.config.evaluator import Evaluator
 from asymflow.config.sampling import Interval, Sampling
+from asymflow.config.search import Search
 from asymflow.flow.guidance import in_interval
 from asymflow.flow.solver import time_grid
 from asymflow.metrics.tower import ImageTower
 from asymflow.models.assemble import bare
 from asymflow.models.condition import Condition, Shapes, example
 from asymflow.models.cost import gflops
+from asymflow.sampling.search import Grid, evaluations, lengths
 
 BACKWARD = 2.0  # operations of a backward pass, in forward passes
 RECOMPUTED = 1.0  # and of the forward pass that activation checkpointing repeats
@@ -78,6 +80,19 @@ def training_gflop(arm: Arm, of: Network) -> float:
 def sampling_gflop(sampling: Sampling, arm: Arm, of: Network) -> float:
     """Billions of operations of all images of a setting."""
     return of.gflops * passes(sampling, sampling.shift or arm.training.shift) * sampling.count
+
+
+def search_gflop(sampling: Sampling, search: Search, arm: Arm, of: Network) -> float:
+    """Billions of operations of a guidance search at most: all samples of every candidate; 0 where none is searched.
+
+    It takes far less, as most candidates are dropped early: the first ones took about a fiftieth (docs/portraits64.md).
+    """
+    if sampling.guidance.kind != "searched":
+        return 0.0
+    levels = time_grid(sampling.steps, sampling.shift or arm.training.shift)
+    visits = parts.load(parts.solver(sampling.solver)).visits(sampling.steps)
+    grid = Grid(search, levels, lengths(search) if sampling.searches_average else (None,))
+    return of.gflops * search.count * sum(evaluations(candidate, levels, visits) for candidate in grid.all())
 
 
 def passes(sampling: Sampling, shift: float) -> int:

@@ -80,6 +80,7 @@ class Descriptions:
                 "studies": runs,
                 "image_size": data.image_size,
                 "images": sum(count or 0 for count in (data.train, data.evaluator, data.heldout)),
+                "search": experiment.search.model_dump(mode="json"),
                 "evaluator": experiment.evaluator.model_dump(mode="json") if local else None,
                 "arms": {name: described(arm, self.plan.reader_of(arm), experiment) for name, arm in arms.items()},
                 "samplings": {name: experiment.samplings[name].model_dump(mode="json") for name in sorted(settings)},

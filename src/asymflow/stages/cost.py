@@ -17,6 +17,7 @@ from asymflow.config.arm import Arm
 from asymflow.config.cost import Cost
 from asymflow.config.evaluator import Evaluator
 from asymflow.config.sampling import Sampling
+from asymflow.config.search import Search
 from asymflow.data.tokens import grid_of
 from asymflow.models.condition import Shapes
 from asymflow.report import tables
@@ -73,7 +74,9 @@ def row(
     own = [arms[arm] for arm, _ in trainings]
     training = sum(cost.training_gflop(*one) for one in own) / (peak * config.training_share)
     drawing = sum(cost.sampling_gflop(samplings[setting], *arms[arm]) for arm, _, setting in runs)
-    drawing /= peak * config.sampling_share
+    search = Search.model_validate(plan["search"])
+    searching = sum(cost.search_gflop(samplings[setting], search, *arms[arm]) for arm, _, setting in runs)
+    drawing, searching = (operations / (peak * config.sampling_share) for operations in (drawing, searching))
     overhead = config.seconds * (len(trainings) + 2 * len(runs))  # a job to train, one to draw, one to score
     pixels = CHANNELS * plan["image_size"] ** 2
     hours = (training + drawing + overhead) / 3600
@@ -86,6 +89,7 @@ def row(
         "other_hours": overhead / 3600,
         "device_hours": hours,
         "hours": hours / config.devices,
+        "search_hours_at_most": searching / 3600,
         "memory_gb": max(cost.training_memory(*one, config.processes) for one in own) / 1e9,
         "disk_gb": (sum(cost.model_bytes(*one) for one in own) + sum(samplings[s].count for *_, s in runs) * pixels)
         / 1e9,
@@ -108,6 +112,7 @@ def prepared(plan: dict[str, Any], config: Cost, peak: float) -> dict[str, Any]:
         "other_hours": overhead / 3600,
         "device_hours": hours,
         "hours": hours / config.devices,
+        "search_hours_at_most": 0.0,
         "memory_gb": 0.0,
         "disk_gb": plan["images"] * CHANNELS * plan["image_size"] ** 2 / 1e9,
         "money": hours * config.price,
