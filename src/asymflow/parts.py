@@ -6,6 +6,7 @@ name and a line in its section of the configuration.
 """
 
 import importlib
+from collections.abc import Iterable
 from types import ModuleType
 from typing import get_args
 
@@ -70,6 +71,11 @@ def of_protocol(name: str) -> list[str]:
     return ["asymflow.stages.protocol", protocol(name)]
 
 
+def of_protocol_reference(name: str) -> list[str]:
+    """Everything that gathering what a published protocol compares with runs."""
+    return ["asymflow.stages.protocol_reference", protocol(name)]
+
+
 def of_training(arm: Arm) -> list[str]:
     """Everything that training an arm runs."""
     told = [CAPTIONS] if "caption" in arm.conditions.modalities else []
@@ -101,9 +107,19 @@ def of_velocity(arm: Arm) -> list[str]:
     return ["asymflow.stages.velocity", network(arm), target(arm)]
 
 
-def of_coupling(arm: Arm) -> list[str]:
+def of_coupling(arm: Arm, asked: str) -> list[str]:
     """Everything that comparing a lifted arm with the latent model that it began with runs."""
-    return ["asymflow.stages.coupling", network(arm), target(arm), request("captions"), "asymflow.models.latents"]
+    return ["asymflow.stages.coupling", network(arm), target(arm), request(asked), "asymflow.models.latents"]
+
+
+def of_export(arm: Arm) -> list[str]:
+    """Everything that writing an arm's run in the format of diffusers runs."""
+    return ["asymflow.stages.export", network(arm), target(arm), *_decoder(arm)]
+
+
+def of_cost(arms: Iterable[Arm], solvers: Iterable[str]) -> list[str]:
+    """Everything that reckoning what arms and solvers cost runs."""
+    return ["asymflow.stages.cost", *map(network, arms), *map(solver, solvers)]
 
 
 def undeciding(arm: Arm) -> list[str]:

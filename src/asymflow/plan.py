@@ -107,7 +107,19 @@ class Plan:
     def coupling_code(self, wildcards: Any) -> str:
         """The digest of the code that compares a lifted arm with the latent model that it began with."""
         arm = self._arm(wildcards)
-        return digest(*parts.of_coupling(arm), without=parts.undeciding(arm))
+        return digest(*parts.of_coupling(arm, self.asks(wildcards)), without=parts.undeciding(arm))
+
+    def export_code(self, wildcards: Any) -> str:
+        """The digest of the code that writes an arm's run in the format of diffusers."""
+        arm = self._arm(wildcards)
+        return digest(*parts.of_export(arm), without=parts.undeciding(arm))
+
+    def cost_code(self, wildcards: Any) -> str:
+        """The digest of the code that reckons what the studies cost."""
+        studies = self.experiment.studies.values()
+        arms = [self.experiment.arms[name] for study in studies for name in study.arms]
+        solvers = {self.experiment.samplings[name].solver for study in studies for name in study.samplings}
+        return digest(*parts.of_cost(arms, solvers))
 
     def score_code(self, wildcards: Any) -> str:
         """The digest of the code of a judge."""
@@ -310,6 +322,10 @@ class Plan:
     def protocol_code(self, wildcards: Any) -> str:
         """The digest of the code of a published protocol."""
         return digest(*parts.of_protocol(wildcards.protocol))
+
+    def protocol_reference_code(self, wildcards: Any) -> str:
+        """The digest of the code that gathers what a published protocol compares with."""
+        return digest(*parts.of_protocol_reference(wildcards.protocol))
 
     def protocol_reference(self, wildcards: Any) -> str:
         """What a published protocol compares with: a published file, or what is gathered here."""

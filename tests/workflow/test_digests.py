@@ -1,6 +1,7 @@
 """An edit makes stale what runs the code, and nothing else: part by part, over the arms of the default."""
 
 import ast
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import get_args
@@ -9,6 +10,7 @@ import pytest
 
 from asymflow import provenance
 from asymflow.config.loading import load
+from asymflow.config.protocols import Protocol
 from asymflow.config.study import Judge
 from asymflow.plan import Plan
 
@@ -183,3 +185,56 @@ def test_an_option_that_is_new_changes_neither_the_code_nor_the_configuration_of
         assert training() == before
     finally:
         provenance._tree.cache_clear()
+
+
+def gathering():
+    return {name: PLAN.protocol_reference_code(SimpleNamespace(protocol=name)) for name in get_args(Protocol)}
+
+
+def exporting():
+    return {name: PLAN.export_code(SimpleNamespace(arm=name)) for name in ARMS}
+
+
+def coupling():
+    named = (SimpleNamespace(arm="asymflow", sampling=setting) for setting in ("captions", "bare"))
+    return {wildcards.sampling: PLAN.coupling_code(wildcards) for wildcards in named}
+
+
+def cost():
+    return {"cost": PLAN.cost_code(SimpleNamespace())}
+
+
+@pytest.mark.parametrize(
+    ("compute", "module", "stale"),
+    [
+        (gathering, "asymflow.protocols.clean", {"clean"}),
+        (gathering, "asymflow.protocols.adm", {"adm", "torch_fidelity"}),  # the second measures as the first does
+        (gathering, "asymflow.protocols.networks", set(get_args(Protocol))),
+        (exporting, "asymflow.models.targets.isotropic", arms_where(lambda arm: arm.target.kind == "isotropic")),
+        (coupling, "asymflow.sampling.asks.captions", {"captions"}),
+        (coupling, "asymflow.sampling.asks.cases", {"bare"}),
+        (cost, "asymflow.models.nanodit", {"cost"}),
+        (cost, "asymflow.sampling.solvers.unipc", {"cost"}),
+        (cost, "asymflow.sampling.sampler", set()),
+    ],
+)
+def test_an_edit_of_a_part_that_is_loaded_by_name_makes_stale_what_loads_it_and_nothing_else(
+    compute, module, stale, monkeypatch
+):
+    assert moved(compute, module, monkeypatch) == stale
+
+
+ASSEMBLES_NOTHING = {"publish"}  # it takes the type of a lift from what does
+
+
+def test_a_stage_whose_digest_is_of_its_imports_alone_loads_nothing_by_name():
+    rules = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
+    stages = set(re.findall(r'plan\.code\("(\w+)"\)', rules))
+    assert len(stages) > 30
+    loading = {name for name in stages if any("parts.load(" in text for text in sources(f"asymflow.stages.{name}"))}
+    assert loading == ASSEMBLES_NOTHING
+
+
+def sources(module):
+    """The text of all that a module imports, and its own."""
+    return [provenance._path(name).read_text() for name in provenance.closure(module)]

@@ -331,6 +331,6 @@ rule cost:
     params:
         config=lambda wildcards: plan.section("cost"),
         plan=lambda wildcards: descriptions.cost,
-        code=plan.code("cost"),
+        code=plan.cost_code,
     shell:
         "python -m asymflow.stages.cost --config {params.config:q} --plan @<(printf %s {params.plan:q}) --out {output:q} > {log:q} 2>&1"

@@ -80,7 +80,7 @@ rule protocol_reference:
         mem_mb=16000,
     params:
         folder=experiment.protocols.folder,
-        code=plan.code("protocol_reference"),
+        code=plan.protocol_reference_code,
     shell:
         "python -m asymflow.stages.protocol_reference --protocol {wildcards.protocol} --folder {params.folder:q}"
         " --data {input.data:q} --out {output:q} > {log:q} 2>&1"

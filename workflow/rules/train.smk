@@ -45,7 +45,7 @@ rule export:
         "<results>/runs/{arm}/seed{seed}/export.log",
     params:
         folder=plan.folder_of,
-        code=plan.code("export"),
+        code=plan.export_code,
     shell:
         "python -m asymflow.stages.export --model {input.model:q} --start {input.start:q} --folder {params.folder:q}"
         " --latents {input.latents:q} --out {output:q} > {log:q} 2>&1"

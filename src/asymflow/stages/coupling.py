@@ -55,7 +55,7 @@ def main() -> None:
         "file": summary["file"],
         "model": lifted.checksum,
         "images_seen": lifted.images,
-        **provenance.record(*parts.of_coupling(lifted.arm), without=parts.undeciding(lifted.arm)),
+        **provenance.record(*parts.of_coupling(lifted.arm, arguments.asks), without=parts.undeciding(lifted.arm)),
     }
     documents.write(arguments.out, "score", result)
 
