@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from asymflow.config.arm import Arm
 from asymflow.config.experiment import Experiment
 from asymflow.config.loading import ConfigurationError, load
+from asymflow.config.protocols import Protocol
 from asymflow.config.sampling import Sampling
-from asymflow.config.section import Section
+from asymflow.config.section import Place, Section
 
 ROOT = Path(__file__).parents[2]
 DEFAULT = [ROOT / "workflow/config.yaml", ROOT / "workflow/studies.yaml", ROOT / "workflow/claims.yaml"]
@@ -44,7 +45,7 @@ def cases():
     """(keys, wrong value) for every number and every text of every section."""
     for path, section in sections():
         for name, field in section.model_fields.items():
-            types = {a for a in (field.annotation, *get_args(field.annotation))}
+            types = {str if a == Place else a for a in (field.annotation, *get_args(field.annotation))}
             if types & {int, float} or any("Gt" in str(t) or "Ge" in str(t) for t in types):
                 wrong = NUMBERS
             elif str in types:
@@ -205,6 +206,24 @@ STRUCTURES = {
 def test_a_wrong_structure_is_one_sentence(tmp_path, text, expected):
     said = complaint(tmp_path, text)
     assert expected in said, said
+
+
+STUDY = "studies: {one: {title: a title, arms: [rank8], reference: rank8, samplings: [guided], "
+PLACES = {
+    "prompts.path": "prompts: {path: 'a{b}'}",
+    "protocols.folder": "protocols: {folder: 'a{b}'}",
+    **{f"protocols.{name}": f"protocols: {{{name}: 'a{{b}}'}}" for name in get_args(Protocol)},
+    "latent.model": "latent: {model: 'a{b}'}",
+    "start.released.file": "bases: {scratch: {start: {released: {layout: jit, file: 'a{b}'}}}}",
+    "published": STUDY + "published: 'a{b}'}}",
+    "systems": STUDY + "systems: 'a{b}'}}",
+}
+
+
+@pytest.mark.parametrize(("key", "text"), PLACES.items(), ids=PLACES)
+def test_braces_in_a_path_that_a_rule_names_are_refused(tmp_path, small, key, text):
+    said = complaint(tmp_path, text, [small])
+    assert f"key {key}: found 'a{{b}}'; expected: a path without {{ and }}" in said, said
 
 
 def test_the_command_line_is_blamed_for_what_it_says():

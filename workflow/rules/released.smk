@@ -32,7 +32,7 @@ rule released:
         "<results>/released.log",
     localrule: True
     params:
-        releases=descriptions.releases,
+        releases=lambda wildcards: descriptions.releases,
         root=root,
         code=plan.code("released"),
     shell:

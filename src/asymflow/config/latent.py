@@ -6,7 +6,7 @@ from pathlib import Path
 
 from asymflow.config.arm import Arm
 from asymflow.config.representation import CHANNELS
-from asymflow.config.section import Section
+from asymflow.config.section import Place, Section
 
 PARTS = ("vae", "text_encoder", "transformer")  # with weights
 FILES = ("model_index.json", *(f"{part}/config.json" for part in PARTS), "tokenizer/tokenizer_config.json")
@@ -16,7 +16,7 @@ SIDE = 2  # positions of the latents that a token has in each direction
 class Latent(Section):
     """Where autoencoder, text encoder and transformer come from."""
 
-    model: str | None = None
+    model: Place | None = None
     """A folder with a FLUX.2 klein in the format of diffusers (vae, text_encoder, tokenizer, transformer). None: they are trained
     here, and the evaluator's text tower reads captions."""
 

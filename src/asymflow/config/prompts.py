@@ -2,13 +2,13 @@
 
 from pydantic import PositiveInt
 
-from asymflow.config.section import Section
+from asymflow.config.section import Place, Section
 
 
 class Prompts(Section):
     """The captions to draw images for, in order."""
 
-    path: str | None = None
+    path: Place | None = None
     """A text file with one caption a line, or a JSONL file whose lines have a `prompt`; None: captions of held-out images."""
 
     count: PositiveInt = 500

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from asymflow.config.section import Section
+from asymflow.config.section import Place, Section
 
 Protocol = Literal["adm", "torch_fidelity", "clean", "t2i"]
 
@@ -12,17 +12,17 @@ Protocol = Literal["adm", "torch_fidelity", "clean", "t2i"]
 class Protocols(Section):
     """Files that others published. Nothing is fetched: a message says which file goes where."""
 
-    folder: str = Field("models", min_length=1)
+    folder: Place = Field("models", min_length=1)
     """Folder of the networks: weights-inception-2015-12-05-6726825d.pth, and inception-2015-12-05.pt for clean."""
 
-    adm: str | None = None
+    adm: Place | None = None
     """ADM's reference, VIRTUAL_imagenet256_labeled.npz for ImageNet at 256 pixels. Null, here and below: the training images."""
 
-    torch_fidelity: str | None = None
+    torch_fidelity: Place | None = None
     """JiT's statistics, jit_in256_stats.npz."""
 
-    clean: str | None = None
+    clean: Place | None = None
     """Statistics of clean-fid."""
 
-    t2i: str | None = None
+    t2i: Place | None = None
     """Statistics of real images with captions."""

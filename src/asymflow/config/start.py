@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from asymflow.config.section import Section
+from asymflow.config.section import Place, Section
 
 
 class Adapter(Section):
@@ -65,7 +65,7 @@ class Released(Section):
     """Whose names the file has: asymjit (AsymFlow's, LakonLab), jit (LTH14's and LakonLab's copy), asymflux2 (the adapter of
     AsymFLUX.2, LakonLab), nanodit (prx-tg)."""
 
-    file: str = Field(min_length=1)
+    file: Place = Field(min_length=1)
     """The file: .safetensors, or .pth of torch.save."""
 
     source: str = ""

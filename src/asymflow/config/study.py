@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from asymflow.config.protocols import Protocol
-from asymflow.config.section import Section
+from asymflow.config.section import Place, Section
 
 # distribution: the samples against the training images. captions: each image against its caption. suite: the answers to the
 # validation suite. memorisation: the nearest training image of a sample against its nearest held-out one. second: as
@@ -55,10 +55,10 @@ class Study(Section):
     arm beside the directions of its subspace, or beside the published systems; the metrics of the validation suite; or the metric
     by target and network, and against what the training took."""
 
-    published: str | None = None
+    published: Place | None = None
     """A table in workflow/published/ whose columns join ours by arm, and by sampling setting where it names them."""
 
-    systems: str | None = None
+    systems: Place | None = None
     """A table in workflow/published/ whose rows are other systems, added below ours."""
 
     @model_validator(mode="after")
