@@ -9,7 +9,7 @@ import torch
 from scipy.integrate import quad
 
 from asymflow.config.arm import Arm
-from asymflow.config.experiment import FEWEST_SNAPSHOTS
+from asymflow.config.contradictions import FEWEST_SNAPSHOTS
 from asymflow.config.sampling import LONGEST, SHORTEST
 from asymflow.models.condition import Shapes
 from asymflow.training.averages import Power

@@ -15,8 +15,10 @@ from pydantic_core import ErrorDetails
 
 from asymflow.config.arm import Arm
 from asymflow.config.claim import Claim
-from asymflow.config.experiment import SECTIONS, Experiment, contradictions, requested, suggest
+from asymflow.config.contradictions import contradictions, suggest
+from asymflow.config.experiment import SECTIONS, Experiment
 from asymflow.config.release import Release
+from asymflow.config.requested import requested
 from asymflow.config.sampling import Sampling
 from asymflow.config.section import Section
 from asymflow.config.study import Study

@@ -1,0 +1,228 @@
+"""What sections of the configuration cannot be together, each valid on its own: one sentence that says what to change."""
+
+import difflib
+from collections.abc import Iterable, Iterator
+from operator import itemgetter
+
+from asymflow.config.arm import Arm
+from asymflow.config.claim import Claim
+from asymflow.config.experiment import Experiment, asked
+from asymflow.config.release import Release
+from asymflow.config.requested import Requested
+from asymflow.config.sampling import Sampling
+from asymflow.config.study import Study
+
+SMALLEST_SEEN = {"squeeze": 17, "alex": 31, "vgg": 16}  # pixels on a side of what each backbone of LPIPS can take
+FEWEST_SNAPSHOTS = 4  # from which averages of other lengths are put together
+
+# one mistake: the keys that lead to it, and the sentence
+Mistake = tuple[tuple[str, ...], str]
+
+
+def contradictions(experiment: Experiment, used: Requested) -> Iterator[Mistake]:
+    """Mistakes between sections each of which is valid on its own, in what is used."""
+    for name in experiment.supplemented:
+        if name not in experiment.studies:
+            yield (
+                ("supplement", "studies"),
+                f"found {name!r}, which is not a study; {suggest(name, experiment.studies)}",
+            )
+    for name in sorted(used.arms):
+        for key, text in _of_arm(name, experiment.arms[name], experiment):
+            yield ("arms", name, *key.split(".")), text
+    for name in sorted(used.studies):
+        yield from _of_counts(experiment.studies[name], experiment)
+        yield from ((("studies", name), text) for text in _of_study(experiment.studies[name], experiment))
+    for name in sorted(used.releases):
+        yield from ((("releases", name), text) for text in _of_release(experiment.releases[name], experiment))
+    for name in sorted(used.claims):
+        yield from ((("claims", name), text) for text in _of_claim(experiment.claims[name], experiment))
+
+
+def suggest(wanted: str, valid: Iterable[str]) -> str:
+    """A hint at what may have been meant, and the valid names."""
+    names = sorted(valid)
+    nearest = difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
+    return (f"did you mean {nearest[0]!r}? " if nearest else "") + f"valid here: {', '.join(names)}"
+
+
+def _of_arm(name: str, arm: Arm, experiment: Experiment) -> Iterator[tuple[str, str]]:
+    patch, size, key = arm.representation.patch_size, experiment.data.image_size, "representation.patch_size"
+    if size % patch:
+        yield key, f"found {patch}; expected a divisor of the image size, {size} (data.image_size)"
+    for height, width in experiment.data.shapes if arm.network.any_grid else ():
+        if height % patch or width % patch:
+            yield key, f"found {patch}; expected a divisor of both sides of {height} x {width} (data.shapes)"
+    if arm.losses.perceptual:
+        seen = size // 2 if arm.losses.perceptual.half else size
+        backbone = experiment.perceptual.backbone if experiment.evaluators == "local" else "vgg"
+        if seen < SMALLEST_SEEN[backbone]:
+            yield (
+                "losses.perceptual",
+                f"shows {seen} x {seen} pixels to a network ({backbone}) that needs {SMALLEST_SEEN[backbone]} or more: set half"
+                " to false, or perceptual.backbone to vgg where it is trained here",
+            )
+    if arm.start.run is not None:
+        yield from _of_start(name, arm, experiment)
+
+
+def _of_start(name: str, arm: Arm, experiment: Experiment) -> Iterator[tuple[str, str]]:
+    begun, arms, key = arm.start.run, experiment.arms, "start.run"
+    if begun not in arms or begun == name:
+        yield key, f"found {begun!r}, which is not an arm; {suggest(begun, [a for a in arms if a != name])}"
+        return
+    other = arms[begun]
+    if other.start.run is not None or other.start.adapter or other.lifted:
+        yield (
+            key,
+            f"found {begun!r}; expected an arm that is trained whole, in its own space, and begins as no other arm",
+        )
+    elif arm.lifted and other.representation.space != "latent":
+        yield key, f"found {begun!r}, an arm of pixels; expected one of latents, which this arm lifts"
+    elif not arm.lifted and other.representation != arm.representation:
+        yield key, f"{begun!r} has another representation than this arm"
+    elif other.network != arm.network or other.representation.patch_size != arm.representation.patch_size:
+        yield key, f"{begun!r} has another network or patch_size than this arm"
+    elif other.conditions.modalities != arm.conditions.modalities:
+        yield key, f"{begun!r} has other conditions than this arm"
+
+
+def _of_study(study: Study, experiment: Experiment) -> Iterator[str]:
+    for kind, listed, known in (
+        ("arm", study.arms, experiment.arms),
+        ("sampling setting", study.samplings, experiment.samplings),
+    ):
+        for item in listed:
+            if item not in known:
+                yield f"lists the {kind} {item!r}, which is not defined; {suggest(item, known)}"
+    for name in study.arms:
+        for setting in study.samplings:
+            if name in experiment.arms and setting in experiment.samplings:
+                arm, sampling = experiment.arms[name], experiment.samplings[setting]
+                for text in (*unfit(arm, sampling), *_unanswered(arm, sampling, study, experiment)):
+                    yield f"samples arm {name!r} with setting {setting!r}, {text}"
+
+
+def _of_claim(claim: Claim, experiment: Experiment) -> Iterator[str]:
+    for name, setting in claim.runs:
+        for kind, item, known in (("arm", name, experiment.arms), ("sampling setting", setting, experiment.samplings)):
+            if item not in known:
+                yield f"compares the {kind} {item!r}, which is not defined; {suggest(item, known)}"
+        if name in experiment.arms and setting in experiment.samplings:
+            arm, sampling = experiment.arms[name], experiment.samplings[setting]
+            for text in (*unfit(arm, sampling), *_unanswered(arm, sampling, claim, experiment)):
+                yield f"samples arm {name!r} with setting {setting!r}, {text}"
+
+
+def _of_release(release: Release, experiment: Experiment) -> Iterator[str]:
+    for kind, item, known in (
+        ("arm", release.arm, experiment.arms),
+        ("sampling setting", release.sampling, experiment.samplings),
+    ):
+        if item not in known:
+            yield f"names the {kind} {item!r}, which is not defined; {suggest(item, known)}"
+    if release.arm not in experiment.arms or release.sampling not in experiment.samplings:
+        return
+    arm, sampling = experiment.arms[release.arm], experiment.samplings[release.sampling]
+    if not arm.start.released:
+        yield f"names the arm {release.arm!r}, which is trained here; give it start.released"
+    for text in unfit(arm, sampling):
+        yield f"samples arm {release.arm!r} with setting {release.sampling!r}, {text}"
+    for metric in release.published:
+        if not metric.endswith(f"_{release.protocol}"):
+            yield f"publishes {metric!r}, but its protocol is {release.protocol}, whose numbers end in _{release.protocol}"
+
+
+def unfit(arm: Arm, sampling: Sampling) -> Iterator[str]:
+    """Why an arm cannot be sampled under a setting."""
+    modalities, training = arm.conditions.modalities, arm.training
+    if sampling.snapshot and sampling.snapshot > training.snapshots:
+        yield (
+            f"which takes snapshot {sampling.snapshot}, but the arm keeps {training.snapshots}; raise its training.snapshots"
+        )
+    if (sampling.of_snapshots and not sampling.snapshot) or sampling.length:
+        powers = sum(name.startswith("power_") for name in training.averages)
+        if powers < 2 or training.snapshots < FEWEST_SNAPSHOTS:
+            yield (
+                f"which puts an average of the weights together, but the arm keeps {', '.join(training.averages)} and"
+                f" {training.snapshots} snapshots; expected two averages power_<gamma> and at least {FEWEST_SNAPSHOTS} snapshots:"
+                " change its training"
+            )
+    elif sampling.weights and sampling.weights not in training.averages:
+        yield f"whose weights are {sampling.weights}; the arm keeps {', '.join(training.averages)}: use one of these"
+    wanted = {"classes": "class", "captions": "caption", "cases": "caption"}[asked(arm, sampling)]
+    if wanted not in modalities:
+        yield (
+            f"which asks for {asked(arm, sampling)}, but the arm is conditioned on {', '.join(modalities) or 'nothing'}; ask for"
+            " something else, or show it in the arm's conditions"
+        )
+    kind = sampling.guidance.kind
+    if kind == "routing" and not arm.network.bypass:
+        yield (
+            "whose guidance is by routing, but the arm is trained without TREAD; take another guidance, or give it a"
+            " network.tread"
+        )
+    if kind == "dual" and not ("caption" in modalities and {"embedding", "patches"} & set(modalities)):
+        yield (
+            "whose guidance is dual, but the arm is not conditioned on both a caption and an image's embedding or patches; take"
+            " another guidance"
+        )
+
+
+def _unanswered(arm: Arm, sampling: Sampling, study: Study | Claim, experiment: Experiment) -> Iterator[str]:
+    """Why a judge of the study has nothing to judge."""
+    what = asked(arm, sampling)
+    if "velocity" in study.judges and arm.representation.space == "latent":
+        yield "but the judge 'velocity' looks at patches of pixels, and the arm works on latents; leave one of them out"
+    if "coupling" in study.judges and not (arm.target.basis == "lift" and arm.start.run):
+        yield "but the judge 'coupling' looks at lifted arms, which begin with a latent one; leave one of them out"
+    for judge, needed in (("captions", "captions"), ("suite", "cases")):
+        if judge in study.judges and what != needed:
+            yield f"which asks for {what}, but the judge {judge!r} looks at {needed}; set its asks to {needed}"
+    if what == "captions" and sampling.count > experiment.prompts.count:
+        yield (
+            f"which draws {sampling.count} captions, but prompts.count is {experiment.prompts.count}; raise it, or lower the"
+            " setting's count"
+        )
+    if what == "cases" and arm.network.kind == "flux" and experiment.latent.model:
+        yield "which asks for cases, whose captions another encoder reads than that of latent.model; ask for captions"
+
+
+def _of_counts(study: Study, experiment: Experiment) -> Iterator[Mistake]:
+    """Where a study asks for more than the data or another section gives. Splits whose size only the images know are skipped."""
+    data, scoring, suite = experiment.data, experiment.scoring, experiment.suite
+    arms = [experiment.arms[name] for name in study.arms if name in experiment.arms]
+    settings = {name: experiment.samplings[name] for name in study.samplings if name in experiment.samplings}
+    needed = [
+        ("heldout", scoring.smallest, "a score needs as many"),
+        ("train", scoring.smallest, "a score needs as many"),
+    ]
+    if experiment.evaluators == "local" or "second" in study.judges:
+        needed.append(("evaluator", 2, "the evaluator learns to tell them apart"))
+    if not experiment.prompts.path and any(asked(arm, s) == "captions" for arm in arms for s in settings.values()):
+        needed.append(("heldout", experiment.prompts.count, "prompts.count takes their captions"))
+    needed += [
+        ("train", arm.training.set_images, "training.set_images of an arm") for arm in arms if arm.training.set_images
+    ]
+    if "velocity" in study.judges:
+        needed.append(("heldout", experiment.velocity.images, "velocity.images"))
+    if "suite" in study.judges:
+        needed += [(suite.split, getattr(suite, key), f"suite.{key}") for key in ("reconstructions", "texts", "edits")]
+        needed += [
+            (suite.split, suite.swaps + 1, "suite.swaps, and one more"),
+            ("train", suite.memories, "suite.memories"),
+        ]
+    for split, count, why in {
+        entry[0]: entry for entry in sorted(needed, key=itemgetter(1))
+    }.values():  # the largest of each
+        there = getattr(data, split)
+        if there is not None and there < count:
+            yield ("data", split), f"found {there}; expected at least {count} ({why}): raise it, or lower that"
+    for name, setting in settings.items():
+        drawn = any(asked(arm, setting) != "cases" for arm in arms)
+        for count, what in (
+            (scoring.smallest if drawn else 0, "a score needs as many, see scoring"),
+            (experiment.search.count if setting.guidance.kind == "searched" else 0, "search.count judges by as many"),
+        ):
+            if setting.count < count:
+                yield ("samplings", name, "count"), f"found {setting.count}; expected at least {count} ({what})"
