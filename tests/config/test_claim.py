@@ -40,7 +40,19 @@ def test_the_cost_of_sampling_is_judged_by_nobody_and_is_in_no_card():
 
 
 @pytest.mark.parametrize(
-    "text", ["a@x", "a@x < ", "a < b", "a@x < b@y < c@z", "a@x + + b@y < c@z", "2 a@x < b@y", "a@x b@y < c@z", ""]
+    "text",
+    [
+        "a@x",
+        "a@x < ",
+        "a < b",
+        "a@x < b@y < c@z",
+        "a@x + + b@y < c@z",
+        "2 a@x < b@y",
+        "a@x b@y < c@z",
+        "",
+        "a@x < a@x",
+        "0 = 0",
+    ],
 )
 def test_anything_else_is_refused(text):
     with pytest.raises(ValueError, match="holds_if"):

@@ -70,11 +70,11 @@ studies: {one: {title: a title, arms: [rank8], reference: rank8, samplings: [gui
 """
 
 
-def complaint(tmp_path, text, beneath=DEFAULT):
+def complaint(tmp_path, text, beneath=DEFAULT, words=()):
     overlay = tmp_path / "mine.yaml"
     overlay.write_text(text)
     with pytest.raises(ConfigurationError) as caught:
-        load([*beneath, overlay])
+        load([*beneath, overlay], words=words)
     return str(caught.value)
 
 
@@ -224,6 +224,47 @@ PLACES = {
 def test_braces_in_a_path_that_a_rule_names_are_refused(tmp_path, small, key, text):
     said = complaint(tmp_path, text, [small])
     assert f"key {key}: found 'a{{b}}'; expected: a path without {{ and }}" in said, said
+
+
+CLAIMS, CLAMP, GUIDED = (
+    "results/claims.csv",
+    "results/claims/clamp.json",
+    "results/runs/rank8/seed0/guided/distribution.json",
+)
+WANTED = {
+    "a setting of a claim": ("samplings: {settled: {count: 10}}", CLAIMS, "setting 'settled', key count: found 10; expected at"),
+    "a setting of one claim": ("samplings: {fine: {count: 10}}", CLAMP, "setting 'fine', key count: found 10; expected at"),
+    "a setting of a run": ("samplings: {guided: {count: 10}}", GUIDED, "setting 'guided', key count: found 10; expected at"),
+    "a search of a run": (
+        "samplings: {searched: {count: 100}}", GUIDED.replace("guided", "searched"), "expected at least 200 (search.count"
+    ),
+    "held-out images of claims": ("data: {heldout: 3}", CLAIMS, "key data.heldout: found 3; expected at least"),
+    "held-out images of a run": ("data: {heldout: 3}", GUIDED, "key data.heldout: found 3; expected at least"),
+    "held-out images of a velocity": (
+        "data: {heldout: 100}", GUIDED.replace("distribution", "velocity"), "found 100; expected at least 500 (velocity.images)"
+    ),
+    "what an arm is trained on": (
+        "arms: {rank8: {training: {set_images: 99999}}}", "results/runs/rank8/seed0/model.safetensors", "(training.set_images"
+    ),
+    "what a run is asked for": (
+        "", "results/runs/rank8/seed0/captions/samples.npy", "with setting 'captions', which asks for captions, but the arm"
+    ),
+    "what judges a run": (
+        "", "results/runs/rank8/seed0/guided/suite.json", "which asks for classes, but the judge 'suite' looks at cases"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "target", "expected"), WANTED.values(), ids=WANTED)
+def test_what_a_target_asks_for_is_there_whatever_asks(tmp_path, text, target, expected):
+    said = complaint(tmp_path, text, words=[target])
+    assert expected in said, said
+
+
+def test_few_samples_are_drawn_where_nobody_scores_them(tmp_path):
+    (tmp_path / "mine.yaml").write_text("samplings: {guided: {count: 10}}")
+    for file in ("samples.npy", "samples.png", "png"):
+        load([*DEFAULT, tmp_path / "mine.yaml"], words=[f"results/runs/rank8/seed0/guided/{file}"])
 
 
 def test_the_command_line_is_blamed_for_what_it_says():

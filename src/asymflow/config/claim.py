@@ -46,7 +46,10 @@ class Claim(Section):
 
     @model_validator(mode="after")
     def _is_a_comparison(self) -> "Claim":
-        self.comparisons  # noqa: B018
+        if not all(comparison.weights for comparison in self.comparisons):
+            raise ValueError(
+                f"holds_if is {self.holds_if!r}, which compares something with itself; name two arms or settings"
+            )
         return self
 
     @property

@@ -2,15 +2,18 @@
 
 import difflib
 from collections.abc import Iterable, Iterator
+from itertools import product
 from operator import itemgetter
+from typing import get_args
 
 from asymflow.config.arm import Arm
-from asymflow.config.claim import Claim
+from asymflow.config.claim import Run
+from asymflow.config.data import Data
 from asymflow.config.experiment import Experiment, asked
 from asymflow.config.release import Release
 from asymflow.config.requested import Requested
 from asymflow.config.sampling import Sampling
-from asymflow.config.study import Study
+from asymflow.config.study import Judge
 
 SMALLEST_SEEN = {"squeeze": 17, "alex": 31, "vgg": 16}  # pixels on a side of what each backbone of LPIPS can take
 FEWEST_SNAPSHOTS = 4  # from which averages of other lengths are put together
@@ -30,13 +33,23 @@ def contradictions(experiment: Experiment, used: Requested) -> Iterator[Mistake]
     for name in sorted(used.arms):
         for key, text in _of_arm(name, experiment.arms[name], experiment):
             yield ("arms", name, *key.split(".")), text
+        images = experiment.arms[name].training.set_images or 0
+        yield from _too_few([("train", images, "training.set_images of an arm")], experiment.data)
     for name in sorted(used.studies):
-        yield from _of_counts(experiment.studies[name], experiment)
-        yield from ((("studies", name), text) for text in _of_study(experiment.studies[name], experiment))
-    for name in sorted(used.releases):
-        yield from ((("releases", name), text) for text in _of_release(experiment.releases[name], experiment))
+        study = experiment.studies[name]
+        yield from _named("lists", study.arms, study.samplings, ("studies", name), experiment)
+        yield from _of_runs(product(study.arms, study.samplings), study.judges, ("studies", name), experiment)
     for name in sorted(used.claims):
-        yield from ((("claims", name), text) for text in _of_claim(experiment.claims[name], experiment))
+        claim = experiment.claims[name]
+        yield from _named("compares", *zip(*claim.runs, strict=True), ("claims", name), experiment)
+        yield from _of_runs(claim.runs, claim.files, ("claims", name), experiment)
+    for name in sorted(used.releases):
+        release = experiment.releases[name]
+        yield from _named("names", (release.arm,), (release.sampling,), ("releases", name), experiment)
+        yield from _of_runs([(release.arm, release.sampling)], (release.protocol,), ("releases", name), experiment)
+        yield from ((("releases", name), text) for text in _of_release(release, experiment))
+    for arm, sampling, made in sorted(used.runs):
+        yield from _of_runs([(arm, sampling)], (made,), ("arms", arm), experiment)
 
 
 def suggest(wanted: str, valid: Iterable[str]) -> str:
@@ -87,53 +100,41 @@ def _of_start(name: str, arm: Arm, experiment: Experiment) -> Iterator[tuple[str
         yield key, f"{begun!r} has other conditions than this arm"
 
 
-def _of_study(study: Study, experiment: Experiment) -> Iterator[str]:
+def _named(
+    verb: str, arms: Iterable[str], samplings: Iterable[str], place: tuple[str, str], experiment: Experiment
+) -> Iterator[Mistake]:
+    """Names of arms and sampling settings that nothing has."""
     for kind, listed, known in (
-        ("arm", study.arms, experiment.arms),
-        ("sampling setting", study.samplings, experiment.samplings),
+        ("arm", arms, experiment.arms),
+        ("sampling setting", samplings, experiment.samplings),
     ):
-        for item in listed:
+        for item in dict.fromkeys(listed):
             if item not in known:
-                yield f"lists the {kind} {item!r}, which is not defined; {suggest(item, known)}"
-    for name in study.arms:
-        for setting in study.samplings:
-            if name in experiment.arms and setting in experiment.samplings:
-                arm, sampling = experiment.arms[name], experiment.samplings[setting]
-                for text in (*unfit(arm, sampling), *_unanswered(arm, sampling, study, experiment)):
-                    yield f"samples arm {name!r} with setting {setting!r}, {text}"
+                yield place, f"{verb} the {kind} {item!r}, which is not defined; {suggest(item, known)}"
 
 
-def _of_claim(claim: Claim, experiment: Experiment) -> Iterator[str]:
-    for name, setting in claim.runs:
-        for kind, item, known in (("arm", name, experiment.arms), ("sampling setting", setting, experiment.samplings)):
-            if item not in known:
-                yield f"compares the {kind} {item!r}, which is not defined; {suggest(item, known)}"
-        if name in experiment.arms and setting in experiment.samplings:
-            arm, sampling = experiment.arms[name], experiment.samplings[setting]
-            for text in (*unfit(arm, sampling), *_unanswered(arm, sampling, claim, experiment)):
-                yield f"samples arm {name!r} with setting {setting!r}, {text}"
+def _of_runs(
+    runs: Iterable[Run], made: tuple[str, ...], place: tuple[str, str], experiment: Experiment
+) -> Iterator[Mistake]:
+    """Why arms cannot be sampled under settings, or the files that are made of these (`paths.RUN_FILES`), which judges are called
+    by, cannot be had."""
+    known = [(name, setting) for name, setting in runs if name in experiment.arms and setting in experiment.samplings]
+    for name, setting in known:
+        arm, sampling = experiment.arms[name], experiment.samplings[setting]
+        for text in (*_unfit(arm, sampling, experiment), *_unanswered(arm, sampling, made, experiment)):
+            yield place, f"samples arm {name!r} with setting {setting!r}, {text}"
+    yield from _of_counts(known, made, experiment)
 
 
 def _of_release(release: Release, experiment: Experiment) -> Iterator[str]:
-    for kind, item, known in (
-        ("arm", release.arm, experiment.arms),
-        ("sampling setting", release.sampling, experiment.samplings),
-    ):
-        if item not in known:
-            yield f"names the {kind} {item!r}, which is not defined; {suggest(item, known)}"
-    if release.arm not in experiment.arms or release.sampling not in experiment.samplings:
-        return
-    arm, sampling = experiment.arms[release.arm], experiment.samplings[release.sampling]
-    if not arm.start.released:
+    if release.arm in experiment.arms and not experiment.arms[release.arm].start.released:
         yield f"names the arm {release.arm!r}, which is trained here; give it start.released"
-    for text in unfit(arm, sampling):
-        yield f"samples arm {release.arm!r} with setting {release.sampling!r}, {text}"
     for metric in release.published:
         if not metric.endswith(f"_{release.protocol}"):
             yield f"publishes {metric!r}, but its protocol is {release.protocol}, whose numbers end in _{release.protocol}"
 
 
-def unfit(arm: Arm, sampling: Sampling) -> Iterator[str]:
+def _unfit(arm: Arm, sampling: Sampling, experiment: Experiment) -> Iterator[str]:
     """Why an arm cannot be sampled under a setting."""
     modalities, training = arm.conditions.modalities, arm.training
     if sampling.snapshot and sampling.snapshot > training.snapshots:
@@ -169,15 +170,15 @@ def unfit(arm: Arm, sampling: Sampling) -> Iterator[str]:
         )
 
 
-def _unanswered(arm: Arm, sampling: Sampling, study: Study | Claim, experiment: Experiment) -> Iterator[str]:
-    """Why a judge of the study has nothing to judge."""
+def _unanswered(arm: Arm, sampling: Sampling, judges: tuple[str, ...], experiment: Experiment) -> Iterator[str]:
+    """Why a judge has nothing to judge."""
     what = asked(arm, sampling)
-    if "velocity" in study.judges and arm.representation.space == "latent":
+    if "velocity" in judges and arm.representation.space == "latent":
         yield "but the judge 'velocity' looks at patches of pixels, and the arm works on latents; leave one of them out"
-    if "coupling" in study.judges and not (arm.target.basis == "lift" and arm.start.run):
+    if "coupling" in judges and not (arm.target.basis == "lift" and arm.start.run):
         yield "but the judge 'coupling' looks at lifted arms, which begin with a latent one; leave one of them out"
     for judge, needed in (("captions", "captions"), ("suite", "cases")):
-        if judge in study.judges and what != needed:
+        if judge in judges and what != needed:
             yield f"which asks for {what}, but the judge {judge!r} looks at {needed}; set its asks to {needed}"
     if what == "captions" and sampling.count > experiment.prompts.count:
         yield (
@@ -188,41 +189,42 @@ def _unanswered(arm: Arm, sampling: Sampling, study: Study | Claim, experiment: 
         yield "which asks for cases, whose captions another encoder reads than that of latent.model; ask for captions"
 
 
-def _of_counts(study: Study, experiment: Experiment) -> Iterator[Mistake]:
-    """Where a study asks for more than the data or another section gives. Splits whose size only the images know are skipped."""
+def _of_counts(runs: list[Run], judges: tuple[str, ...], experiment: Experiment) -> Iterator[Mistake]:
+    """Where runs and their judges ask for more than the data or another section gives."""
     data, scoring, suite = experiment.data, experiment.scoring, experiment.suite
-    arms = [experiment.arms[name] for name in study.arms if name in experiment.arms]
-    settings = {name: experiment.samplings[name] for name in study.samplings if name in experiment.samplings}
-    needed = [
-        ("heldout", scoring.smallest, "a score needs as many"),
-        ("train", scoring.smallest, "a score needs as many"),
-    ]
-    if experiment.evaluators == "local" or "second" in study.judges:
-        needed.append(("evaluator", 2, "the evaluator learns to tell them apart"))
-    if not experiment.prompts.path and any(asked(arm, s) == "captions" for arm in arms for s in settings.values()):
+    pairs = [(experiment.arms[name], experiment.samplings[setting]) for name, setting in runs]
+    scored = not set(judges).isdisjoint(get_args(Judge))
+    needed = []
+    if scored or any(setting.guidance.kind == "searched" for _, setting in pairs):
+        needed += [(split, scoring.smallest, "a score needs as many") for split in ("heldout", "train")]
+        if experiment.evaluators == "local" or "second" in judges:
+            needed.append(("evaluator", 2, "the evaluator learns to tell them apart"))
+    if not experiment.prompts.path and any(asked(*pair) == "captions" for pair in pairs):
         needed.append(("heldout", experiment.prompts.count, "prompts.count takes their captions"))
-    needed += [
-        ("train", arm.training.set_images, "training.set_images of an arm") for arm in arms if arm.training.set_images
-    ]
-    if "velocity" in study.judges:
+    if "velocity" in judges:
         needed.append(("heldout", experiment.velocity.images, "velocity.images"))
-    if "suite" in study.judges:
+    if "suite" in judges:
         needed += [(suite.split, getattr(suite, key), f"suite.{key}") for key in ("reconstructions", "texts", "edits")]
         needed += [
             (suite.split, suite.swaps + 1, "suite.swaps, and one more"),
             ("train", suite.memories, "suite.memories"),
         ]
-    for split, count, why in {
-        entry[0]: entry for entry in sorted(needed, key=itemgetter(1))
-    }.values():  # the largest of each
-        there = getattr(data, split)
-        if there is not None and there < count:
-            yield ("data", split), f"found {there}; expected at least {count} ({why}): raise it, or lower that"
-    for name, setting in settings.items():
-        drawn = any(asked(arm, setting) != "cases" for arm in arms)
+    yield from _too_few(needed, data)
+    for (_, name), (arm, setting) in zip(runs, pairs, strict=True):
         for count, what in (
-            (scoring.smallest if drawn else 0, "a score needs as many, see scoring"),
+            (
+                scoring.smallest if scored and asked(arm, setting) != "cases" else 0,
+                "a score needs as many, see scoring",
+            ),
             (experiment.search.count if setting.guidance.kind == "searched" else 0, "search.count judges by as many"),
         ):
             if setting.count < count:
                 yield ("samplings", name, "count"), f"found {setting.count}; expected at least {count} ({what})"
+
+
+def _too_few(needed: list[tuple[str, int, str]], data: Data) -> Iterator[Mistake]:
+    """Splits that have fewer images than needed, the largest need of each; those whose size only the images know are skipped."""
+    for split, count, why in {entry[0]: entry for entry in sorted(needed, key=itemgetter(1))}.values():
+        there = getattr(data, split)
+        if there is not None and there < count:
+            yield ("data", split), f"found {there}; expected at least {count} ({why}): raise it, or lower that"

@@ -15,6 +15,7 @@ class Requested(NamedTuple):
     studies: set[str]
     claims: set[str]
     releases: set[str]
+    runs: set[tuple[str, str, str]]  # arm, sampling setting, and the name of the file that is made of its samples
 
 
 def requested(experiment: Experiment, words: Iterable[str]) -> Requested:
@@ -26,12 +27,14 @@ def requested(experiment: Experiment, words: Iterable[str]) -> Requested:
     folder = f"{experiment.results}/"
     targets = [target.removeprefix(folder) for word in words if (target := os.path.normpath(word)).startswith(folder)]
     if not targets:
-        return Requested(set(experiment.arms), set(experiment.studies), set(), set())
+        return Requested(set(experiment.arms), set(experiment.studies), set(), set(), set())
     studies = {name for name in experiment.studies for target in targets if Path(target).name.startswith(name)}
     if "supplement.html" in targets:
         studies |= set(experiment.supplemented) & set(experiment.studies)
         targets += ["claims.csv"] if experiment.supplement.claims else []
-    arms = {parts[1] for target in targets if len(parts := Path(target).parts) > 2 and parts[0] == "runs"}
+    files = [parts for target in targets if len(parts := Path(target).parts) > 2 and parts[0] == "runs"]
+    arms = {parts[1] for parts in files}
+    runs = {(parts[1], parts[3], Path(parts[4]).stem) for parts in files if len(parts) > 4}
     arms |= {arm for name in studies for arm in experiment.studies[name].arms}
     decided = [Path(target).parts for target in targets if Path(target).parts[0].startswith("claims")]
     claims = {name for name in experiment.claims for parts in decided if len(parts) == 1 or parts[1].startswith(name)}
@@ -39,4 +42,4 @@ def requested(experiment: Experiment, words: Iterable[str]) -> Requested:
     releases = set(experiment.releases) if "released.csv" in targets else set()
     arms |= {experiment.releases[name].arm for name in releases}
     arms |= {experiment.arms[name].start.run for name in arms & set(experiment.arms)} - {None}
-    return Requested(arms & set(experiment.arms), studies, claims, releases)
+    return Requested(arms & set(experiment.arms), studies, claims, releases, runs)
