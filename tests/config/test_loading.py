@@ -203,6 +203,15 @@ def test_what_an_arm_may_be_told_is_what_some_way_shows_in_one_order():
             "samples arm 'rank8' with setting 'self_guided', whose guidance is by routing, but the arm is trained without TREAD",
         ),
         (
+            {"bases": {"scratch": {"conditions": {"shown": [{"share": 1.0, "what": ["class"]}]}}}},
+            "samples arm 'rank0' with setting 'guided', whose guidance (classifier_free) leads away from what is drawn under no"
+            " condition, but the arm never learns that: give its conditions.shown a share that shows nothing, or take another",
+        ),
+        (
+            {"arms": {"latent_base": {"conditions": {"shown": [{"share": 1.0, "what": ["caption"]}]}}}},
+            "samples arm 'asymflow' with setting 'captions', whose guidance (classifier_free) leads away from what is drawn",
+        ),
+        (
             {"studies": {"rank_sweep": {"samplings": ["captions"]}}},
             "with setting 'captions', which asks for captions, but the arm is conditioned on class; ask for something else",
         ),
@@ -230,6 +239,14 @@ def test_what_an_arm_may_be_told_is_what_some_way_shows_in_one_order():
 )  # fmt: skip
 def test_a_mistake_is_explained(tmp_path, changes, sentence):
     assert sentence in mistakes(tmp_path, changes)
+
+
+@pytest.mark.parametrize("guidance", [{"kind": "none"}, {"kind": "classifier_free", "scale": 1.0}])
+def test_an_arm_that_is_always_told_its_class_is_drawn_unguided(tmp_path, guidance):
+    always = {"bases": {"scratch": {"conditions": {"shown": [{"share": 1.0, "what": ["class"]}]}}}}
+    target = "results/runs/rank8/seed0/guided/distribution.json"
+    assert "under no condition" in mistakes(tmp_path, always, words=[target])
+    experiment(tmp_path, always | {"samplings": {"guided": {"guidance": guidance}}}, words=[target])
 
 
 def test_an_unknown_arm_of_a_study_gets_a_suggestion(tmp_path):

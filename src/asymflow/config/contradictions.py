@@ -12,7 +12,7 @@ from asymflow.config.data import Data
 from asymflow.config.experiment import Experiment, asked
 from asymflow.config.release import Release
 from asymflow.config.requested import Requested
-from asymflow.config.sampling import Sampling
+from asymflow.config.sampling import ClassifierFree, Sampling
 from asymflow.config.study import Judge
 
 SMALLEST_SEEN = {"squeeze": 17, "alex": 31, "vgg": 16}  # pixels on a side of what each backbone of LPIPS can take
@@ -158,6 +158,12 @@ def _unfit(arm: Arm, sampling: Sampling, experiment: Experiment) -> Iterator[str
             " something else, or show it in the arm's conditions"
         )
     kind = sampling.guidance.kind
+    off = isinstance(sampling.guidance, ClassifierFree) and sampling.guidance.scale == 1
+    if kind in ("classifier_free", "searched", "dual") and not off and not _knows_nothing(arm, experiment):
+        yield (
+            f"whose guidance ({kind}) leads away from what is drawn under no condition, but the arm never learns that: give its"
+            " conditions.shown a share that shows nothing, or take another guidance"
+        )
     if kind == "routing" and not arm.network.bypass:
         yield (
             "whose guidance is by routing, but the arm is trained without TREAD; take another guidance, or give it a"
@@ -168,6 +174,16 @@ def _unfit(arm: Arm, sampling: Sampling, experiment: Experiment) -> Iterator[str
             "whose guidance is dual, but the arm is not conditioned on both a caption and an image's embedding or patches; take"
             " another guidance"
         )
+
+
+def _knows_nothing(arm: Arm, experiment: Experiment) -> bool:
+    """Whether an arm, or what it begins with, is trained without any condition too; a published FLUX.2 counts as trained so."""
+    if not all(way.what for way in arm.conditions.shown):
+        return True
+    begun = experiment.arms.get(arm.start.run or "")
+    if begun:
+        return begun.start.run is None and _knows_nothing(begun, experiment)
+    return arm.network.kind == "flux" and experiment.latent.model is not None
 
 
 def _unanswered(arm: Arm, sampling: Sampling, judges: tuple[str, ...], experiment: Experiment) -> Iterator[str]:
