@@ -1,15 +1,19 @@
 """What rules take, asked of the plan of the default and of small experiments."""
 
+import importlib.util
 import json
 import re
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
+from typing import get_args
 
 import pytest
 import yaml
 
+from asymflow import parts
 from asymflow.config.loading import load
+from asymflow.config.study import Judge
 from asymflow.descriptions import flat
 from asymflow.plan import TEMPLATES, Plan
 
@@ -169,6 +173,21 @@ def test_only_a_searched_setting_takes_a_search_and_only_a_snapshot_the_snapshot
 def test_a_judge_takes_what_it_compares_with(judge, arm, sampling, more):
     inputs = given(PLAN.score(wildcards(arm, sampling=sampling, judge=judge)))
     assert set(inputs) == {"samples", "summary", "evaluator", "reference"} | more
+
+
+READS = re.compile(r"suite_config\.(\w+)")
+
+
+@pytest.mark.parametrize("judge", get_args(Judge))
+def test_a_judge_is_told_what_it_reads_of_the_suite_s_section_and_nothing_else(judge):
+    module = importlib.util.find_spec(parts.judge(judge)).origin
+    assert set(json.loads(PLAN.suite_of(wildcards(judge=judge)))) == set(READS.findall(Path(module).read_text("utf-8")))
+
+
+def test_only_the_cases_of_the_suite_know_how_many_edits_there_are(plan):
+    other = plan({"suite": {"edits": 3}})
+    assert all(PLAN.suite_of(wildcards(judge=j)) == other.suite_of(wildcards(judge=j)) for j in get_args(Judge))
+    assert PLAN.section("suite") != other.section("suite")
 
 
 def test_the_second_judge_looks_with_an_evaluator_of_another_seed_and_nothing_else_that_differs():

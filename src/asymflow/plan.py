@@ -52,9 +52,15 @@ class Plan:
 
     # Parameters.
 
-    def section(self, name: str) -> str:
-        """One section of the configuration as JSON, which compares by value."""
-        return getattr(self.experiment, name).model_dump_json()
+    def section(self, name: str, only: set[str] | None = None) -> str:
+        """One section of the configuration as JSON, which compares by value; whole, or the keys that a stage reads of it."""
+        return getattr(self.experiment, name).model_dump_json(include=only)
+
+    def suite_of(self, wildcards: Any) -> str:
+        """What a judge reads of the suite's section; most read nothing."""
+        intervals = {"resamples", "seed"}
+        only = {"suite": intervals, "memorisation": intervals | {"memories"}}
+        return self.section("suite", only.get(wildcards.judge, set()))
 
     def arm(self, wildcards: Any) -> str:
         """An arm as JSON. What is not given is left out, so that an option that is new changes no arm without it."""

@@ -11,7 +11,7 @@ rule score:
     resources:
         gpu=1,
     params:
-        config=lambda wildcards: plan.section("suite"),
+        config=plan.suite_of,
         evaluator=evaluator,
         code=plan.score_code,
     shell:

@@ -34,7 +34,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--judge", choices=get_args(Judge), required=True)
-    parser.add_argument("--config", required=True, help="the suite section as JSON")
+    parser.add_argument("--config", required=True, help="what the judge reads of the suite section, as JSON")
     parser.add_argument("--samples", type=Path, required=True, help="uint8 array of (n, h, w, 3)")
     parser.add_argument("--summary", type=Path, required=True, help="what stage sample says of them")
     parser.add_argument(
