@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from asymflow import parts
+from asymflow.config.embeddings import Embeddings
 from asymflow.config.loading import load
 from asymflow.config.study import Judge
 from asymflow.descriptions import flat
@@ -173,6 +174,26 @@ def test_only_a_searched_setting_takes_a_search_and_only_a_snapshot_the_snapshot
 def test_a_judge_takes_what_it_compares_with(judge, arm, sampling, more):
     inputs = given(PLAN.score(wildcards(arm, sampling=sampling, judge=judge)))
     assert set(inputs) == {"samples", "summary", "evaluator", "reference"} | more
+
+
+TOLD = {  # what a stage is told of the section of embeddings, and which of its keys change that
+    "captions of the training split": (
+        lambda made: made.embeddings_of(wildcards(reader="t5", split="train")), {"text", "text_length", "keep_captions"}
+    ),
+    "other captions": (lambda made: made.embeddings_of(wildcards(reader="t5", split="heldout")), {"text", "text_length"}),
+    "captions by the local tower": (lambda made: made.embeddings_of(wildcards(reader="local", split="heldout")), set()),
+    "images": (lambda made: made.section("embeddings", {"image"}), {"image"}),
+    "the suite": (lambda made: made.suite_embeddings, {"text", "text_length"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("told", "keys"), TOLD.values(), ids=TOLD)
+def test_a_stage_is_told_what_it_reads_of_the_embeddings_and_nothing_else(plan, told, keys):
+    published = {"text": "models/t5", "image": "models/dinov3", "text_length": 512, "keep_captions": True}
+    other = {"text": "models/other", "image": "models/other", "text_length": 64, "keep_captions": False}
+    before = told(plan({"embeddings": published}))
+    Embeddings.model_validate_json(before)
+    assert {key for key in other if told(plan({"embeddings": published | {key: other[key]}})) != before} == keys
 
 
 READS = re.compile(r"suite_config\.(\w+)")

@@ -70,6 +70,16 @@ class Plan:
         """A sampling setting as JSON."""
         return _json(self._sampling(wildcards))
 
+    def embeddings_of(self, wildcards: Any) -> str:
+        """What stage embed_captions reads of the embeddings' section, for a reader and a split or the prompts."""
+        kept = {"keep_captions"} if wildcards.split == "train" else set()
+        return self.section("embeddings", kept | self._of_reader(wildcards.reader))
+
+    @property
+    def suite_embeddings(self) -> str:
+        """What stage suite reads of that section."""
+        return self.section("embeddings", self._of_reader(self.reader))
+
     def asks(self, wildcards: Any) -> str:
         """What an arm is asked for under a sampling setting."""
         return asked(self._arm(wildcards), self._sampling(wildcards))
@@ -364,6 +374,10 @@ class Plan:
         }
 
     # Helpers.
+
+    def _of_reader(self, reader: str) -> set[str]:
+        """The keys of the embeddings' section that say what a reader is."""
+        return {"text", "text_length"} if reader == "t5" else set()
 
     @property
     def _local(self) -> bool:

@@ -232,6 +232,10 @@ def test_what_an_arm_may_be_told_is_what_some_way_shows_in_one_order():
             "key supplement.studies: found ['colour', 'colour']; expected each study once",
         ),
         (
+            {"embeddings": {"text": "google-t5/t5-large"}},
+            "key embeddings.image: text and image are published networks both, or neither: give both, or leave both out",
+        ),
+        (
             {"samplings": {"captions": {"count": 501}}},
             "which draws 501 captions, but prompts.count is 500; raise it, or lower the setting's count",
         ),

@@ -168,8 +168,3 @@ def test_a_flux_2_that_lacks_a_part_is_an_error(klein, tmp_path):
         ValueError, match=r"has no folder tokenizer; latent\.model must be a folder with a whole FLUX\.2 klein"
     ):
         reader("flux2", Embeddings(), None, tmp_path, CPU)
-
-
-def test_one_published_network_without_the_other_is_an_error():
-    with pytest.raises(ValueError, match="published networks both, or neither"):
-        Embeddings(text="google-t5/t5-large")

@@ -17,7 +17,7 @@ rule embed_captions:
         mem_mb=64000,
         runtime=1440,
     params:
-        config=lambda wildcards: plan.section("embeddings"),
+        config=plan.embeddings_of,
         folder=lambda wildcards: plan.folder,
         code=plan.code("embed_captions"),
     shell:
@@ -45,7 +45,7 @@ rule embed_images:
         mem_mb=64000,
         runtime=1440,
     params:
-        config=lambda wildcards: plan.section("embeddings"),
+        config=lambda wildcards: plan.section("embeddings", {"image"}),
         code=plan.code("embed_images"),
     shell:
         "python -m asymflow.stages.embed_images --config {params.config:q} --patch-size {wildcards.patch_size}"
@@ -66,7 +66,7 @@ rule suite:
         mem_mb=64000,
     params:
         config=lambda wildcards: plan.section("suite"),
-        embeddings=lambda wildcards: plan.section("embeddings"),
+        embeddings=lambda wildcards: plan.suite_embeddings,
         reader=plan.reader,
         code=plan.code("suite"),
     shell:

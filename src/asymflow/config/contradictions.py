@@ -24,6 +24,12 @@ Mistake = tuple[tuple[str, ...], str]
 
 def contradictions(experiment: Experiment, used: Requested) -> Iterator[Mistake]:
     """Mistakes between sections each of which is valid on its own, in what is used."""
+    missing = [key for key in ("text", "image") if getattr(experiment.embeddings, key) is None]
+    if len(missing) == 1:
+        yield (
+            ("embeddings", *missing),
+            "text and image are published networks both, or neither: give both, or leave both out",
+        )
     for name in experiment.supplemented:
         if name not in experiment.studies:
             yield (

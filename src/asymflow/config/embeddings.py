@@ -1,6 +1,6 @@
 """Configuration of the embeddings that arms of prx-tg are conditioned on."""
 
-from pydantic import PositiveInt, model_validator
+from pydantic import PositiveInt
 
 from asymflow.config.section import Section
 
@@ -20,9 +20,3 @@ class Embeddings(Section):
     keep_captions: bool = True
     """Whether the tokens of the training captions are kept in files, which saves encoding them in every training; else each
     training encodes those of its batches anew. FLUX.2 klein's take 12.6 MB a caption."""
-
-    @model_validator(mode="after")
-    def _both_or_none(self) -> "Embeddings":
-        if (self.text is None) != (self.image is None):
-            raise ValueError("text and image are published networks both, or neither: give both, or leave both out")
-        return self

@@ -27,7 +27,7 @@ NEEDED = "arms conditioned on captions need one for each image: put a .txt file 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", required=True, help="the embeddings section as JSON")
+    parser.add_argument("--config", required=True, help="what it reads of the embeddings section, as JSON")
     parser.add_argument("--reader", choices=("local", "t5", "flux2"), required=True, help="what reads them")
     parser.add_argument("--data", type=Path, required=True, help="index of a split, or the prompts")
     parser.add_argument(

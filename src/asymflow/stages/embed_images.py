@@ -31,7 +31,7 @@ BATCH = 50  # images at a time
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", required=True, help="the embeddings section as JSON")
+    parser.add_argument("--config", required=True, help="what it reads of the embeddings section, as JSON")
     parser.add_argument("--patch-size", type=int, required=True, help="side of a token of the arms in pixels")
     parser.add_argument("--data", type=Path, required=True, help="index of the split")
     parser.add_argument("--evaluator", type=Path, nargs="?", help="the local evaluator, where it embeds")

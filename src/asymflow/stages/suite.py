@@ -29,7 +29,7 @@ from asymflow.training.captions import opened
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", required=True, help="the suite section as JSON")
-    parser.add_argument("--embeddings", required=True, help="the embeddings section as JSON")
+    parser.add_argument("--embeddings", required=True, help="what it reads of the embeddings section, as JSON")
     parser.add_argument("--data", type=Path, required=True, help="index of the split that cases come from")
     parser.add_argument("--reader", choices=("local", "t5"), required=True, help="what reads captions")
     parser.add_argument("--captions", type=Path, required=True, help="the captions of that split as tokens")
