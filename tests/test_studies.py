@@ -48,8 +48,8 @@ def test_a_stage_is_told_its_study_field_by_field_and_where_its_files_lie():
 
 
 def test_subspaces_of_arms_are_told_to_the_figure_that_shows_them_alone():
-    assert len(Study.parse(TOLD.study(SimpleNamespace(study="subspace_sweep"))).bases) == 5
-    assert Study.parse(TOLD.study(SimpleNamespace(study="rank_sweep"))).bases == {}
+    assert len(Study.parse(TOLD.drawn(SimpleNamespace(study="subspace_sweep"))).bases) == 5
+    assert Study.parse(TOLD.drawn(SimpleNamespace(study="rank_sweep"))).bases == {}
 
 
 @pytest.mark.parametrize(("look", "seeds"), [(0, 3), (1, 5), (2, 8)])

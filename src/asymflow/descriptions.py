@@ -25,7 +25,11 @@ class Descriptions:
     def study(self, wildcards: Any, *files: str) -> str:
         """What a rule has to know of its study: the study, arms and settings field by field, and where files lie."""
         name = wildcards.study
-        return self._study(name, self.experiment.studies[name], self.experiment.study_seeds(name), files)
+        return json.dumps(self._study(name, self.experiment.studies[name], self.experiment.study_seeds(name), files))
+
+    def drawn(self, wildcards: Any, *files: str) -> str:
+        """That, and how the study is drawn under which title."""
+        return json.dumps(self._drawn(wildcards.study, files))
 
     def claim(self, wildcards: Any) -> str:
         """A claim."""
@@ -36,7 +40,7 @@ class Descriptions:
         claim, seeds = self.experiment.claims[wildcards.claim], self.experiment.look_seeds(int(wildcards.look))
         arms, settings = (tuple(dict.fromkeys(names)) for names in zip(*claim.runs, strict=True))
         study = Study(title=claim.says, arms=arms, reference=arms[-1], samplings=settings, judges=claim.judges)
-        return self._study(wildcards.claim, study, seeds, claim.files)
+        return json.dumps(self._study(wildcards.claim, study, seeds, claim.files))
 
     @property
     def supplement(self) -> str:
@@ -44,7 +48,7 @@ class Descriptions:
         experiment = self.experiment
         studies = [
             {
-                "study": self._study(name, experiment.studies[name], experiment.study_seeds(name), ()),
+                "study": json.dumps(self._drawn(name, ())),
                 "source": experiment.studies[name].source,
                 "expected": experiment.studies[name].expected,
                 **self.studies.shown(name),
@@ -87,21 +91,30 @@ class Descriptions:
             }
         )
 
-    def _study(self, name: str, study: Study, seeds: range, files: tuple[str, ...]) -> str:
+    def _drawn(self, name: str, files: tuple[str, ...]) -> dict[str, Any]:
+        study = self.experiment.studies[name]
+        return {
+            **self._study(name, study, self.experiment.study_seeds(name), files),
+            "title": study.title,
+            "figure": study.figure,
+            "bases": self.studies.bases(study) if study.figure == "bases" else {},
+        }
+
+    def _study(self, name: str, study: Study, seeds: range, files: tuple[str, ...]) -> dict[str, Any]:
         arms = {name: self.experiment.arms[name] for name in study.arms}
         settings = {name: self.experiment.samplings[name] for name in study.samplings}
-        return json.dumps(
-            {
-                "name": name,
-                "seeds": list(seeds),
-                "arms": {name: _fields(arm) for name, arm in arms.items()},
-                "samplings": {name: flat(setting.model_dump(mode="json")) for name, setting in settings.items()},
-                "files": {file: self.paths.run(file) for file in files},
-                "configurations": {name: _digest(arm) for name, arm in arms.items()},
-                "bases": self.studies.bases(study) if study.figure == "bases" else {},
-                **study.model_dump(mode="json", include={"title", "reference", "figure", "judges"}),
-            }
-        )
+        return {
+            "name": name,
+            "seeds": list(seeds),
+            "arms": {name: _fields(arm) for name, arm in arms.items()},
+            "samplings": {
+                name: flat(setting.model_dump(mode="json", exclude_none=True)) for name, setting in settings.items()
+            },
+            "files": {file: self.paths.run(file) for file in files},
+            "configurations": {name: _digest(arm) for name, arm in arms.items()},
+            "reference": study.reference,
+            "judges": study.judges,
+        }
 
     def _release(self, name: str) -> dict[str, Any]:
         release, there = self.experiment.releases[name], self.studies.released_there[name]
@@ -129,9 +142,9 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _fields(arm: Arm) -> dict[str, Any]:
-    """Every field of an arm, dotted; what is shown in words: `0.1 nothing, 0.9 class`."""
+    """Every field of an arm that is given, dotted; what is shown in words: `0.1 nothing, 0.9 class`."""
     ways = (f"{way.share:g} {' + '.join(way.what) or 'nothing'}" for way in arm.conditions.shown)
-    return flat(arm.model_dump(mode="json")) | {"conditions.shown": ", ".join(ways)}
+    return flat(arm.model_dump(mode="json", exclude_none=True)) | {"conditions.shown": ", ".join(ways)}
 
 
 def _digest(arm: Arm) -> str:

@@ -1,6 +1,7 @@
 """An edit makes stale what runs the code, and nothing else: part by part, over the arms of the default."""
 
 import ast
+import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,9 @@ from asymflow import provenance
 from asymflow.config.loading import load
 from asymflow.config.protocols import Protocol
 from asymflow.config.study import Judge
+from asymflow.descriptions import Descriptions
 from asymflow.plan import Plan
+from asymflow.studies import Studies
 
 ROOT = Path(__file__).parents[2]
 PLAN = Plan(load([ROOT / "workflow/config.yaml", ROOT / "workflow/studies.yaml", ROOT / "workflow/claims.yaml"]))
@@ -185,6 +188,34 @@ def test_an_option_that_is_new_changes_neither_the_code_nor_the_configuration_of
         assert training() == before
     finally:
         provenance._tree.cache_clear()
+
+
+def described(plan):
+    """What every rule is told of every study, by the name of the function that tells it."""
+    descriptions = Descriptions(plan, Studies(plan.experiment))
+    named = [SimpleNamespace(study=study) for study in plan.experiment.studies]
+    return {tell: [getattr(descriptions, tell)(study) for study in named] for tell in ("study", "drawn")}
+
+
+def test_an_option_that_is_not_given_is_in_no_description_so_that_a_new_one_makes_no_table_stale():
+    for told in described(PLAN).values():
+        for study in map(json.loads, told):
+            entries = [*study["arms"].values(), *study["samplings"].values()]
+            assert not [name for fields in entries for name, value in fields.items() if value is None]
+
+
+def test_only_what_draws_a_study_is_told_how_it_is_called_and_drawn():
+    named = {
+        name: study.model_copy(update={"title": "another", "figure": "bars"})
+        for name, study in PLAN.experiment.studies.items()
+    }
+    before = described(PLAN)
+    after = described(Plan(PLAN.experiment.model_copy(update={"studies": named})))
+    assert after["study"] == before["study"]
+    assert not set(after["drawn"]) & set(before["drawn"])
+    rules = re.split(r"^rule ", (ROOT / "workflow/rules/report.smk").read_text(), flags=re.MULTILINE)
+    drawing = {rule.partition(":")[0] for rule in rules if "descriptions.drawn(" in rule}
+    assert drawing == {"figure", "compare", "curves", "error_by_noise"}
 
 
 def gathering():

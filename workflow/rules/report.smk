@@ -47,7 +47,7 @@ rule figure:
         "<results>/figures/{study}.figure.log",
     localrule: True
     params:
-        study=lambda wildcards: descriptions.study(wildcards, "guidance"),
+        study=lambda wildcards: descriptions.drawn(wildcards, "guidance"),
         root=root,
         code=plan.code("figure"),
     shell:
@@ -88,7 +88,7 @@ rule compare:
         "<results>/figures/{study}.compare.log",
     localrule: True
     params:
-        study=lambda wildcards: descriptions.study(wildcards, "samples", "sampled"),
+        study=lambda wildcards: descriptions.drawn(wildcards, "samples", "sampled"),
         root=root,
         code=plan.code("compare"),
         templates=plan.templates("compare"),
@@ -211,7 +211,7 @@ rule curves:
         "<results>/figures/{study}.curves.log",
     localrule: True
     params:
-        study=lambda wildcards: descriptions.study(wildcards, "curve"),
+        study=lambda wildcards: descriptions.drawn(wildcards, "curve"),
         root=root,
         code=plan.code("curves"),
     shell:
@@ -292,7 +292,7 @@ rule error_by_noise:
         "<results>/{study}.error_by_noise.log",
     localrule: True
     params:
-        study=lambda wildcards: descriptions.study(wildcards, "velocity"),
+        study=lambda wildcards: descriptions.drawn(wildcards, "velocity"),
         root=root,
         code=plan.code("error_by_noise"),
     shell:

@@ -17,8 +17,8 @@ def series(samplings: dict[str, dict[str, Any]]) -> list[list[str]]:
     together: dict[str, list[str]] = {}
     for name, fields in samplings.items():
         rest = {key: value for key, value in fields.items() if key != "snapshot"}
-        together.setdefault(str(rest) if fields["snapshot"] else name, []).append(name)
-    return [sorted(names, key=lambda name: samplings[name]["snapshot"] or 0) for names in together.values()]
+        together.setdefault(str(rest) if fields.get("snapshot") else name, []).append(name)
+    return [sorted(names, key=lambda name: samplings[name].get("snapshot", 0)) for names in together.values()]
 
 
 def called(names: list[str]) -> str:

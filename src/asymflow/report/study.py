@@ -1,7 +1,7 @@
 """What tables and figures know of their study: what is compared, and where the files lie that their rule declares."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,16 @@ class Study:
     """A study as the workflow hands it to a stage."""
 
     name: str
-    title: str
     reference: str  # the arm that the others are compared with
-    figure: str
     judges: list[str]
     seeds: list[int]
-    arms: dict[str, dict[str, Any]]  # every field of each arm, dotted, in the order of the table
-    samplings: dict[str, dict[str, Any]]  # every field of each sampling setting
+    arms: dict[str, dict[str, Any]]  # every field of each arm that is given, dotted, in the order of the table
+    samplings: dict[str, dict[str, Any]]  # every field of each sampling setting that is given
     files: dict[str, str]  # where a file of a run lies, by its name; only those that the rule declares
-    bases: dict[str, str]  # the subspace of each arm, where the figure shows them
     configurations: dict[str, str]  # checksums of the arms' configurations as trainings say them
+    title: str = ""  # this and what follows: for rules that draw the study
+    figure: str = ""
+    bases: dict[str, str] = field(default_factory=dict)  # the subspace of each arm, where the figure shows them
     root: Path = Path()  # what all these are named from
 
     @classmethod
