@@ -10,6 +10,7 @@ from asymflow.config.arm import Arm
 from asymflow.config.claim import Run
 from asymflow.config.data import Data
 from asymflow.config.experiment import Experiment, asked
+from asymflow.config.figures import undrawable
 from asymflow.config.release import Release
 from asymflow.config.requested import Requested
 from asymflow.config.sampling import ClassifierFree, Sampling
@@ -45,6 +46,9 @@ def contradictions(experiment: Experiment, used: Requested) -> Iterator[Mistake]
         study = experiment.studies[name]
         yield from _named("lists", study.arms, study.samplings, ("studies", name), experiment)
         yield from _of_runs(product(study.arms, study.samplings), study.judges, ("studies", name), experiment)
+        arms = {arm: experiment.arms[arm] for arm in study.arms if arm in experiment.arms}
+        settings = {one: experiment.samplings[one] for one in study.samplings if one in experiment.samplings}
+        yield from ((("studies", name), text) for text in undrawable(study, arms, settings))
     for name in sorted(used.claims):
         claim = experiment.claims[name]
         yield from _named("compares", *zip(*claim.runs, strict=True), ("claims", name), experiment)
