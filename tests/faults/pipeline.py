@@ -194,7 +194,7 @@ class Server:
         self._process.stdin.flush()
 
     def run(self, folder: Path, step: Step, fault: dict | None = None) -> dict:
-        """Runs a step in a folder; gives its exit status, what it said, and how many calls of each kind it made."""
+        """Runs a step in a folder; gives its status, what it said, its calls of each kind, and whether the fault was reached."""
         stage, words = f"asymflow.stages.{step.stage}", step.command(folder)
         self._say({"stage": stage, "words": words, "folder": str(folder), "fault": fault})
         return json.loads(self._process.stdout.readline())

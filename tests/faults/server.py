@@ -1,8 +1,9 @@
 """Runs stages in forked processes, and makes a chosen call to the system fail or kill the process.
 
 Reads one JSON object a line: the stage, its words, the folder whose files count, and the fault, {"call", "number", "what"}, or
-none. Answers with the exit status, what was said, and how many calls of each kind there were. Nothing runs in this process
-itself, so a stage starts in a fraction of a second, with torch imported and none of its threads running.
+none. Answers with the exit status, what was said, how many calls of each kind there were, and whether the fault was reached.
+Nothing runs in this process itself, so a stage starts in a fraction of a second, with torch imported and none of its threads
+running.
 """
 
 import builtins
@@ -13,6 +14,7 @@ import signal
 import sys
 import tempfile
 from collections import Counter
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -20,10 +22,10 @@ CALLS = ("open", "write", "fsync", "close", "replace", "unlink", "mkdir")
 
 
 class Faults:
-    """Counts the calls that change files below a folder, and answers one of them with a fault."""
+    """Counts the calls that change files below a folder, and answers one of them with a fault, which leaves a mark."""
 
-    def __init__(self, folder: str, fault: dict | None):
-        self.folder, self.fault, self.counts = folder, fault or {}, Counter()
+    def __init__(self, folder: str, fault: dict | None, mark: Path):
+        self.folder, self.fault, self.mark, self.counts = folder, fault or {}, mark, Counter()
 
     def call(self, name: str, path, perform, partly=None):
         if not str(path).startswith(self.folder):
@@ -31,9 +33,11 @@ class Faults:
         self.counts[name] += 1
         if (name, self.counts[name]) != (self.fault.get("call"), self.fault.get("number")):
             return perform()
+        self.mark.touch()
         what = self.fault["what"]
         if what == "kill after":
-            perform()
+            with suppress(OSError):  # a call that fails by itself is over too
+                perform()
         elif partly:
             partly()
         if what.startswith("kill"):
@@ -128,10 +132,10 @@ class Stream:
         return getattr(self._stream, name)
 
 
-def child(request: dict, report: Path) -> int:
+def child(request: dict, report: Path, mark: Path) -> int:
     from asymflow.command import run
 
-    faults = Faults(request["folder"], request["fault"])
+    faults = Faults(request["folder"], request["fault"], mark)
     faults.install()
     sys.argv = [request["stage"], *request["words"]]
     code = 0
@@ -155,7 +159,7 @@ def main() -> None:
         import_module(stage)
     for line in sys.stdin:
         with tempfile.TemporaryDirectory() as folder:
-            report, said = Path(folder, "counts"), Path(folder, "said")
+            report, said, mark = (Path(folder, name) for name in ("counts", "said", "reached"))
             process = os.fork()
             if process == 0:
                 stream = os.open(said, os.O_WRONLY | os.O_CREAT)
@@ -163,7 +167,7 @@ def main() -> None:
                 os.dup2(stream, 2)
                 status = 70
                 try:
-                    status = child(json.loads(line), report)
+                    status = child(json.loads(line), report, mark)
                 except BaseException:
                     import traceback
 
@@ -175,6 +179,7 @@ def main() -> None:
             _, status = os.waitpid(process, 0)
             counts = json.loads(report.read_text()) if report.exists() else {}
             answer = {"status": os.waitstatus_to_exitcode(status), "said": said.read_text(), "counts": counts}
+            answer["reached"] = mark.exists()
             print(json.dumps(answer), file=answers, flush=True)
 
 
