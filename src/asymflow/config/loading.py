@@ -249,7 +249,8 @@ def _explain(
     if detail["type"] == "missing":
         return where, f"missing; expected {holder.model_fields[keys[-1]].annotation}"
     if detail["type"] == "union_tag_not_found":
-        return where, f"says no {KIND}; expected one of {detail['ctx']['discriminator']}"
+        kinds = (repr(kind.model_fields[KIND].default) for kind in get_args(holder.model_fields[keys[-1]].annotation))
+        return where, f"says no {KIND}; expected one of {', '.join(kinds)}"
     if detail["type"] == "union_tag_invalid":
         return where, f"found the {KIND} {detail['ctx']['tag']!r}; expected one of {detail['ctx']['expected_tags']}"
     if detail["type"] == "value_error" and isinstance(detail["input"], dict):  # a section that contradicts itself
