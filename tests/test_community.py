@@ -1,8 +1,11 @@
 """What a project has that others join: how it is cited, what changed, what runs when something is pushed."""
 
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
@@ -28,6 +31,26 @@ def test_what_runs_when_something_is_pushed_is_the_script_that_runs_anywhere():
     assert job["timeout-minutes"] == 60
     assert [step["run"] for step in job["steps"] if ".ci/run" in step.get("run", "")]
     assert (ROOT / ".ci/run").stat().st_mode & 0o111
+
+
+@pytest.mark.parametrize("uv", ["there", "not there"])
+def test_the_script_installs_what_is_not_there_and_goes_on_without_a_browser(tmp_path, uv):
+    """By commands that note how they are called; a package manager knows no browser."""
+    commands = {
+        "python3": f'echo "$*" >> {tmp_path}/asked; [ "$*" != "-m uv --version" ] || [ "{uv}" = there ]',
+        "apt-get": "exit 100",
+        "id": "echo 0",
+    }
+    for name, does in commands.items():
+        (tmp_path / name).write_text(f"#!{shutil.which('sh')}\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "dirname").symlink_to(shutil.which("dirname"))
+    command = [shutil.which("bash"), ROOT / ".ci/run"]
+    result = subprocess.run(command, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=True)
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert ("-m pip install --quiet uv" in asked) == (uv == "not there")
+    assert asked[-2:] == ["-m uv run pytest", "-m uv run pytest -m slow and not faults and not cluster"]
+    assert "no browser: its tests are skipped" in result.stdout
 
 
 def test_hooks_take_the_versions_of_the_project():
