@@ -16,6 +16,7 @@ import yaml
 from scipy.optimize import brentq
 from scipy.stats import norm
 
+from asymflow.config.loading import load
 from asymflow.report import tables
 from asymflow.report.target_figures import network_name, target_name
 
@@ -27,6 +28,8 @@ PAGES = (
     "docs/mechanism.md",
     "docs/spectrum.md",
     "docs/which_target.md",
+    "docs/miniature.md",
+    "docs/recipe.md",
 )
 BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 BASES = {"pca": "PCA", "random": "random directions", "identity": "single pixel values"}
@@ -39,6 +42,16 @@ KNOWN = {
     "unexplained_both": "both",
 }
 MIDDLING, GROUPS = 0.4, ((33, 128), (9, 32))  # a noise level, and the directions whose errors follow the distance at it
+MINIATURES = ("64p16", "64p8", "32p8_wide", "32p8", "32p8_wide_long")
+FLOORS = {64: 1.6, 32: 0.8}  # fid_local of held-out portraits, by their size
+CHANGES = {
+    "training.lr": "rate {:g}",
+    "training.batch": "batch {:g}",
+    "training.optimiser": "{}",
+    "training.images": "{} images",
+    "training.time_mean": "noise levels of mean {:g}",
+    "training.time_std": "deviation {:g}",
+}
 SHORT = ("rank0", "rank2", "rank8", "rank32", "rank_full", "random8")
 
 
@@ -51,16 +64,9 @@ def main() -> None:
 def filled(page: str) -> str:
     """A page with each of its tables made anew from the CSV. Raises KeyError for a table that nobody makes."""
     tables_of_pages = (
-        rank_sweep,
-        rank_sweep_short,
-        claims,
-        error_by_noise,
-        spectrum,
-        linear_denoiser,
-        rivals,
-        agreement,
-        bypass,
-    )
+        rank_sweep, rank_sweep_short, claims, error_by_noise, spectrum, linear_denoiser, rivals, agreement, bypass, miniatures,
+        recipe,
+    )  # fmt: skip
     makers = {maker.__name__: maker for maker in tables_of_pages}
     return BLOCK.sub(lambda match: "\n".join([match[1], *makers[match[2]](), "", match[3]]), page)
 
@@ -200,6 +206,47 @@ def bypass() -> list[str]:
     return lines
 
 
+def miniatures() -> list[str]:
+    """Three ranks in each miniature, whose sizes its overlay says; the last is trained four times as long."""
+    columns = (
+        "pixels",
+        "patch",
+        "tokens",
+        "channels (for each number)",
+        "images",
+        "floor",
+        "rank 0",
+        "rank 8",
+        "rank 32",
+    )
+    lines = _head("", *columns, "seams, rank 8", "recall, rank 8")
+    default = [ROOT / f"workflow/{name}.yaml" for name in ("config", "studies", "claims")]
+    for name in MINIATURES:
+        scale = f"miniature_{name.removesuffix('_long')}"
+        chosen = load([*default, ROOT / f"workflow/scales/{scale}.yaml"])
+        pixels, arm = chosen.data.image_size, chosen.arms["rank8"]
+        patch, width = arm.representation.patch_size, arm.network.width
+        rows = tables.read(ROOT / f"docs/tables/miniature_{name}.csv").set_index("arm")
+        sizes = f"{pixels} | {patch} | {(pixels // patch) ** 2} | {width} ({width / (3 * patch**2):.3g})"
+        found = " | ".join(_distance(rows.loc[rank]) for rank in ("rank0", "rank8", "rank32"))
+        rank8 = rows.loc["rank8"]
+        images = f"{_thousands(rank8.images_seen)} | {FLOORS[pixels]}"
+        lines.append(f"| `{scale}` | {sizes} | {images} | {found} | {rank8.seams:.1f} | {rank8.recall_local:.2f} |")
+    return lines
+
+
+def recipe() -> list[str]:
+    """One change at a time from the recipe of the first row."""
+    lines = _head("", "fid_local", "patch_fid_local", "recall_local", "seams", "velocity_error")
+    rows = tables.read(ROOT / "docs/tables/recipe_first_round.csv")
+    rows["training.images"] = rows["training.images"].map(_thousands)
+    for _, row in rows.iterrows():
+        changed = [said.format(row[name]) for name, said in CHANGES.items() if row[name] != rows[name][0]]
+        others = f"{row.patch_fid_local:.1f} | {row.recall_local:.2f} | {row.seams:.1f} | {row.velocity_error:.3f}"
+        lines.append(f"| {', '.join(changed) or 'as it was'} | {_distance(row)} | {others} |")
+    return lines
+
+
 def _bound(mean: float, deviation: float, clamp: float = 0.05, points: int = 20_000) -> float:
     """The variance at which predicting the velocity of a direction copies as much through the network as predicting its data.
 
@@ -256,6 +303,10 @@ def _difference(row: pd.Series, digits: int = 1) -> str:
     if row.name == row.reference:
         return ""
     return f"{row.difference:.{digits}f} ({row.difference_low:.{digits}f} to {row.difference_high:.{digits}f})"
+
+
+def _thousands(number: int) -> str:
+    return f"{number:,}".replace(",", " ")
 
 
 def _head(*names: str) -> list[str]:
