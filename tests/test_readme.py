@@ -53,26 +53,51 @@ def test_what_is_said_below_the_picture_is_in_the_table(sampling):
     assert fid["rank_full"] > 5 * fid.drop("rank_full").max()
 
 
-def said(words):
-    """The numbers in the one line of the README that has these words."""
-    (line,) = [line for line in README.splitlines() if words in line]
-    return [float(number) for number in re.findall(r"\d+(?:\.\d+)?", line)]
+VERDICTS = {"holds": "yes", "does not hold": "no", "undecided": "undecided"}
+CLAIMED = {  # what its row speaks of, digits, and what it says of a negative and of a positive difference
+    "low_rank": ("low ranks", 1, "ahead", "behind"),
+    "pca_directions": ("random directions", 1, "behind", "ahead"),
+    "velocity_fails": ("velocity prediction fails", 0, "behind", "ahead"),
+    "faster": ("faster", 1, "ahead", "behind"),
+    "clamp": ("clamp", 1, "less", "more"),
+}
 
 
-@pytest.mark.parametrize(
-    "words, claim, verdict, digits",
-    [
-        ("low ranks beat data prediction", "low_rank", "holds", 1),
-        ("random directions will not do", "pca_directions", "holds", 1),
-        ("random directions will not do", "velocity_fails", "holds", 0),
-        ("it converges faster", "faster", "holds", 1),
-        ("it converges faster", "clamp", "does not hold", 1),
-        ("AsymFlow helps prx-tg", "prx_text", "undecided", 3),
-        ("AsymFlow helps prx-tg", "prx_reconstruction", "undecided", 3),
-    ],
-)
-def test_what_reproduces_is_what_the_claims_say(words, claim, verdict, digits):
-    """The difference, its interval, and the verdict."""
+def check(row, claim, words):
+    """Asserts that the front page's text says of a claim what its row of the table says."""
+    subject, digits, negative, positive = CLAIMED[claim]
+    mean, *ends = (f"{abs(value):.{digits}f}" for value in (row["mean"], row["low"], row["high"]))
+    low, high = sorted(ends, key=float)
+    phrase = rf"\b{mean} [a-z ]*\({low} to {high}\b"
+    (line,) = [line for line in words.splitlines() if re.search(phrase, line) and subject in line.lower()]
+    before = line[: re.search(phrase, line).end()].rpartition("(")[0]
+    assert re.findall(r"\b(yes|no|undecided)\b", before)[-1] == VERDICTS[row["verdict"]]
+    said = re.split(r"\b(?:yes|no|undecided)\b|\)", before)[-1]
+    expected, opposite = (negative, positive) if row["mean"] < 0 else (positive, negative)
+    assert re.search(rf"\b{expected}\b", said) and not re.search(rf"\b{opposite}\b", said)
+
+
+@pytest.mark.parametrize("claim", CLAIMED)
+def test_what_reproduces_is_what_the_claims_say(claim):
+    """The verdict, the difference with its interval as one phrase, and which way it goes."""
+    check(CLAIMS.loc[claim], claim, README)
+
+
+@pytest.mark.parametrize("claim", CLAIMED)
+@pytest.mark.parametrize("change", [{"verdict": "undecided"}, {"sign": -1}, {"mean": 50.0}, {"high": 500.0}], ids=str)
+def test_a_front_page_that_says_something_else_is_found_out(claim, change):
+    row = CLAIMS.loc[claim].copy()
+    if "sign" in change:
+        row[["mean", "low", "high"]] = -row["mean"], -row["high"], -row["low"]
+    else:
+        row[list(change)] = list(change.values())
+    with pytest.raises((AssertionError, ValueError)):
+        check(row, claim, README)
+
+
+@pytest.mark.parametrize("claim", ["prx_text", "prx_reconstruction"])
+def test_an_undecided_claim_of_prx_tg_stands_there_with_its_signs(claim):
     row = CLAIMS.loc[claim]
-    expected = {round(abs(value), digits) for value in (row["mean"], row["low"], row["high"])}
-    assert row["verdict"] == verdict and expected <= set(said(words))
+    (line,) = [line for line in README.splitlines() if line.startswith("| AsymFlow helps prx-tg")]
+    assert row["verdict"] == "undecided" and "undecided" in line
+    assert f" {row['mean']:.3f} ({row['low']:.3f} to {row['high']:.3f})" in line
