@@ -8,7 +8,9 @@ import pytest
 
 from asymflow import parts, provenance
 from asymflow.config.losses import Losses
+from asymflow.config.protocols import Protocol
 from asymflow.config.sampling import Sampling
+from asymflow.config.start import Released
 from asymflow.config.study import Judge
 from asymflow.config.training import Training
 
@@ -117,4 +119,7 @@ def test_a_package_of_parts_has_a_module_for_every_value_of_the_configuration():
     named += [f"asymflow.training.optimisers.{name}" for name in optimisers]
     named += [parts.solver(name) for name in solvers] + [parts.judge(name) for name in get_args(Judge)]
     named += [parts.request(name) for name in ("classes", "captions", "cases")]
+    named += [f"asymflow.models.targets.{kind}" for kind in parts.TARGETS]
+    named += [parts.protocol(name) for name in get_args(Protocol)]
+    named += [f"asymflow.released.{name}" for name in get_args(Released.model_fields["layout"].annotation)]
     assert set(named) <= set(MODULES)
