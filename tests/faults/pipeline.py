@@ -1,4 +1,4 @@
-"""A whole pipeline in small: every stage that makes a result, in the order in which they run, and how each is called."""
+"""A whole pipeline in small: nearly every stage from the shards to a figure, in the order in which they run, and its call."""
 
 import json
 import subprocess
@@ -18,6 +18,7 @@ from asymflow.config.scoring import Scoring
 from asymflow.config.search import Search
 from asymflow.config.subspace import Subspace
 from asymflow.config.suite import Suite
+from asymflow.config.velocity import Velocity
 from asymflow.report.study import Study, configuration_checksum
 
 HERE = Path(__file__).parent
@@ -40,6 +41,7 @@ AUTOENCODER = Autoencoder(channels=4, width=8, images=16, batch=8, precision="fl
 SUITE = Suite(texts=6, reconstructions=2, swaps=2, edits=2, memories=2, resamples=5)
 SCORING = Scoring(kernel_blocks=2, splits=2, kept=12, batch=8)
 SAMPLING = Sampling(count=12, steps=2, batch=5, precision="float32", compile="off")
+VELOCITY = Velocity(images=12, batch=6, levels=(0.5, 0.9))
 SEARCH = Search(count=12, rounds=1, scale_step=3.0, interval_step=1.0)
 
 
@@ -100,6 +102,10 @@ def steps(data_seed: int = 0, seed: int = 1) -> dict[str, Step]:
     return {
         "shard": Step("shard", {"config": data, "processes": "1"}, {"out-dir": "data"}, ("data",)),
         "fit_subspace": Step("fit_subspace", subspace | {"basis": "pca"}, {"data": train, "out": pca}, (pca,)),
+        "spectrum": Step(
+            "spectrum", subspace, {"data": train, "basis": pca, "table": "spectrum.csv", "figure": "spectrum.svg"},
+            ("spectrum.csv", "spectrum.svg"),
+        ),
         "fit_evaluator": Step("fit_evaluator", {"config": of(EVALUATOR)}, {"data": evaluator, "out": local}, (local,)),
         "fit_perceptual": Step(
             "fit_perceptual", {"config": of(PERCEPTUAL)}, {"data": evaluator, "out": perceptual}, (perceptual,)
@@ -130,6 +136,10 @@ def steps(data_seed: int = 0, seed: int = 1) -> dict[str, Step]:
              "train-captions": tokens["train"], "train-images": seen["train"], "evaluator": local, "out": "suite.safetensors"},
             ("suite.safetensors",),
         ),
+        "floors": Step(
+            "floors", {},
+            {"suite": "suite.safetensors", "perceptual": perceptual, "evaluator": local, "out": "floors.csv"}, ("floors.csv",),
+        ),
         "train": training(ARM, "run", {"subspace": pca, "pca": pca}),
         "train_text": training(
             TEXT_ARM, "text", {"subspace": pca, "pca": pca, "captions": tokens["train"], "evaluator": local}
@@ -149,12 +159,35 @@ def steps(data_seed: int = 0, seed: int = 1) -> dict[str, Step]:
              "out": "scores.json"},
             ("scores.json",),
         ),
+        "velocity": Step(
+            "velocity", {"config": of(VELOCITY), "sampling": of(SAMPLING)},
+            {"model": "run/model.safetensors", "summary": "drawn/samples.json", "heldout": heldout, "basis": pca,
+             "out": "velocity.json"},
+            ("velocity.json",),
+        ),
+        "give_samples": Step(
+            "give_samples", {}, {"samples": "drawn/samples.npy", "summary": "drawn/samples.json", "out": "samples.npz"},
+            ("samples.npz",),
+        ),
         "table": Step("table", {"study": told}, {"table": "table.csv", "summary": "summary.csv"}, ("table.csv", "summary.csv")),
         "figure": Step("figure", {"study": told}, {"table": "table.csv", "figure": "figure.svg"}, ("figure.svg",)),
     }  # fmt: skip
 
 
 STEPS = steps()
+LEFT_OUT = {  # what has to be there beside this pipeline, or is of several runs
+    "a captioner, weights or a network that others published": {
+        "caption", "export", "import_weights", "protocol", "protocol_reference", "publish", "released",
+    },
+    "a latent arm and one that is lifted from it": {"coupling"},
+    "what claims, costs and differences gather of several runs": {
+        "claim", "claims", "cost", "error_by_noise", "look", "paired", "pairs", "speedup",
+    },
+    "figures and pages, which nothing reads": {
+        "compare", "component_figure", "crops", "curves", "data_grid", "nearest_images", "parameterisation_figure", "picture",
+        "progression", "sample_grid", "subspace_figure", "supplement",
+    },
+}  # fmt: skip
 # what time decides, or a checksum of it
 VARYING = {
     "seconds", "images_per_second", "peak_memory_mib", "seconds_per_image", "checksum", "curve", "statistics",

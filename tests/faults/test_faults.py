@@ -6,10 +6,13 @@ A subset by default; all of it with `pytest -m faults`.
 import random
 import shutil
 import signal
+from itertools import chain
+from pathlib import Path
 
 import pytest
-from faults.pipeline import STEPS, made
+from faults.pipeline import LEFT_OUT, STEPS, made
 
+ROOT = Path(__file__).parents[2]
 FAULTS = ("kill before", "kill after", "ENOSPC", "EIO")
 MOST = 100  # calls of a kind; a training writes a thousand tensors, a figure as many lines, one like the other
 QUICK = 2  # faults of each step and kind of call in the quick subset
@@ -47,6 +50,11 @@ def check(server, undisturbed, name, fault, folder):
     other = {file: (now[file], expected[file]) for file in now if now[file] != expected[file]}
     assert not other, (fault, other)
     shutil.rmtree(folder)
+
+
+def test_a_stage_is_in_the_pipeline_or_said_to_be_left_out():
+    stages = [path.stem for path in (ROOT / "src/asymflow/stages").glob("[!_]*.py")]
+    assert sorted(stages) == sorted([*{step.stage for step in STEPS.values()}, *chain(*LEFT_OUT.values())])
 
 
 @pytest.mark.slow
