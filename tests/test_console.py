@@ -133,6 +133,14 @@ def test_an_unknown_study_and_a_folder_without_a_project_are_named(project, caps
     assert "expected KEY=VALUE" in asymflow(capsys, "status", "--project", project, "--config", "seeds")[0]
 
 
+@pytest.mark.parametrize("words", [["status"], ["cost"], ["export", "results/runs/rank8/seed0"]])
+def test_a_contradiction_of_what_a_verb_does_not_need_is_no_obstacle(project, called, capsys, words):
+    (project / "mine.yaml").write_text("arms: {odd: {base: scratch, representation: {patch_size: 12}}}")
+    (project / "results").mkdir()
+    (project / "results/cost.csv").write_text("study,trainings\ntiny,2\n")
+    assert asymflow(capsys, *words, "--project", project, "--configfile", "mine.yaml")[0] == 0
+
+
 def test_cost_lets_snakemake_make_the_table_and_prints_it(project, called, capsys):
     (project / "results").mkdir()
     (project / "results/cost.csv").write_text(

@@ -48,6 +48,13 @@ def test_what_a_supplement_shows_is_checked_and_nothing_else(tmp_path):
     experiment(tmp_path, claims, words=page)
 
 
+def test_costs_are_those_of_every_study_and_of_no_other_arm(tmp_path):
+    changes = {"arms": {"wide_patches": {"base": "scratch", "representation": {"patch_size": 12}}}}
+    experiment(tmp_path, changes, words=["results/cost.csv"])
+    changes["studies"] = {"colour": {"arms": ["rank8", "wide_patches"], "reference": "rank8"}}
+    assert "wide_patches" in mistakes(tmp_path, changes, words=["results/cost.csv"])
+
+
 def test_an_arm_s_start_is_used_with_it(tmp_path):
     changes = {"arms": {"latent_base": {"representation": {"patch_size": 12}}}}
     assert "latent_base" in mistakes(tmp_path, changes, words=["results/runs/asymflow/seed0/model.safetensors"])

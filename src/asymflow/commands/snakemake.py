@@ -35,7 +35,10 @@ def project(arguments: argparse.Namespace) -> Path:
 
 
 def experiment(arguments: argparse.Namespace) -> "Experiment":
-    """The experiment of the project with the given overlays. Raises ValueError for a mistake in any of them."""
+    """The experiment of the project with the given overlays. Raises ValueError for a mistake in any of them.
+
+    Contradictions between sections are for whoever makes something to find: Snakemake looks for them in what its target uses.
+    """
     import yaml
 
     from asymflow.config.loading import load  # takes a second
@@ -46,7 +49,7 @@ def experiment(arguments: argparse.Namespace) -> "Experiment":
         if "=" not in key:
             raise ValueError(f"--config has {key!r}; expected KEY=VALUE, such as seeds=3")
     given = {key: yaml.safe_load(value) for key, _, value in (pair.partition("=") for pair in arguments.config)}
-    return load(files, given or None)
+    return load(files, given or None, words=None)
 
 
 def make(arguments: argparse.Namespace, *targets: str) -> int:

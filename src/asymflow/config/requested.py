@@ -29,6 +29,8 @@ def requested(experiment: Experiment, words: Iterable[str]) -> Requested:
     if not targets:
         return Requested(set(experiment.arms), set(experiment.studies), set(), set(), set())
     studies = {name for name in experiment.studies for target in targets if Path(target).name.startswith(name)}
+    if "cost.csv" in targets:
+        studies = set(experiment.studies)
     if "supplement.html" in targets:
         studies |= set(experiment.supplemented) & set(experiment.studies)
         targets += ["claims.csv"] if experiment.supplement.claims else []
