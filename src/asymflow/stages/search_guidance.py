@@ -29,9 +29,8 @@ from asymflow.sampling.search import Candidate, Grid, Measured, Outcome, evaluat
 from asymflow.training.posthoc import reconstruct
 
 BLOCKS = 10  # of the jackknife: parts of the samples that are left out in turn
-UNSCORED = (
-    1 << 21
-)  # added to the numbers of noises: the samples that are scored later must not be those that were searched
+# added to the numbers of noises: the samples that are scored later must not be those that were searched
+UNSCORED = 1 << 21
 
 
 def main() -> None:
