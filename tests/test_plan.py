@@ -275,7 +275,7 @@ CLAIMED = {"title": "a", "arms": ["rank8"], "reference": "rank8", "samplings": [
         ({"claims": {"clamp": {"judge": "suite"}}}, "the judge 'suite' looks at cases"),
         ({"claims": {"clamp": {"judge": "coupling"}}}, "the judge 'coupling' looks at lifted arms"),
         ({"decision": {"looks": [5, 3]}}, "rising numbers of seeds"),
-        ({"studies": {"claims": CLAIMED}}, "file of the claims"),
+        ({"studies": {"claims": CLAIMED}}, "study 'claims' would have files that are made of no study"),
         ({"studies": {"finetune_ablation": {"judges": ["distribution", "velocity"]}}}, "the arm works on latents"),
     ],
 )  # fmt: skip

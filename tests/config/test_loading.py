@@ -1,12 +1,14 @@
 """Every mistake in a configuration is one sentence: file, arm, key, what was found, what was expected."""
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
 from asymflow.config.conditions import Conditions
-from asymflow.config.loading import ConfigurationError, load, merge
+from asymflow.config.loading import ENDS, ConfigurationError, load, merge
+from asymflow.studies import Studies
 
 ROOT = Path(__file__).parents[2]
 DEFAULT = [ROOT / "workflow/config.yaml", ROOT / "workflow/studies.yaml", ROOT / "workflow/claims.yaml"]
@@ -337,3 +339,20 @@ def test_a_field_that_may_be_left_out_is_left_out_by_default():
 
     optional(Arm, set())
     optional(Sampling, set())
+
+
+def test_names_that_rules_give_are_refused_to_studies_and_no_others_are(tmp_path):
+    rules = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
+    ends = set(re.findall(r'"<results>/(?:figures/)?\{study\}_(\w+)\.(?:csv|png|svg|html)"', rules))
+    shown = [path for files in Studies(load(DEFAULT)).shown("prx_arms").values() for path in files.values()]
+    assert ends == set(ENDS) and {Path(path).stem.removeprefix("prx_arms_") for path in shown} - {"prx_arms"} <= ends
+    study = {"title": "a", "arms": ["rank8"], "reference": "rank8", "samplings": ["guided"]}
+    fixed = re.findall(r'"<results>/(?:figures/)?([a-z{][\w{}]*)\.(?:csv|png|svg)"', rules)
+    names = {name.format(colour="rgb", patch_size=8) for name in fixed if "{study}" not in name}
+    assert {"cost", "data", "subspace_rgb_p8", "claims"} <= names
+    said = mistakes(tmp_path, {"studies": {name: study for name in [*names, *(f"colour_{end}" for end in ends)]}})
+    for name in names:
+        assert f"study {name!r} would have files that are made of no study" in said
+    for end in ends:
+        assert f"study 'colour_{end}' would have the files of study 'colour'" in said
+    experiment(tmp_path, {"studies": {name: study for name in [*ends, "colours", "spectrum_of_ranks"]}})

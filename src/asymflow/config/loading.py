@@ -24,8 +24,9 @@ from asymflow.config.section import Section
 from asymflow.config.study import Study
 
 NAME = re.compile(r"[a-z0-9_]+")
-# of studies: a table and a figure are called <study> and <study>_<what>, and must not be another's
-RESERVED = (
+# of studies: a table and a figure are called <study> and <study>_<what>, and must not be another's, nor one of these
+FIXED = re.compile(r"claims|components|cost|data|parameterisation|released|spectrum|subspace_\w+_p\d+")
+ENDS = (
     "summary",
     "velocity",
     "speedup",
@@ -321,12 +322,11 @@ def _misnamed(config: dict[str, Any], source: Source) -> Iterator[str]:
         )
     studies = config.get("studies") or {}
     for name in studies:
-        if name == "claims":
-            file, _ = source.origin([("studies", name)])
-            yield f"{file}: study 'claims' would have the file of the claims; give it another name"
+        file, _ = source.origin([("studies", name)])
+        if FIXED.fullmatch(name):
+            yield f"{file}: study {name!r} would have files that are made of no study; give it another name"
         for other in studies:
-            if name != other and name.removeprefix(f"{other}_") in RESERVED:
-                file, _ = source.origin([("studies", name)])
+            if name in [f"{other}_{end}" for end in ENDS]:
                 yield f"{file}: study {name!r} would have the files of study {other!r}; give it another name"
     for group in ("bases", *GROUPS):
         for name in config.get(group) or {}:
