@@ -53,7 +53,7 @@ def main() -> None:
         out.mkdir()
         write_splits(data, out, os.cpu_count() or 1)
         sharding = len(files) / (time.perf_counter() - start)
-        index = json.loads((out / "train.json").read_text())
+        index = json.loads((out / "train.json").read_text(encoding="utf-8"))
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print("| files | megapixels | decoding, images/s | stage shard, images/s | share | rejects | memory, MB |")
         print("|---|---|---|---|---|---|---|")

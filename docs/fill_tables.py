@@ -58,7 +58,7 @@ SHORT = ("rank0", "rank2", "rank8", "rank32", "rank_full", "random8")
 def main() -> None:
     for page in PAGES:
         path = ROOT / page
-        path.write_text(filled(path.read_text()))
+        path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def filled(page: str) -> str:
@@ -95,7 +95,7 @@ def rank_sweep_short() -> list[str]:
 
 def claims() -> list[str]:
     """What was decided by the rule of workflow/claims.yaml: the claim in that file's words, the numbers of the table."""
-    said = yaml.safe_load((ROOT / "workflow/claims.yaml").read_text())["claims"]
+    said = yaml.safe_load((ROOT / "workflow/claims.yaml").read_text(encoding="utf-8"))["claims"]
     lines = _head("claim", "published", "compared", "difference", "seeds", "verdict")
     for row in tables.read(ROOT / "docs/tables/claims.csv").itertuples():
         claim = said[row.claim]

@@ -52,7 +52,7 @@ def _turned(link: str, path: str, uri: str) -> str:
 def _outside(path: str) -> list[str]:
     """The files outside docs/ that a page of the repository links to."""
     found = []
-    _outside_fences((ROOT / path).read_text(), lambda text: found.extend(LINK.findall(text)) or text)
+    _outside_fences((ROOT / path).read_text(encoding="utf-8"), lambda text: found.extend(LINK.findall(text)) or text)
     targets = [_resolved(link, path) for link in found]
     for target in targets:
         if not (ROOT / target).is_file():
@@ -70,7 +70,7 @@ def _page(path: str) -> str:
 
 
 def _content(path: str) -> str:
-    text = (ROOT / path).read_text()
+    text = (ROOT / path).read_text(encoding="utf-8")
     if path.endswith(".md"):
         return text
     return f"{UNSEARCHED}# {path}\n\n~~~~~{LANGUAGES.get(Path(path).suffix, 'text')}\n{text}~~~~~\n"

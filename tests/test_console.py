@@ -86,7 +86,7 @@ def test_status_says_what_is_made_runs_failed_and_waits(project, capsys):
     (run_folder(project, "rank0") / "curve.jsonl").write_text('{"loss": 0.5}\n{"loss": 0.0625}\n')
     (run_folder(project, "rank8") / "train.log").write_text(f"starting\n{LINE}")
     (run_folder(project, "rank8") / ".state.lock").touch()
-    with open(run_folder(project, "rank8") / ".state.lock") as lock:
+    with open(run_folder(project, "rank8") / ".state.lock", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         code, said = asymflow(capsys, "status", "--project", project)
     assert code == 0 and "0 of 1 studies have their table" in said

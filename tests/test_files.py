@@ -1,5 +1,6 @@
 """Results appear whole or not at all, whatever happens to their writer, and two writers keep out of each other's way."""
 
+import ast
 import errno
 import os
 import signal
@@ -13,6 +14,8 @@ import pytest
 
 from asymflow import files
 from asymflow.files import atomic, checksum, explained, folder, locked, writing
+
+ROOT = Path(__file__).parents[1]
 
 
 def write(path, content):
@@ -182,3 +185,16 @@ def test_unfinished_work_lies_where_it_is_told_or_below_the_folder_that_is_named
     assert files.kept(path) == Path(path)
     monkeypatch.setenv("ASYMFLOW_STATE", "/scratch")
     assert files.kept(path) == Path("/scratch", path.lstrip("/"))
+
+
+def test_text_is_read_and_written_as_utf_8_whatever_the_locale_of_the_machine():
+    """Of methods of paths, which the linter cannot tell from others; it looks after `open`."""
+    modules = [path for folder in ("src", "docs", "benchmarks", "examples") for path in (ROOT / folder).rglob("*.py")]
+    calls = [
+        (path, node)
+        for path in modules
+        for node in ast.walk(ast.parse(path.read_bytes()))
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("read_text", "write_text")
+    ]
+    silent = [(path, node) for path, node in calls if "encoding" not in {word.arg for word in node.keywords}]
+    assert calls and not [f"{path}:{node.lineno}" for path, node in silent]

@@ -73,7 +73,7 @@ def test_every_public_name_is_there_documented_and_the_name_of_no_module():
         assert getattr(af, name).__doc__, name
         assert not (ROOT / "src/asymflow" / name).is_dir() and not (ROOT / f"src/asymflow/{name}.py").exists(), name
     assert set(public.__all__) | {"__version__"} == set(dir(af))
-    imported = [alias.asname or alias.name for node in ast.parse(Path(public.__file__).read_text()).body
+    imported = [alias.asname or alias.name for node in ast.parse(Path(public.__file__).read_text(encoding="utf-8")).body
                 if isinstance(node, ast.ImportFrom) for alias in node.names]  # fmt: skip
     assert sorted(imported) == public.__all__ == sorted(public.__all__)
 

@@ -1,8 +1,10 @@
 """The digest that decides what is stale, on a small package made by the test."""
 
+import os
 import platform
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -129,6 +131,14 @@ def test_every_python_gives_the_same_digests(python, edit, tmp_path, monkeypatch
     provenance._tree.cache_clear()
     stages = [path.stem for path in sorted((provenance.SOURCE / "asymflow/stages").glob("[a-z]*.py"))]
     assert digests(provenance.SOURCE, *stages) == [provenance.digest(f"asymflow.stages.{name}") for name in stages]
+
+
+def test_the_locale_of_a_machine_changes_no_digest(edit, tmp_path):
+    edit(maths=KNOWN)
+    command = [sys.executable, "-c", SCRIPT, provenance.__file__, tmp_path, "fit"]
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    said = subprocess.run(command, env=os.environ | plain, capture_output=True, text=True, check=False)
+    assert said.stdout.split() == [KNOWN_DIGEST], said.stderr
 
 
 @pytest.mark.parametrize("other", ["f('', 1)", "f('')", "f(None)", "f(*[])", "f([])", "f(False)", "f(0.0)", "f(b'')"])

@@ -94,7 +94,7 @@ class Cluster:
             (PLACE / name).unlink()
 
     def _start(self, name: str, *command: str) -> None:
-        log = open(self.folder / f"{name}.out", "a")  # noqa: SIM115  (as long as the daemon lives)
+        log = open(self.folder / f"{name}.out", "a", encoding="utf-8")  # noqa: SIM115  (as long as the daemon lives)
         self.daemons[name] = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
 
     def start(self, node: str) -> None:

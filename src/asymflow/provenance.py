@@ -57,7 +57,7 @@ def closure(*modules: str, without: Iterable[str] = ()) -> set[str]:
 def imports(module: str) -> list[str]:
     """The modules of this package that `module` imports itself. Raises on a relative import."""
     names = []
-    for node in ast.walk(ast.parse(_path(module).read_text())):
+    for node in ast.walk(ast.parse(_path(module).read_bytes())):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -77,7 +77,7 @@ def _path(module: str) -> Path:
 
 @cache
 def _tree(module: str) -> str:
-    tree = ast.parse(_path(module).read_text())
+    tree = ast.parse(_path(module).read_bytes())
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             # docstrings, and the strings under the fields of a configuration section

@@ -74,7 +74,7 @@ def _published(folder: Path, settings: Sampling) -> Run:
         raise ValueError(
             f"{folder} holds one set of weights; leave --weights out, or sample the run that it was made of"
         )
-    config = json.loads((folder / "config.json").read_text())
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     arm = Arm.model_validate(config["arm"])
     if arm.start.adapter or arm.representation.space == "latent" or arm.conditions.modalities != ("class",):
         raise ValueError(

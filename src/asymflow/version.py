@@ -12,4 +12,4 @@ def version() -> str:
     try:
         return importlib.metadata.version("asymflow")
     except importlib.metadata.PackageNotFoundError:
-        return tomllib.loads(PROJECT.read_text())["project"]["version"]
+        return tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]["version"]

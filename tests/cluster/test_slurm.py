@@ -48,7 +48,7 @@ class Study(Project):
         command += ["--configfile", *self.overlays]
         path = f"{Path(sys.executable).parent}:{self.cluster.environment['PATH']}"
         environment = self.cluster.environment | {"PYTHONPATH": str(self.folder / "src"), "PATH": path}
-        with open(self.folder / "shown.txt", "a") as shown:
+        with open(self.folder / "shown.txt", "a", encoding="utf-8") as shown:
             return subprocess.Popen(command, cwd=self.folder, env=environment, stdout=shown, stderr=subprocess.STDOUT)
 
     def finish(self, process: subprocess.Popen, seconds: float = 1200) -> None:

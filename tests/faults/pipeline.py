@@ -207,10 +207,12 @@ def made(folder: Path, step: Step) -> dict[str, bytes | str]:
 
 def _timeless(path: Path) -> bytes | str:
     if path.suffix == ".jsonl":
-        points = [json.loads(line) for line in path.read_text().splitlines()]
+        points = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         return json.dumps([{key: value for key, value in point.items() if key not in VARYING} for point in points])
     if path.suffix == ".json":
-        return json.dumps({key: value for key, value in json.loads(path.read_text()).items() if key not in VARYING})
+        return json.dumps(
+            {key: value for key, value in json.loads(path.read_text(encoding="utf-8")).items() if key not in VARYING}
+        )
     return path.read_bytes()
 
 

@@ -145,7 +145,7 @@ def child(request: dict, report: Path, mark: Path) -> int:
         code = 0 if error.code is None else 1
         if code:
             print(error.code, file=sys.stderr)
-    report.write_text(json.dumps(faults.counts))
+    report.write_text(json.dumps(faults.counts), encoding="utf-8")
     return code
 
 
@@ -177,9 +177,13 @@ def main() -> None:
                     sys.stderr.flush()
                     os._exit(status)
             _, status = os.waitpid(process, 0)
-            counts = json.loads(report.read_text()) if report.exists() else {}
-            answer = {"status": os.waitstatus_to_exitcode(status), "said": said.read_text(), "counts": counts}
-            answer["reached"] = mark.exists()
+            counts = json.loads(report.read_text(encoding="utf-8")) if report.exists() else {}
+            answer = {
+                "status": os.waitstatus_to_exitcode(status),
+                "said": said.read_text(encoding="utf-8"),
+                "counts": counts,
+                "reached": mark.exists(),
+            }
             print(json.dumps(answer), file=answers, flush=True)
 
 

@@ -311,7 +311,7 @@ def test_a_process_that_hangs_ends_the_others_and_the_next_run_goes_on(stage, un
 
 def _children(parent):
     """The processes that a process has started."""
-    return [int(child) for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+    return [int(child) for child in Path(f"/proc/{parent}/task/{parent}/children").read_text(encoding="utf-8").split()]
 
 
 def _variable(process, name):

@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     target = f"{snakemake.experiment(arguments).results}/cost.csv"
     if code := snakemake.make(arguments, target):
         return code
-    with open(snakemake.project(arguments) / target, newline="") as file:
+    with open(snakemake.project(arguments) / target, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     print(table([{name: _short(value) for name, value in row.items() if name != "checksum"} for row in rows]))
     return 0

@@ -202,7 +202,9 @@ def folder(project: Path) -> Iterator[Finding]:
 def weights(project: Path) -> Iterator[Finding]:
     """Which of the weights that the scales name lie in models/."""
     scales = sorted(project.glob("workflow/scales/*.yaml"))
-    named = sorted({name.rstrip(".") for scale in scales for name in WEIGHTS.findall(scale.read_text())})
+    named = sorted(
+        {name.rstrip(".") for scale in scales for name in WEIGHTS.findall(scale.read_text(encoding="utf-8"))}
+    )
     there = [name for name in named if (project / name).exists()]
     if there:
         yield Finding(OK, "weights", f"found {', '.join(there)}")

@@ -37,7 +37,7 @@ def check(latent: Latent, arms: Mapping[str, Arm]) -> None:
             " `hf download black-forest-labs/FLUX.2-klein-base-9B --local-dir FOLDER` (it is gated: accept its licence on its"
             " page and log in with `hf auth login` first), or leave latent.model out to train a small latent model here"
         )
-    vae = json.loads((folder / "vae/config.json").read_text())
+    vae = json.loads((folder / "vae/config.json").read_text(encoding="utf-8"))
     spanned, token = SIDE * 2 ** (len(vae["block_out_channels"]) - 1), SIDE**2 * vae["latent_channels"]
     for name, arm in arms.items():
         size = arm.representation.patch_size
@@ -57,7 +57,8 @@ def _missing_weights(folder: Path) -> Iterator[str]:
     """Weights that a download has not brought: those in an index, or any at all."""
     for part in PARTS:
         listed = [
-            json.loads(index.read_text())["weight_map"] for index in (folder / part).glob("*.safetensors.index.json")
+            json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+            for index in (folder / part).glob("*.safetensors.index.json")
         ]
         wanted = {file for files in listed for file in files.values()}
         if wanted:

@@ -48,7 +48,7 @@ def shapes(weights: dict[str, Tensor], grid: tuple[int, int], folder: Path | Non
     """Captions, as wide as the transformer in the folder reads them."""
     if folder is None:
         raise ValueError("an adapter needs the FLUX.2 that it adapts: set latent.model to its folder")
-    config = json.loads((folder / "transformer" / "config.json").read_text())
+    config = json.loads((folder / "transformer" / "config.json").read_text(encoding="utf-8"))
     return Shapes(caption=(TEXT_TOKENS, config["joint_attention_dim"]))
 
 

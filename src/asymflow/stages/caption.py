@@ -33,7 +33,7 @@ def main() -> None:
                 lines += describe([Image.fromarray(image.permute(1, 2, 0).numpy()) for image in images])
                 progress.advance(len(images))
     with atomic(arguments.out) as temporary:
-        temporary.write_text("".join(f"{line}\n" for line in lines))
+        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 class Describer:

@@ -55,8 +55,8 @@ def main() -> None:
     with folder(arguments.out) as made:
         lift = {"lift": model.lift.A.clone()} if model.lift else {}
         tensors.save(made / "model.safetensors", "export", model.weights | {"A": model.A} | lift, said)
-        (made / "config.json").write_text(json.dumps(config, indent=1) + "\n")
-        (made / "README.md").write_text(text)
+        (made / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+        (made / "README.md").write_text(text, encoding="utf-8")
         if is_asymjit(model):
             tensors.save(made / "asymjit.safetensors", "export", asymjit.write(Found(model.weights, model.A)), said)
         if is_asymflux2(model):
