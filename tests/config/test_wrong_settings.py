@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from asymflow.config.arm import Arm
 from asymflow.config.experiment import Experiment
 from asymflow.config.loading import ConfigurationError, load
+from asymflow.config.place import Place
 from asymflow.config.protocols import Protocol
 from asymflow.config.sampling import Sampling
-from asymflow.config.section import Place, Section
+from asymflow.config.section import Section
 
 ROOT = Path(__file__).parents[2]
 DEFAULT = [ROOT / "workflow/config.yaml", ROOT / "workflow/studies.yaml", ROOT / "workflow/claims.yaml"]

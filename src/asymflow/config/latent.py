@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from asymflow.config.arm import Arm
+from asymflow.config.place import Place
 from asymflow.config.representation import CHANNELS
-from asymflow.config.section import Place, Section
+from asymflow.config.section import Section
 
 PARTS = ("vae", "text_encoder", "transformer")  # with weights
 FILES = ("model_index.json", *(f"{part}/config.json" for part in PARTS), "tokenizer/tokenizer_config.json")

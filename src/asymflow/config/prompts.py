@@ -2,7 +2,8 @@
 
 from pydantic import PositiveInt
 
-from asymflow.config.section import Place, Section
+from asymflow.config.place import Place
+from asymflow.config.section import Section
 
 
 class Prompts(Section):

@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from asymflow.config.section import Place, Section
+from asymflow.config.place import Place
+from asymflow.config.section import Section
 
 Protocol = Literal["adm", "torch_fidelity", "clean", "t2i"]
 

@@ -4,21 +4,12 @@ A section is the only place where its defaults live. Sections import no torch, a
 it reads, because an import is what makes a stage stale (see `asymflow.provenance`).
 """
 
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
 LARGEST = 10**12  # of any number: beyond it are slips of the finger
-
-
-def _without_braces(path: str) -> str:
-    if {"{", "}"} & set(path):
-        raise ValueError("a path without { and }, which Snakemake would take for a wildcard: rename it")
-    return path
-
-
-Place = Annotated[str, AfterValidator(_without_braces)]  # a path that rules name as a file or folder
 
 
 class Section(BaseModel):

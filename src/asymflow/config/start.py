@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from asymflow.config.section import Place, Section
+from asymflow.config.place import Place
+from asymflow.config.section import Section
 
 
 class Adapter(Section):

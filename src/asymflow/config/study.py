@@ -4,8 +4,9 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from asymflow.config.place import Place
 from asymflow.config.protocols import Protocol
-from asymflow.config.section import Place, Section
+from asymflow.config.section import Section
 
 # distribution: the samples against the training images. captions: each image against its caption. suite: the answers to the
 # validation suite. memorisation: the nearest training image of a sample against its nearest held-out one. second: as
