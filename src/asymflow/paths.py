@@ -132,10 +132,6 @@ class Paths:
         """A file of a run (RUN_FILES); what is not given stays a wildcard."""
         return f"{self.results}/runs/{arm}/seed{seed}/{RUN_FILES[file].replace('{sampling}', sampling)}"
 
-    def table(self, study: str, what: str = "") -> str:
-        """A table of a study: its own, or `what` beside it."""
-        return f"{self.results}/{study}{f'_{what}' if what else ''}.csv"
-
-    def figure(self, study: str, what: str = "") -> str:
-        """A figure of a study: its own, or `what` beside it."""
-        return f"{self.results}/figures/{study}{f'_{what}' if what else ''}.png"
+    def table(self, study: str) -> str:
+        """The table of a study."""
+        return f"{self.results}/{study}.csv"

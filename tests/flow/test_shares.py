@@ -7,7 +7,7 @@ import torch
 
 from asymflow.flow import asymmetric, preconditioned
 from asymflow.flow.path import interpolate, velocity
-from asymflow.flow.shares import data_of, least_copying, opening, recover, velocity_of
+from asymflow.flow.shares import least_copying, opening, recover, velocity_of
 from asymflow.models.targets.spectral import levels
 from asymflow.subspace.bases import random_basis
 
@@ -31,7 +31,6 @@ def test_one_share_for_all_is_inverted(drawn, s):
     x_0, eps, t = drawn
     x_t, y, share = interpolate(x_0, eps, t), s * eps - x_0, torch.tensor(s, dtype=torch.float64)
     torch.testing.assert_close(velocity_of(y, x_t, t, share), velocity(x_0, eps), **EXACT)
-    torch.testing.assert_close(data_of(y, x_t, t, share), x_0, **EXACT)
 
 
 def test_a_share_for_each_direction_is_inverted_within_the_span_and_beside_it(drawn):

@@ -31,14 +31,6 @@ def velocity_of(
     return ((1 - s) * x_t + y) / (s + (1 - s) * t).clamp_min(sigma_min)
 
 
-def data_of(
-    y: Float[Tensor, "b n K"], x_t: Float[Tensor, "b n K"], t: Float[Tensor, "b"], s: Tensor
-) -> Float[Tensor, "b n K"]:
-    """The clean data of what the network predicts: x_0 = (s x_t - t y) / (s + (1 - s) t)."""
-    t = per_sample(t)
-    return (s * x_t - t * y) / (s + (1 - s) * t)
-
-
 def recover(
     y: Float[Tensor, "b n D"],
     x_t: Float[Tensor, "b n D"],

@@ -53,7 +53,7 @@ def against_rank(table: pd.DataFrame, study: Study) -> Figure:
     if published:
         _published_guidance(panels[1, 0], table, place)
     last = panels[-1, 0]
-    last.set_xticks(range(len(ranks)), [_rank_label(rank, ranks) for rank in ranks])
+    last.set_xticks(range(len(ranks)), [_rank_label(rank) for rank in ranks])
     last.set_xlabel("rank of the noise subspace in each patch")
     style.footnote(figure, metrics.note(table))
     figure.align_ylabels()
@@ -395,7 +395,7 @@ def _rank_name(rank: float) -> str:
     return "rank D" if rank == float("inf") else f"rank {rank:g}"
 
 
-def _rank_label(rank: float, ranks: list[float]) -> str:
+def _rank_label(rank: float) -> str:
     if rank == float("inf"):
         return "D\n$u$-prediction"
     return "0\n$x_0$-prediction" if rank == 0 else f"{rank:g}"
