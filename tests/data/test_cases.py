@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 import torch
+from PIL import Image
 
 from asymflow.config.data import Data
 from asymflow.config.suite import Suite as Config
@@ -54,8 +55,23 @@ def test_words_are_replaced_whole():
 
 
 def test_too_few_captions_to_edit_is_an_error(heldout):
-    with pytest.raises(ValueError, match=r"heldout.json: \d+ captions can be edited, but suite.edits asks for 50"):
+    with pytest.raises(
+        ValueError, match=r"heldout.json: \d+ captions can be edited, but suite.edits asks for 50; lower it"
+    ):
         edits(heldout, 50, seed=0)
+
+
+def test_where_no_caption_can_be_edited_nobody_is_told_to_ask_for_fewer(tmp_path):
+    for i in range(3):
+        (tmp_path / "photos" / "ab"[i % 2]).mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (32, 32), (60 * i, 0, 0)).save(tmp_path / "photos" / "ab"[i % 2] / f"{i}.png")
+    data = Data(source="folder", path=str(tmp_path / "photos"), image_size=32, train=1, evaluator=0, heldout=2)
+    write_splits(data, tmp_path, processes=1)
+    with pytest.raises(
+        ValueError, match=r"heldout.json: 0 captions can be edited.*or leave out the judge suite"
+    ) as said:
+        edits(ShardReader(tmp_path / "heldout.json"), 1, seed=0)
+    assert "lower it" not in str(said.value)
 
 
 def test_an_edit_begins_with_its_original_s_noise_and_shows_the_edited_caption(heldout):

@@ -65,6 +65,19 @@ def folder(tmp_path_factory):
     return folder
 
 
+def test_images_of_a_single_class_train_no_evaluator(tmp_path, monkeypatch):
+    (tmp_path / "images/only").mkdir(parents=True)
+    for i in range(4):
+        Image.new("RGB", (20, 20), (60 * i, 0, 0)).save(tmp_path / f"images/only/{i}.png")
+    data = Data(source="folder", path=str(tmp_path / "images"), image_size=20, train=1, evaluator=2, heldout=1)
+    write_splits(data, tmp_path, processes=1)
+    given = {"config": EVALUATOR.model_dump_json(), "data": tmp_path / "evaluator.json", "out": tmp_path / "local"}
+    with pytest.raises(
+        ValueError, match=r"2 images in 1 classes; an evaluator needs two of each or more: sort the images"
+    ):
+        run(fit_evaluator, monkeypatch, **given)
+
+
 def scored(folder, monkeypatch, samples="samples.npy", evaluator="local.safetensors"):
     count = len(np.load(folder / samples))
     told = {"asks": "classes", "distribution": [0, count], "file": checksum(folder / samples), "patch_size": 10}

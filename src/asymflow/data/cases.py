@@ -60,8 +60,9 @@ def edits(data: ShardReader, count: int, seed: int) -> list[Edit]:
             chosen.append(edit)
     if len(chosen) < count:
         raise ValueError(
-            f"{data.path}: {len(chosen)} captions can be edited, but suite.edits asks for {count}; lower it, or describe the"
-            f" images with words such as {', '.join(before for before, _ in WORDS)}"
+            f"{data.path}: {len(chosen)} captions can be edited, but suite.edits asks for {count};"
+            f" {'lower it, ' if chosen else ''}describe the images with words such as"
+            f" {', '.join(before for before, _ in WORDS)}, or leave out the judge suite and settings that ask for cases"
         )
     return chosen
 

@@ -35,7 +35,10 @@ def main() -> None:
     config, reader = Config.model_validate_json(arguments.config), ShardReader(arguments.data)
     if len(reader) < 2 or len(reader.classes) < 2:
         size = f"{len(reader)} images in {len(reader.classes)} classes"
-        raise ValueError(f"{arguments.data} has {size}; an evaluator needs two of each or more")
+        raise ValueError(
+            f"{arguments.data} has {size}; an evaluator needs two of each or more: sort the images into two folders, or"
+            " take evaluators: pretrained"
+        )
     hardware = machine.choose(config.precision, "off")
     print(f"fitting the evaluator on {hardware}: {len(reader)} images of {reader.source}", flush=True)
 
