@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pictures import contents, noise
 from PIL import Image
 from plainly import plainly
 
@@ -23,15 +24,6 @@ from asymflow.data.shards import write_splits
 SQUARE, WIDE, TALL = (8, 8), (6, 12), (12, 6)
 SIZES = [(8, 8), (9, 9), (16, 17), (24, 12), (25, 8), (12, 24), (13, 8), (12, 6), (7, 7)]  # width, height
 BATCH = 4
-
-
-def noise(width: int, height: int, seed: int = 0) -> Image.Image:
-    values = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    return Image.fromarray(values)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 # ----- one image -----

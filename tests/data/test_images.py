@@ -4,14 +4,10 @@ import struct
 
 import numpy as np
 import pytest
+from pictures import noise
 from PIL import Image, ImageFilter
 
 from asymflow.data.images import ImageError, crop, load, to_png, to_rgb
-
-
-def noise(width: int, height: int, seed: int = 0) -> Image.Image:
-    values = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    return Image.fromarray(values)
 
 
 def saved(image: Image.Image, format: str, **options) -> io.BytesIO:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import webdataset
+from pictures import contents
 from PIL import Image
 
 from asymflow.config.data import Data
@@ -36,10 +37,6 @@ def data(root: Path, **fields) -> Data:
 def sources(index: Path) -> list[str]:
     reader = ShardReader(index)
     return [reader.record(i)["source"] for i in range(len(reader))]
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.fixture(scope="module")

@@ -52,6 +52,7 @@ def test_heun_converges_to_the_gaussian_flow_with_second_order_and_euler_with_fi
 
 
 def test_heun_evaluates_the_velocity_twice_in_each_interval_but_the_last():
+    """Each time with its own noise level, at which guidance is decided: across its end a guided slope mixes with another one."""
     times = []
 
     def field(x, t):
@@ -81,18 +82,6 @@ def test_every_rank_of_an_ideal_network_follows_the_same_flow():
         assert (
             heun(field, start(), time_grid(50)) - heun(gaussian_velocity, start(), time_grid(50))
         ).abs().max() < 1e-10
-
-
-def test_the_velocity_is_asked_for_at_each_sub_step_with_its_own_noise_level():
-    """So guidance within an interval is decided there: across its end Heun mixes an unguided slope with a guided one."""
-    asked = []
-
-    def field(x, t):
-        asked.append(t)
-        return gaussian_velocity(x, t)
-
-    heun(field, start(), time_grid(4))
-    assert asked == [1.0, 0.75, 0.75, 0.5, 0.5, 0.25, 0.25]
 
 
 def test_time_tensors_have_one_value_for_each_image():

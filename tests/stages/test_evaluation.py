@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from workshop import run_stage
 
 from asymflow import documents
 from asymflow.config.data import Data
@@ -22,12 +23,6 @@ EVALUATOR = Evaluator(
 SCORING = Scoring(kernel_blocks=4, splits=2, kept=24, batch=7)
 
 
-def run(stage, monkeypatch, **arguments):
-    words = [word for name, value in arguments.items() for word in (f"--{name}", str(value))]
-    monkeypatch.setattr("sys.argv", [stage.__name__, *words])
-    stage.main()
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A folder with the splits of a small image folder (red and blue classes), an evaluator, a reference and samples."""
@@ -41,31 +36,28 @@ def folder(tmp_path_factory):
         Image.fromarray(pixels.astype(np.uint8)).save(path)
     data = Data(source="folder", path=str(folder / "images"), image_size=20, train=48, evaluator=24, heldout=24)
     write_splits(data, folder, processes=1)
-    with pytest.MonkeyPatch.context() as patch:
-        run(
-            fit_evaluator,
-            patch,
-            config=EVALUATOR.model_dump_json(),
-            data=folder / "evaluator.json",
-            out=folder / "local.safetensors",
-        )
-        run(
-            reference,
-            patch,
-            config=SCORING.model_dump_json(),
-            evaluator=folder / "local.safetensors",
-            data=folder / "train.json",
-            heldout=folder / "heldout.json",
-            out=folder / "reference.safetensors",
-            floor=folder / "floor.json",
-        )
+    run_stage(
+        fit_evaluator,
+        config=EVALUATOR.model_dump_json(),
+        data=folder / "evaluator.json",
+        out=folder / "local.safetensors",
+    )
+    run_stage(
+        reference,
+        config=SCORING.model_dump_json(),
+        evaluator=folder / "local.safetensors",
+        data=folder / "train.json",
+        heldout=folder / "heldout.json",
+        out=folder / "reference.safetensors",
+        floor=folder / "floor.json",
+    )
     reader = ShardReader(folder / "heldout.json")
     images = reader.images(range(len(reader))).permute(0, 2, 3, 1).numpy()
     np.save(folder / "samples.npy", images)
     return folder
 
 
-def test_images_of_a_single_class_train_no_evaluator(tmp_path, monkeypatch):
+def test_images_of_a_single_class_train_no_evaluator(tmp_path):
     (tmp_path / "images/only").mkdir(parents=True)
     for i in range(4):
         Image.new("RGB", (20, 20), (60 * i, 0, 0)).save(tmp_path / f"images/only/{i}.png")
@@ -75,24 +67,24 @@ def test_images_of_a_single_class_train_no_evaluator(tmp_path, monkeypatch):
     with pytest.raises(
         ValueError, match=r"2 images in 1 classes; an evaluator needs two of each or more: sort the images"
     ):
-        run(fit_evaluator, monkeypatch, **given)
+        run_stage(fit_evaluator, **given)
 
 
-def scored(folder, monkeypatch, samples="samples.npy", evaluator="local.safetensors"):
+def scored(folder, samples="samples.npy", evaluator="local.safetensors"):
     count = len(np.load(folder / samples))
     told = {"asks": "classes", "distribution": [0, count], "file": checksum(folder / samples), "patch_size": 10}
     told["data"] = ShardReader(folder / "train.json").set
     documents.write(folder / "samples.json", "sampling", told)
-    run(
-        score, monkeypatch, judge="distribution", config=Suite().model_dump_json(), samples=folder / samples,
+    run_stage(
+        score, judge="distribution", config=Suite().model_dump_json(), samples=folder / samples,
         summary=folder / "samples.json", reference=folder / "reference.safetensors", evaluator=folder / evaluator,
         out=folder / "scores.json",
     )  # fmt: skip
     return json.loads((folder / "scores.json").read_text())
 
 
-def test_the_held_out_images_score_as_the_floor_says(folder, monkeypatch):
-    floor, scores = json.loads((folder / "floor.json").read_text()), scored(folder, monkeypatch)
+def test_the_held_out_images_score_as_the_floor_says(folder):
+    floor, scores = json.loads((folder / "floor.json").read_text()), scored(folder)
     for name, value in floor["metrics"].items():
         assert scores["metrics"][name] == pytest.approx(value, rel=1e-5), name
     assert scores["evaluator"] == "local"
@@ -100,22 +92,22 @@ def test_the_held_out_images_score_as_the_floor_says(folder, monkeypatch):
     assert floor["class_accuracy"] > 0.9
 
 
-def test_noise_scores_worse(folder, monkeypatch):
+def test_noise_scores_worse(folder):
     shape = np.load(folder / "samples.npy").shape
     np.save(folder / "noise.npy", np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
-    images, noise = (scored(folder, monkeypatch, samples)["metrics"] for samples in ("samples.npy", "noise.npy"))
+    images, noise = (scored(folder, samples)["metrics"] for samples in ("samples.npy", "noise.npy"))
     for name in ("fid_local", "kid_local", "patch_fid_local"):
         assert noise[name] > 2 * images[name], name
     assert noise["recall_local"] < images["recall_local"]
 
 
-def test_fitting_again_gives_the_same_file(folder, monkeypatch):
+def test_fitting_again_gives_the_same_file(folder):
     out = folder / "again.safetensors"
-    run(fit_evaluator, monkeypatch, config=EVALUATOR.model_dump_json(), data=folder / "evaluator.json", out=out)
+    run_stage(fit_evaluator, config=EVALUATOR.model_dump_json(), data=folder / "evaluator.json", out=out)
     assert out.read_bytes() == (folder / "local.safetensors").read_bytes()
 
 
-def test_samples_of_another_shape_kind_or_number_are_refused(folder, monkeypatch):
+def test_samples_of_another_shape_kind_or_number_are_refused(folder):
     images = np.load(folder / "samples.npy")
     for name, wrong, message in (
         ("large", images.repeat(2, axis=1), "holds images of 40 x 20 pixels; expected 20 x 20"),
@@ -124,23 +116,22 @@ def test_samples_of_another_shape_kind_or_number_are_refused(folder, monkeypatch
     ):
         np.save(folder / f"{name}.npy", wrong)
         with pytest.raises(ValueError, match=message):
-            scored(folder, monkeypatch, f"{name}.npy")
+            scored(folder, f"{name}.npy")
 
 
-def test_a_reference_of_another_evaluator_is_refused(folder, monkeypatch):
+def test_a_reference_of_another_evaluator_is_refused(folder):
     changed = EVALUATOR.model_copy(update={"seed": 1, "images": 32})
     out = folder / "other.safetensors"
-    run(fit_evaluator, monkeypatch, config=changed.model_dump_json(), data=folder / "evaluator.json", out=out)
+    run_stage(fit_evaluator, config=changed.model_dump_json(), data=folder / "evaluator.json", out=out)
     with pytest.raises(ValueError, match="make the reference again"):
-        scored(folder, monkeypatch, evaluator="other.safetensors")
+        scored(folder, evaluator="other.safetensors")
 
 
-def test_splits_that_are_too_small_are_refused(folder, monkeypatch):
+def test_splits_that_are_too_small_are_refused(folder):
     settings = SCORING.model_copy(update={"kernel_blocks": 20})
     with pytest.raises(ValueError, match=r"heldout\.json has 24 images; the metrics need 40"):
-        run(
+        run_stage(
             reference,
-            monkeypatch,
             config=settings.model_dump_json(),
             evaluator=folder / "local.safetensors",
             data=folder / "train.json",

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from workshop import run_stage
 
 from asymflow import tensors
 from asymflow.config.autoencoder import Autoencoder as Config
@@ -19,33 +20,16 @@ CONFIG = Config(channels=8, width=8, images=2000, batch=20, lr=3e-3, precision="
 AGREED = {"patch_size": 16, "order": CHANNEL_FIRST, "colour": "oklab"}
 
 
-def run(stage, monkeypatch, *words):
-    monkeypatch.setattr("sys.argv", [stage.__name__, *map(str, words)])
-    stage.main()
+def fit_autoencoder_to(folder, out):
+    run_stage(
+        fit_autoencoder, config=CONFIG.model_dump_json(), data=folder / "train.json", heldout=folder / "heldout.json", out=out
+    )  # fmt: skip
 
 
-def fit_autoencoder_words(folder, out):
-    return (
-        "--config",
-        CONFIG.model_dump_json(),
-        "--data",
-        folder / "train.json",
-        "--heldout",
-        folder / "heldout.json",
-        "--out",
-        out,
-    )
-
-
-def fit_lift_words(folder, **changes):
-    given = {
-        "patch-size": 16,
-        "colour": "oklab",
-        "latents": folder / "autoencoder.safetensors",
-        "out": folder / "lift.safetensors",
-    }
-    words = [word for name, value in (given | changes).items() for word in (f"--{name}", value)]
-    return ("--config", Subspace(images=60).model_dump_json(), "--data", folder / "train.json", *words)
+def fit_lift_to(folder, **changes):
+    given = {"patch_size": 16, "colour": "oklab", "latents": folder / "autoencoder.safetensors"}
+    given |= {"config": Subspace(images=60).model_dump_json(), "data": folder / "train.json"}
+    run_stage(fit_lift, **given | {"out": folder / "lift.safetensors"} | changes)
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +37,8 @@ def folder(tmp_path_factory):
     """80 portraits of 32 pixels, an autoencoder of them, and the lift of its latents."""
     folder = tmp_path_factory.mktemp("latent")
     write_splits(Data(image_size=32, train=80, evaluator=2, heldout=20), folder, processes=1)
-    with pytest.MonkeyPatch.context() as patch:
-        run(fit_autoencoder, patch, *fit_autoencoder_words(folder, folder / "autoencoder.safetensors"))
-        run(fit_lift, patch, *fit_lift_words(folder))
+    fit_autoencoder_to(folder, folder / "autoencoder.safetensors")
+    fit_lift_to(folder)
     return folder
 
 
@@ -70,8 +53,8 @@ def test_training_improves_on_the_linear_start(folder):
     )
 
 
-def test_the_same_seed_gives_the_same_bytes(folder, monkeypatch, tmp_path):
-    run(fit_autoencoder, monkeypatch, *fit_autoencoder_words(folder, tmp_path / "again.safetensors"))
+def test_the_same_seed_gives_the_same_bytes(folder, tmp_path):
+    fit_autoencoder_to(folder, tmp_path / "again.safetensors")
     assert (tmp_path / "again.safetensors").read_bytes() == (folder / "autoencoder.safetensors").read_bytes()
 
 
@@ -99,11 +82,11 @@ def test_a_lift_of_another_order_or_colour_is_an_error(folder):
         load(folder / "lift.safetensors", **(AGREED | {"colour": "rgb"}))
 
 
-def test_patches_that_no_latent_token_stands_for_are_an_error(folder, monkeypatch):
+def test_patches_that_no_latent_token_stands_for_are_an_error(folder):
     with pytest.raises(ValueError, match="a pixel patch of 12 pixels cannot be paired with a latent token"):
-        run(fit_lift, monkeypatch, *fit_lift_words(folder, **{"patch-size": 12}))
+        fit_lift_to(folder, patch_size=12)
 
 
-def test_another_file_is_no_autoencoder(folder, monkeypatch):
+def test_another_file_is_no_autoencoder(folder):
     with pytest.raises(ValueError, match="holds 'subspace'; expected 'autoencoder'"):
-        run(fit_lift, monkeypatch, *fit_lift_words(folder, latents=folder / "lift.safetensors"))
+        fit_lift_to(folder, latents=folder / "lift.safetensors")

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from pictures import contents
 
 from asymflow.config.data import Data
 from asymflow.data import portraits
@@ -18,10 +19,6 @@ SMALL = {"image_size": 32, "train": 12, "evaluator": 5, "heldout": 3, "shard_siz
 def command(config: dict, out: Path, processes: int) -> list[str]:
     stage = [sys.executable, "-m", "asymflow.stages.shard", "--config", Data(**config).model_dump_json()]
     return [*stage, "--out-dir", str(out), "--processes", str(processes)]
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_the_embedded_set_is_written_with_the_same_bytes_by_one_process_and_by_two(tmp_path):

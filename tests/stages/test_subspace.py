@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from workshop import run_stage
 
 from asymflow import provenance
 from asymflow.config.data import Data
@@ -28,11 +29,6 @@ BASES, COLOURS = get_args(Basis), get_args(Colour)
 OF_ENERGY = [basis for basis in BASES if basis != "pca_unexplained"]  # whose spectrum is mean squares
 
 
-def run(stage, monkeypatch, *words):
-    monkeypatch.setattr("sys.argv", [stage.__name__, *map(str, words)])
-    stage.main()
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A folder with the training split of 24 reddish images, and every basis of it in every colour space."""
@@ -45,12 +41,12 @@ def folder(tmp_path_factory):
         Image.fromarray(pixels.astype(np.uint8)).save(path)
     data = Data(source="folder", path=str(folder / "images"), image_size=8, train=24, evaluator=2, heldout=2)
     write_splits(data, folder, processes=1)
-    with pytest.MonkeyPatch.context() as patch:
-        for basis in BASES:
-            for colour in COLOURS:
-                words = ("--config", Subspace().model_dump_json(), "--basis", basis, "--patch-size", PATCH)
-                words += ("--colour", colour, "--data", folder / "train.json", "--out", file(folder, basis, colour))
-                run(fit_subspace, patch, *words)
+    for basis in BASES:
+        for colour in COLOURS:
+            run_stage(
+                fit_subspace, config=Subspace().model_dump_json(), basis=basis, patch_size=PATCH, colour=colour,
+                data=folder / "train.json", out=file(folder, basis, colour),
+            )  # fmt: skip
     return folder
 
 
@@ -124,17 +120,11 @@ def test_of_large_images_only_as_many_are_seen_as_fit_in_memory(folder, monkeypa
 
 
 @pytest.mark.parametrize("flip", [False, True])
-def test_the_spectrum_has_a_row_for_each_direction_and_its_figure(folder, flip, monkeypatch, tmp_path):
-    words = ("--config", Subspace(flip=flip).model_dump_json(), "--patch-size", PATCH, "--colour", "rgb")
-    words += (
-        "--data",
-        folder / "train.json",
-        "--basis",
-        file(folder, "pca", "rgb"),
-        "--table",
-        tmp_path / "spectrum.csv",
-    )
-    run(spectrum, monkeypatch, *words, "--figure", tmp_path / "a.png", tmp_path / "a.svg")
+def test_the_spectrum_has_a_row_for_each_direction_and_its_figure(folder, flip, tmp_path):
+    run_stage(
+        spectrum, config=Subspace(flip=flip).model_dump_json(), patch_size=PATCH, colour="rgb", data=folder / "train.json",
+        basis=file(folder, "pca", "rgb"), table=tmp_path / "spectrum.csv", figure=[tmp_path / "a.png", tmp_path / "a.svg"],
+    )  # fmt: skip
     table = tables.read(tmp_path / "spectrum.csv")
     basis = load(file(folder, "pca", "rgb"), patch_size=PATCH, order=CHANNEL_LAST, colour="rgb")
     assert table["direction"].tolist() == list(range(1, 49)) and not table.isna().any(axis=None)
@@ -148,9 +138,9 @@ def test_the_spectrum_has_a_row_for_each_direction_and_its_figure(folder, flip, 
 
 
 @pytest.mark.parametrize("colour", COLOURS)
-def test_the_figure_draws_every_basis(folder, colour, monkeypatch, tmp_path):
+def test_the_figure_draws_every_basis(folder, colour, tmp_path):
     bases = [file(folder, basis, colour) for basis in OF_ENERGY]
-    run(subspace_figure, monkeypatch, "--bases", *bases, "--figure", tmp_path / "a.png", tmp_path / "a.svg")
+    run_stage(subspace_figure, bases=bases, figure=[tmp_path / "a.png", tmp_path / "a.svg"])
     assert Image.open(tmp_path / "a.png").size[0] > 500 and "PCA, centred" in (tmp_path / "a.svg").read_text()
 
 
