@@ -5,11 +5,16 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
 
 ROOT = Path(__file__).parents[1]
+DEFAULT = [
+    ROOT / f"workflow/{name}.yaml" for name in ("config", "studies", "claims")
+]  # the experiment that is run by itself
 TINY = {  # the smoke scale, cut down once more
     "studies": {"rank_sweep": {"arms": ["rank0", "rank8"], "samplings": ["guided"]}},
 }
@@ -40,9 +45,21 @@ class Project:
     def stale(self, *targets: str) -> dict[str, int]:
         """How many jobs of each rule a dry run would start."""
         result = self.run("-n", *targets)
-        assert result.returncode == 0, result.stdout + result.stderr
-        table = re.search(r"-{3,} +-{3,}\n(.*?)\ntotal", result.stdout + result.stderr, re.DOTALL)
+        said = result.stdout + result.stderr
+        assert result.returncode == 0, said
+        table = re.search(r"-{3,} +-{3,}\n(.*?)\ntotal", said, re.DOTALL)
+        assert table or "Nothing to be done" in said, said
         return {rule: int(count) for rule, count in map(str.split, table[1].splitlines())} if table else {}
+
+    @contextmanager
+    def restoring(self, *files: str) -> Iterator[None]:
+        """Gives files the content that they had, at the end."""
+        content = {file: (self.folder / file).read_bytes() for file in files}
+        try:
+            yield
+        finally:
+            for file, had in content.items():
+                (self.folder / file).write_bytes(had)
 
     def edit(self, file: str, old: str, new: str) -> None:
         """Replaces text in a source file, which must contain it."""

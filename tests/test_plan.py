@@ -10,6 +10,7 @@ from typing import get_args
 
 import pytest
 import yaml
+from project import DEFAULT
 
 from asymflow import parts
 from asymflow.config.embeddings import Embeddings
@@ -18,8 +19,6 @@ from asymflow.config.study import Judge
 from asymflow.descriptions import flat
 from asymflow.plan import TEMPLATES, Plan
 
-ROOT = Path(__file__).parents[1]
-DEFAULT = [ROOT / "workflow/config.yaml", ROOT / "workflow/studies.yaml", ROOT / "workflow/claims.yaml"]
 PLAN = Plan(load(DEFAULT))
 
 

@@ -6,15 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from project import DEFAULT
 
 from asymflow.config.loading import load
 from asymflow.descriptions import Descriptions
 from asymflow.plan import Plan
 from asymflow.report.study import Study
 from asymflow.studies import Studies
-
-ROOT = Path(__file__).parents[1]
-DEFAULT = [ROOT / "workflow/config.yaml", ROOT / "workflow/studies.yaml", ROOT / "workflow/claims.yaml"]
 
 
 def described(experiment):

@@ -1,17 +1,15 @@
 """Every mistake in a configuration is one sentence: file, arm, key, what was found, what was expected."""
 
 import re
-from pathlib import Path
 
 import pytest
 import yaml
+from project import DEFAULT, ROOT
 
 from asymflow.config.conditions import Conditions
 from asymflow.config.loading import ENDS, ConfigurationError, load, merge
 from asymflow.studies import Studies
 
-ROOT = Path(__file__).parents[2]
-DEFAULT = [ROOT / "workflow/config.yaml", ROOT / "workflow/studies.yaml", ROOT / "workflow/claims.yaml"]
 SCALES = sorted((ROOT / "workflow/scales").glob("*.yaml"))
 
 
@@ -277,10 +275,6 @@ def test_the_mistake_of_a_base_is_told_once_and_not_for_each_of_its_arms(tmp_pat
     text = mistakes(tmp_path, {"bases": {"scratch": {"training": {"lr": -1}}}})
     assert "mine.yaml: base 'scratch', key training.lr: found -1" in text
     assert text.count("\n") <= 4, "one line for the base, and one for each base that is made of it"
-
-
-def test_what_the_command_line_says_is_blamed_on_it(tmp_path):
-    assert "the command line: key seeds: found 0" in mistakes(tmp_path, {}, {"seeds": 0})
 
 
 def test_numbers_in_yaml_s_short_notation_are_numbers(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from project import DEFAULT
 
 from asymflow.config.arm import Arm
 from asymflow.config.experiment import Experiment
@@ -18,8 +19,6 @@ from asymflow.config.protocols import Protocol
 from asymflow.config.sampling import Sampling
 from asymflow.config.section import Section
 
-ROOT = Path(__file__).parents[2]
-DEFAULT = [ROOT / "workflow/config.yaml", ROOT / "workflow/studies.yaml", ROOT / "workflow/claims.yaml"]
 NOT_FINITE = (float("nan"), float("inf"), -float("inf"))
 NUMBERS = (*NOT_FINITE, -1e13, 1e13, True, False, "many", [1, 2, 3, 4], {"a": 1})
 TEXTS = (3.5, [1.5], {"a": {"b": 1}})

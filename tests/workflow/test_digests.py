@@ -3,11 +3,11 @@
 import ast
 import json
 import re
-from pathlib import Path
 from types import SimpleNamespace
 from typing import get_args
 
 import pytest
+from project import DEFAULT, ROOT
 
 from asymflow import provenance
 from asymflow.config.loading import load
@@ -17,12 +17,10 @@ from asymflow.descriptions import Descriptions
 from asymflow.plan import Plan
 from asymflow.studies import Studies
 
-ROOT = Path(__file__).parents[2]
 NOT_IN_THE_DEFAULT = {
     "dit": {"base": "scratch", "network": {"kind": "dit"}},
     "frequency": {"base": "scratch", "losses": {"frequency": {}}},
 }
-DEFAULT = [ROOT / "workflow/config.yaml", ROOT / "workflow/studies.yaml", ROOT / "workflow/claims.yaml"]
 PLAN = Plan(load(DEFAULT, {"arms": NOT_IN_THE_DEFAULT}))
 ARMS = PLAN.experiment.arms
 OTHER = ast.dump(ast.parse("something_else = 1"))
