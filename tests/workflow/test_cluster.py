@@ -14,6 +14,8 @@ import yaml
 from asymflow.tensors import load
 
 ROOT = Path(__file__).parents[2]
+WORKFLOW = "\n".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
+RULES = {block.split(":")[0]: block for block in re.split(r"(?m)^rule ", WORKFLOW)[1:]}  # their text by name
 ACCOUNT = "echo my_account"
 COMMANDS = {
     "sacctmgr": ACCOUNT,
@@ -48,9 +50,10 @@ def test_a_training_is_asked_of_slurm_as_the_page_says(edited, slurm):
         command, cwd=edited.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         patience = time.monotonic() + 120
-        while not asked.exists() and process.poll() is None and time.monotonic() < patience:
+        while process.poll() is None and time.monotonic() < patience:
+            if asked.exists() and asked.read_text().endswith("\n"):
+                break
             time.sleep(0.2)
-        time.sleep(0.5)
         process.kill()
         output = process.stdout.read()
     assert asked.exists(), output
@@ -65,13 +68,19 @@ def test_a_training_is_asked_of_slurm_as_the_page_says(edited, slurm):
     )
 
 
-def test_every_rule_that_asks_for_a_gpu_goes_where_the_gpus_are(edited):
+def test_each_rule_whose_stage_uses_a_gpu_asks_for_one():
+    """Else as many of them as there are cores would share it, and a cluster would run them without."""
+    stages = {path.stem: path.read_text() for path in (ROOT / "src/asymflow/stages").glob("*.py")}
+    used = {name for name, text in stages.items() if "torch.cuda" in text or "machine." in text}
+    used |= {"sample", "search_guidance", "score"}  # through what they load
+    assert {name for name in used if "gpu=1" not in RULES[name]} == set()
+
+
+def test_every_rule_that_asks_for_a_gpu_goes_where_the_gpus_are():
     """And no other: the estimate of costs takes one if there is one, and none otherwise."""
-    profile = yaml.safe_load((edited.folder / "profiles/slurm/profile.yaml").read_text())["set-resources"]
+    profile = yaml.safe_load((ROOT / "profiles/slurm/profile.yaml").read_text())["set-resources"]
     sent = {rule for rule, resources in profile.items() if resources.get("slurm_partition") == "gpu"}
-    text = "\n".join(path.read_text() for path in (edited.folder / "workflow/rules").glob("*.smk"))
-    blocks = {block.split(":")[0]: block for block in re.split(r"(?m)^rule ", text)[1:]}
-    assert sent == {name for name, block in blocks.items() if "gpu=1" in block} - {"cost"}
+    assert sent == {name for name, block in RULES.items() if "gpu=1" in block} - {"cost"}
     several = {rule for rule, resources in profile.items() if resources.get("gpu", 1) > 1}
     assert several and all(profile[rule]["nodes"] == 1 for rule in several)
 

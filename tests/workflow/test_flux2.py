@@ -4,7 +4,6 @@ Whoever has the weights brings two folders, the model and images; here both are 
 its sizes and the networks that judge.
 """
 
-import re
 import shutil
 from pathlib import Path
 
@@ -109,16 +108,6 @@ def test_the_graph_of_the_paper_s_scale_is_complete(untouched):
     once = dict.fromkeys(("shard", "reference", "fit_lift", "encode_latents", "prompts", "export", "publish"), 1)
     runs = {"train": 7, "sample": 7, "score": 14}
     assert untouched.stale(*TARGETS) == once | runs | {"caption": 2, "embed_captions": 2, "table": 2}
-
-
-def test_each_rule_whose_stage_uses_a_gpu_asks_for_one():
-    """Else as many of them as there are cores would share it, and a cluster would run them without."""
-    rules = "\n".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
-    blocks = {block.split(":")[0]: block for block in re.split(r"(?m)^rule ", rules)[1:]}
-    stages = {path.stem: path.read_text() for path in (ROOT / "src/asymflow/stages").glob("*.py")}
-    used = {name for name, text in stages.items() if "torch.cuda" in text or "machine." in text}
-    used |= {"sample", "search_guidance", "score"}  # through what they load
-    assert {name for name in used if "gpu=1" not in blocks[name]} == set()
 
 
 def test_each_table_has_its_arms_scored(finished):

@@ -27,11 +27,13 @@ def test_the_supplement_of_one_study_says_what_came_out_and_leads_to_the_compari
 
 @pytest.mark.slow
 def test_a_page_is_made_anew_when_its_templates_or_its_code_change_and_no_other_is(paged):
+    page, code = "src/asymflow/report/templates/supplement.html", "src/asymflow/report/comparison.py"
     assert paged.stale(SUPPLEMENT, *ONE_STUDY) == {}
-    paged.edit("src/asymflow/report/templates/supplement.html", "How to read this</h2>", "How to read it</h2>")
-    assert paged.stale(SUPPLEMENT, *ONE_STUDY) == {"supplement": 1}
-    paged.edit("src/asymflow/report/comparison.py", "IMAGES, FEWEST = 24, 4", "IMAGES, FEWEST = 25, 4")
-    assert paged.stale(COMPARE) == {"compare": 1}
+    with paged.restoring(page, code):
+        paged.edit(page, "How to read this</h2>", "How to read it</h2>")
+        assert paged.stale(SUPPLEMENT, *ONE_STUDY) == {"supplement": 1}
+        paged.edit(code, "IMAGES, FEWEST = 24, 4", "IMAGES, FEWEST = 25, 4")
+        assert paged.stale(COMPARE) == {"compare": 1}
 
 
 @pytest.mark.slow

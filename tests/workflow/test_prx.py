@@ -1,10 +1,6 @@
 """prx-tg's studies: their graphs at every scale, and the smallest ones run from end to end."""
 
 import json
-import os
-import re
-import subprocess
-import sys
 
 import pandas as pd
 import pytest
@@ -30,20 +26,10 @@ FIGURES = [
 ]
 
 
-def jobs(folder, scale, *targets):
-    """How many jobs of each rule the targets need at a scale."""
-    overlay = ["--configfile", f"workflow/scales/{scale}.yaml"] if scale else []
-    result = subprocess.run(
-        [sys.executable, "-m", "snakemake", "-n", *targets, "--cores", "2", *overlay],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(folder / "src")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    table = re.search(r"-{3,} +-{3,}\n(.*?)\ntotal", result.stdout + result.stderr, re.DOTALL)
-    return {rule: int(count) for rule, count in map(str.split, table[1].splitlines())}
+def jobs(project, scale, target):
+    """How many jobs of each rule a target needs at a scale."""
+    project.overlays = (f"workflow/scales/{scale}.yaml",)
+    return project.stale(target)
 
 
 def experiment(folder, scale):
@@ -72,7 +58,7 @@ def studied(copied, tmp_path_factory):
 
 def test_configuration_alone_moves_the_study_to_the_published_scale(fresh):
     """Nothing is trained for judges there, and every arm has the published code's number of parameters."""
-    counts = jobs(fresh.folder, "prx_ffhq1024", "results/prx_ffhq1024/prx_arms.csv")
+    counts = jobs(fresh, "prx_ffhq1024", "results/prx_ffhq1024/prx_arms.csv")
     once = dict.fromkeys(("shard", "reference", "suite", "floors", "table"), 1)
     twice = dict.fromkeys(("embed_captions", "embed_images", "fit_subspace"), 2)
     assert counts == once | twice | {"train": 10, "sample": 10, "score": 30}
@@ -93,7 +79,7 @@ def test_the_published_protocol_is_an_overlay(fresh):
     assert g.target.dead and not d.target.dead and g.target.basis == "identity"
     assert all(arm.training.averages[0] == "stale" and arm.network.modulation_start == "xavier" for arm in (d, g))
     assert chosen.suite.split == "train" and not chosen.samplings["self_guided"].paired
-    counts = jobs(fresh.folder, "prx_published", "results/prx_published/prx_arms.csv")
+    counts = jobs(fresh, "prx_published", "results/prx_published/prx_arms.csv")
     assert counts["train"] == len(chosen.studies["prx_arms"].arms) == 4
 
 
@@ -119,7 +105,8 @@ def test_the_data_sweep_knows_how_many_images_each_arm_had(studied):
 
 def test_nothing_is_left_to_do_and_another_sampling_trains_nothing(studied):
     assert studied.stale(*TABLES, *FIGURES) == {}
-    studied.overlay({"studies": STUDIES, "samplings": {"bare": {"steps": 3}}})
-    stale = studied.stale(*TABLES, *FIGURES)
+    with studied.restoring("changes.yaml"):
+        studied.overlay({"studies": STUDIES, "samplings": {"bare": {"steps": 3}}})
+        stale = studied.stale(*TABLES, *FIGURES)
     assert "train" not in stale
     assert stale["sample"] == 7, "three arms, and two snapshots of two of them, whose settings differ from that one"

@@ -19,7 +19,11 @@ RELEASED = {"layout": "asymjit", "file": "models/theirs.safetensors", "source": 
 ARM = {"base": "scratch", "network": {"width": 64}, "start": {"pca": 0, "released": RELEASED}}
 CHANGES = {
     "protocols": {"adm": "models/reference.npz"},
-    "arms": {"theirs": ARM, "absent": ARM | {"start": {"pca": 0, "released": RELEASED | {"file": "models/absent.pth"}}}},
+    "arms": {
+        "theirs": ARM,
+        "absent": ARM | {"start": {"pca": 0, "released": RELEASED | {"file": "models/absent.pth"}}},
+        "cut": ARM | {"start": {"pca": 0, "released": RELEASED | {"file": "models/cut.safetensors"}}},
+    },
     "releases": {
         "theirs": {
             "arm": "theirs", "sampling": "guided", "protocol": "adm", "published": {"fid_adm": 100.0}, "source": "a paper"
@@ -114,9 +118,10 @@ def test_nothing_is_left_to_do(work):
 
 
 def test_weights_that_are_cut_end_in_a_sentence_and_nothing_is_sampled(work):
-    file = work.folder / "models/theirs.safetensors"
-    state = {name: value for name, value in load_file(file).items() if not name.startswith("blocks.3")}
-    save_file(state, file)
-    cut = work.run(TARGETS[0])
-    said = (work.folder / "results/smoke/runs/theirs/seed0/import_weights.log").read_text()
+    whole, run = load_file(work.folder / "models/theirs.safetensors"), work.folder / "results/smoke/runs/cut/seed0"
+    state = {name: value for name, value in whole.items() if not name.startswith("blocks.3")}
+    save_file(state, work.folder / "models/cut.safetensors")
+    cut = work.run("results/smoke/runs/cut/seed0/guided/samples.npy")
+    said = (run / "import_weights.log").read_text()
     assert cut.returncode != 0 and "lacks 14 of the tensors" in said and "Traceback" not in said
+    assert not (run / "guided").exists()
