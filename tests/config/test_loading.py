@@ -1,6 +1,7 @@
 """Every mistake in a configuration is one sentence: file, arm, key, what was found, what was expected."""
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
