@@ -10,10 +10,8 @@ import torch
 from PIL import Image
 from torch import nn
 
-from asymflow.metrics import inception
-from asymflow.metrics.inception import File
 from asymflow.protocols import adm, clean, networks, reference, t2i, torch_fidelity
-from asymflow.protocols.networks import Look
+from asymflow.protocols.networks import File, Look
 
 D, CLASSES = 12, 10
 
@@ -132,10 +130,10 @@ def tensorflow_port(tmp_path, monkeypatch):
         patch.setattr(theirs, "load_state_dict_from_url", lambda *_, **__: {})
         patch.setattr(kind, "load_state_dict", lambda *_: None)
         network = kind("inception", ["2048", "logits_unbiased"])
-    path = tmp_path / inception.PORT.name
+    path = tmp_path / networks.TENSORFLOW_PORT.name
     torch.save(network.state_dict(), path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    monkeypatch.setattr(inception, "PORT", File(path.name, digest, "its page"))
+    monkeypatch.setattr(networks, "TENSORFLOW_PORT", File(path.name, digest, "its page"))
     return network
 
 
@@ -180,7 +178,7 @@ def test_the_torchscript_is_given_what_clean_fid_gives_it(tmp_path, monkeypatch)
 
 def test_a_network_that_is_missing_or_another_is_refused_with_where_it_is_to_be_had(tmp_path):
     for make, file in (
-        (networks.tensorflow_port, inception.PORT),
+        (networks.tensorflow_port, networks.TENSORFLOW_PORT),
         (networks.torchscript, networks.TORCHSCRIPT),
     ):
         with pytest.raises(ValueError, match="is not there; fetch https"):
