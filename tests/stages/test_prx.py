@@ -86,7 +86,7 @@ def test_every_remedy_changes_what_is_trained(prx, name, parts):
 def test_a_dead_target_trains_what_x_0_prediction_does_bit_for_bit(prx):
     """prx-tg's published arms D and G: its asymmetric target, a padded identity, is never read."""
     target = {"rank": 8, "basis": "identity"}
-    dead, alive = other(prx, "dead", target=target | {"dead": True}), other(prx, "alive", target=target)
+    dead, alive = other(prx, "prx_dead", target=target | {"dead": True}), other(prx, "prx_alive", target=target)
     for kind in ("ema_32", "last"):
         one, same, third = (weights(prx, name, kind) for name in ("prx", dead, alive))
         assert all(torch.equal(one[key], same[key]) for key in one)
