@@ -23,6 +23,19 @@ EVALUATOR = Evaluator(
 SCORING = Scoring(kernel_blocks=4, splits=2, kept=24, batch=7)
 
 
+def refer(folder, scoring, out, floor):
+    """Makes the reference of a folder's splits."""
+    run_stage(
+        reference,
+        config=scoring.model_dump_json(),
+        evaluator=folder / "local.safetensors",
+        data=folder / "train.json",
+        heldout=folder / "heldout.json",
+        out=folder / out,
+        floor=folder / floor,
+    )
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A folder with the splits of a small image folder (red and blue classes), an evaluator, a reference and samples."""
@@ -42,15 +55,7 @@ def folder(tmp_path_factory):
         data=folder / "evaluator.json",
         out=folder / "local.safetensors",
     )
-    run_stage(
-        reference,
-        config=SCORING.model_dump_json(),
-        evaluator=folder / "local.safetensors",
-        data=folder / "train.json",
-        heldout=folder / "heldout.json",
-        out=folder / "reference.safetensors",
-        floor=folder / "floor.json",
-    )
+    refer(folder, SCORING, "reference.safetensors", "floor.json")
     reader = ShardReader(folder / "heldout.json")
     images = reader.images(range(len(reader))).permute(0, 2, 3, 1).numpy()
     np.save(folder / "samples.npy", images)
@@ -130,13 +135,5 @@ def test_a_reference_of_another_evaluator_is_refused(folder):
 def test_splits_that_are_too_small_are_refused(folder):
     settings = SCORING.model_copy(update={"kernel_blocks": 20})
     with pytest.raises(ValueError, match=r"heldout\.json has 24 images; the metrics need 40"):
-        run_stage(
-            reference,
-            config=settings.model_dump_json(),
-            evaluator=folder / "local.safetensors",
-            data=folder / "train.json",
-            heldout=folder / "heldout.json",
-            out=folder / "none.safetensors",
-            floor=folder / "none.json",
-        )
+        refer(folder, settings, "none.safetensors", "none.json")
     assert not (folder / "none.json").exists()
