@@ -1,5 +1,7 @@
 """What TensorBoard is given of a training, and of one that was interrupted."""
 
+import time
+
 import numpy as np
 import torch
 from board import grids, steps
@@ -9,6 +11,11 @@ from asymflow.training.curve import Curve
 
 def pictures(brightness):
     return torch.full((5, 3, 6, 4), brightness, dtype=torch.uint8)
+
+
+def resume():
+    """Passes the time that lies between two processes: TensorBoard's files bear the second, and those of one have no order."""
+    time.sleep(1.01 - time.time() % 1)
 
 
 def test_pictures_stand_side_by_side_in_a_frame(tmp_path):
@@ -28,6 +35,7 @@ def test_what_comes_again_after_an_interruption_is_shown_once_and_what_does_not_
     first.show(20, pictures(2))
     first.add(24, loss=0.5)
     first.close()
+    resume()
     again = Curve(tmp_path / "tensorboard", first.points[:1], 16)
     again.show(20, pictures(3))
     again.add(24, loss=0.5)
@@ -42,6 +50,7 @@ def test_a_training_that_begins_anew_shows_nothing_of_an_earlier_one(tmp_path):
     first = Curve(tmp_path / "tensorboard", [], 0)
     first.show(8, pictures(1))
     first.close()
+    resume()
     again = Curve(tmp_path / "tensorboard", [], 0)
     again.show(16, pictures(2))
     again.close()
