@@ -17,7 +17,7 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 from asymflow.config.loading import load
-from asymflow.report import tables
+from asymflow.report import lengths, tables
 from asymflow.report.target_figures import network_name, target_name
 
 ROOT = Path(__file__).parents[1]
@@ -25,6 +25,7 @@ PAGES = (
     "README.md",
     "docs/index.md",
     "docs/results.md",
+    "docs/length.md",
     "docs/mechanism.md",
     "docs/spectrum.md",
     "docs/which_target.md",
@@ -52,6 +53,7 @@ CHANGES = {
     "training.time_mean": "noise levels of mean {:g}",
     "training.time_std": "deviation {:g}",
 }
+LENGTHS = (("fid_local", "unguided", 1), ("fid_local", "guided", 1), ("velocity_error", "unguided", 4))
 SHORT = ("rank0", "rank2", "rank8", "rank32", "rank_full", "random8")
 
 
@@ -64,8 +66,8 @@ def main() -> None:
 def filled(page: str) -> str:
     """A page with each of its tables made anew from the CSV. Raises KeyError for a table that nobody makes."""
     tables_of_pages = (
-        rank_sweep, rank_sweep_short, claims, error_by_noise, spectrum, linear_denoiser, rivals, agreement, bypass, miniatures,
-        recipe,
+        rank_sweep, rank_sweep_short, claims, length, error_by_noise, spectrum, linear_denoiser, rivals, agreement, bypass,
+        miniatures, recipe,
     )  # fmt: skip
     makers = {maker.__name__: maker for maker in tables_of_pages}
     return BLOCK.sub(lambda match: "\n".join([match[1], *makers[match[2]](), "", match[3]]), page)
@@ -103,6 +105,25 @@ def claims() -> list[str]:
         difference = f"{row.mean:.{digits}f} ({row.low:.{digits}f} to {row.high:.{digits}f})"
         shown = (claim["says"], claim.get("published", ""), f"`{row.holds_if}`", difference, str(row.seeds))
         lines.append(f"| {' | '.join(shown)} | {row.verdict} |")
+    return lines
+
+
+def length() -> list[str]:
+    """Every rank at every length: data prediction's mean over seeds, and the others' differences from it."""
+    rows = tables.read(ROOT / "docs/tables/length.csv")
+    rows = rows.assign(
+        rank=[float("inf") if rank == "full" else float(rank) for rank in rows["target.rank"].astype(str)]
+    )
+    ranks = sorted(set(rows["rank"]) - {0.0, float("inf")})
+    lines = _head("", "images", "rank 0", *(f"rank {rank:g}, difference" for rank in ranks))
+    for metric, sampling, digits in LENGTHS:
+        compared = lengths.compared(rows[rows["sampling"] == sampling], metric)
+        for images, block in compared.groupby("images"):
+            by_rank = block.set_index("rank")
+            shown = [_between(*by_rank.loc[rank, ["difference", "low", "high"]], digits) for rank in ranks]
+            lowest = f"{by_rank['mean'][0.0]:.{digits}f}"
+            name = metric if metric == "velocity_error" else f"{metric}, {sampling}"
+            lines.append(f"| {' | '.join([name, _thousands(images), lowest, *shown])} |")
     return lines
 
 
@@ -152,20 +173,27 @@ def linear_denoiser() -> list[str]:
 
 
 def rivals() -> list[str]:
-    """Every target, the best on JiT first: three seeds and the differences from data prediction there, one seed on NanoDiT."""
-    here = ("JiT, mean of 3: fid_local", "difference to x_0, 95 %", "recall_local", "velocity_error")
-    lines = _head("the network predicts", "arm", *here, "NanoDiT, one seed: fid_local", "recall_local")
+    """Every target, the best on JiT first: three seeds on each network, and the differences from data prediction there."""
+    here = ("JiT: fid_local", "difference to x_0, 95 %", "recall_local", "velocity_error")
+    lines = _head("the network predicts", "arm", *here, "NanoDiT: fid_local", "difference to x_0, 95 %", "recall_local")
     rows = tables.read(ROOT / "docs/tables/rivals.csv").dropna(subset="seed")
     rows = rows.assign(target=[_target(row) for row in rows.to_dict("records")])
-    jit, other = (rows[rows["network.kind"] == kind] for kind in ("jit", "nanodit"))
-    names, other = jit.drop_duplicates("arm").set_index("arm")["target"], other.set_index("target")
-    measured = tables.summarise(jit, "rank0").set_index("arm")
-    fid, recall, error = (measured[measured.metric == name] for name in ("fid_local", "recall_local", "velocity_error"))
-    for arm, row in fid.sort_values("mean").iterrows():
-        beside = other.reindex([names[arm]]).iloc[0]
-        found = ["", ""] if pd.isna(beside.fid_local) else [_distance(beside), f"{beside.recall_local:.2f}"]
-        shown = [f"{row['mean']:.1f}", _difference(row), f"{recall['mean'][arm]:.2f}", f"{error['mean'][arm]:.4f}"]
-        lines.append(f"| {' | '.join([names[arm], f'`{arm}`', *shown, *found])} |")
+    measured = []
+    for kind, reference in (("jit", "rank0"), ("nanodit", "nanodit_rank0")):
+        block = rows[rows["network.kind"] == kind]
+        named = block.drop_duplicates("arm").set_index("arm")["target"]
+        summary = tables.summarise(block, reference).assign(target=lambda table, named=named: table["arm"].map(named))
+        measured.append({name: part.set_index("target") for name, part in summary.groupby("metric")})
+    jit, other = measured
+    for target, row in jit["fid_local"].sort_values("mean").iterrows():
+        errors, recall = (jit[name]["mean"][target] for name in ("velocity_error", "recall_local"))
+        shown = [f"{row['mean']:.1f}", _difference(row, of=row.arm), f"{recall:.2f}", f"{errors:.4f}"]
+        found = ["", "", ""]
+        if target in other["fid_local"].index:
+            there = other["fid_local"].loc[target]
+            recall = other["recall_local"]["mean"][target]
+            found = [f"{there['mean']:.1f}", _difference(there, of=there.arm), f"{recall:.2f}"]
+        lines.append(f"| {' | '.join([target, f'`{row.arm}`', *shown, *found])} |")
     return lines
 
 
@@ -293,11 +321,15 @@ def _distance(row: pd.Series) -> str:
     return f"{row.fid_local:.1f} ± {row.fid_local_error:.1f}"
 
 
-def _difference(row: pd.Series, digits: int = 1) -> str:
-    """A paired difference with its interval; nothing for the reference itself."""
-    if row.name == row.reference:
+def _difference(row: pd.Series, digits: int = 1, of: str | None = None) -> str:
+    """A paired difference with its interval; nothing for the reference itself. `of`: the arm, where the row has another name."""
+    if (of or row.name) == row.reference:
         return ""
-    return f"{row.difference:.{digits}f} ({row.difference_low:.{digits}f} to {row.difference_high:.{digits}f})"
+    return _between(row.difference, row.difference_low, row.difference_high, digits)
+
+
+def _between(mean: float, low: float, high: float, digits: int) -> str:
+    return f"{mean:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def _thousands(number: int) -> str:

@@ -10,10 +10,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import pandas as pd
 import pytest
 import yaml
 
-from asymflow.report import tables
+from asymflow.report import lengths, tables
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -170,13 +171,34 @@ def test_every_sentence_on_targets_names_its_rows_and_has_their_numbers():
     """Means of distances, and their differences from data prediction, with one digit after the point, errors with four."""
     rows = tables.read(DOCS / "tables/rivals.csv").dropna(subset="seed")
     means = rows.groupby("arm")[["fid_local", "velocity_error"]].mean()
-    jit = tables.summarise(rows[rows["network.kind"] == "jit"], "rank0")
-    differences = jit[jit.metric == "fid_local"].set_index("arm")[["difference", "difference_low", "difference_high"]]
+    summaries = [
+        tables.summarise(rows[rows["network.kind"] == kind], reference)
+        for kind, reference in (("jit", "rank0"), ("nanodit", "nanodit_rank0"))
+    ]
+    distances = pd.concat(summaries).query("metric == 'fid_local'").set_index("arm")
+    differences = distances[["difference", "difference_low", "difference_high"]]
     sentences = re.findall(r"^- (.*?)(?=^- |^$)", (DOCS / "which_target.md").read_text(), re.MULTILINE | re.DOTALL)
     assert len(sentences) == 8
     for sentence in sentences:
         named = [word for word in re.findall(r"`(\w+)`", sentence) if word in means.index]
         known = {f"{means.fid_local[arm]:.1f}" for arm in named} | {f"{means.velocity_error[arm]:.4f}" for arm in named}
-        known |= {f"{abs(end):.1f}" for arm in named if arm in differences.index for end in differences.loc[arm]}
+        known |= {f"{abs(end):.1f}" for arm in named for end in differences.loc[arm]}
         numbers = re.findall(r"(?<![\d.])(\d{1,3}\.\d|0\.\d{4})(?!\d)", sentence)
         assert named and numbers and set(numbers) <= known, sentence
+
+
+def test_every_number_that_is_said_of_lengths_is_in_their_table():
+    rows = tables.read(DOCS / "tables/length.csv")
+    rows = rows.assign(
+        rank=[float("inf") if rank == "full" else float(rank) for rank in rows["target.rank"].astype(str)]
+    )
+    known = set()
+    for metric, digits in (("fid_local", 1), ("patch_fid_local", 1), ("seams", 1), ("velocity_error", 4)):
+        found = lengths.compared(rows, metric)[["mean", "difference", "low", "high"]].to_numpy().ravel()
+        known |= {f"{abs(value):.{digits}f}" for value in found}
+    changes = rows.pivot(index=["images_seen", "rank", "seed"], columns="sampling", values="fid_local")
+    known |= {f"{value:.1f}" for value in (changes["unguided"] - changes["guided"]).groupby(level=[0, 1]).mean()}
+    text = (DOCS / "length.md").read_text()
+    said = text[text.index("- **The lead") : text.index("What [the spectrum]")]
+    numbers = re.findall(r"(?<![\d.])(\d{1,3}\.\d|0\.\d{4})(?!\d)", said)
+    assert len(numbers) > 40 and set(numbers) <= known, set(numbers) - known

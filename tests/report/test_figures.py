@@ -172,27 +172,6 @@ def test_published_systems_stand_in_a_panel_of_their_own():
     assert "ADM-G" not in [label.get_text() for label in left.get_yticklabels()]
 
 
-@pytest.mark.parametrize("seeds", [1, 3])
-def test_the_length_figure_has_a_line_for_each_rank_and_rings_the_best(seeds):
-    arms = {f"length{n}_rank{rank}": (rank, "pca") for n in (1, 2, 3) for rank in (0, 8, "full")}
-    rows = [
-        {"arm": arm, "seed": seed, "sampling": sampling, "samples": 8, "evaluator": "local", "images_seen": 1000 * 4**n}
-        | {"fid_local": {0: 90 / 2**n, 8: 70 / 1.8**n, "full": 4000}[rank] + seed}
-        for arm, (rank, _) in arms.items()
-        for n in [int(arm[6])]
-        for seed in range(seeds)
-        for sampling in ("unguided", "guided")
-    ]
-    figure = figures.against_length(pd.DataFrame(rows), study(arms))
-    for panel in figure.axes:
-        assert [line.get_label() for line in panel.get_lines()] == ["rank 0", "rank 8"]
-        assert panel.texts[0].get_text() == f"rank D: {4000 + (seeds - 1) // 2} or more"
-        (rings,) = [
-            marks for marks in panel.collections if len(marks.get_offsets()) == 3 and marks.get_sizes()[0] == 90
-        ]
-        assert rings.get_offsets()[0][1] == pytest.approx(70 / 1.8 + (seeds - 1) / 2)
-
-
 TARGETS = {
     "x_0": {"target.kind": "asymmetric", "target.rank": 0, "target.basis": "pca"},
     "velocity": {"target.kind": "asymmetric", "target.rank": "full", "target.basis": "pca"},

@@ -56,9 +56,11 @@ rule figure:
 
 
 rule sample_grid:
-    "Show what each arm of a study draws from the same noise."
+    "Show what each arm of a study draws from the same noise, above held-out images."
     input:
         lambda wildcards: studies.runs(wildcards.study, "samples", "sampled", samplings=studies.last(wildcards.study)),
+        listed(paths.split("heldout")),
+        heldout="<results>/data/heldout.json",
     output:
         report(
             "<results>/figures/{study}_samples.png",
@@ -75,7 +77,7 @@ rule sample_grid:
         code=plan.code("sample_grid"),
     shell:
         "python -m asymflow.stages.sample_grid --study @<(printf %s {params.study:q}) --root {params.root:q}"
-        " --picture {output:q} > {log:q} 2>&1"
+        " --heldout {input.heldout:q} --picture {output:q} > {log:q} 2>&1"
 
 
 rule compare:

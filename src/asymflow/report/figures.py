@@ -26,7 +26,7 @@ def against_rank(table: pd.DataFrame, study: Study) -> Figure:
     metric = metrics.first(table)
     fields = study.arms  # the table only has columns for fields that differ
     table = table.assign(
-        rank=[_rank(fields[arm]["target.rank"]) for arm in table["arm"]],
+        rank=[study.rank(arm) for arm in table["arm"]],
         basis=[fields[arm]["target.basis"] for arm in table["arm"]],
     )
     ranks = sorted(set(table["rank"]))
@@ -132,54 +132,17 @@ def _speedup_note(row: pd.Series) -> str:
     )
 
 
-def against_length(table: pd.DataFrame, study: Study) -> Figure:
-    """The first metric against the length of training, each with a schedule of its own: a line for each rank, the best ringed.
-
-    Bands are the standard deviation over seeds. Ranks whose values lie far above all others are named in a corner.
-    """
-    metric, fields = metrics.first(table), study.arms
-    table = table.assign(rank=[_rank(fields[arm]["target.rank"]) for arm in table["arm"]])
-    ranks = sorted(set(table["rank"]))
-    shades = dict(zip(ranks, plt.get_cmap("viridis")(np.linspace(0, 0.92, len(ranks))), strict=True))
-    figure, panels = plt.subplots(
-        1, len(study.samplings), figsize=(4.6 * len(study.samplings) + 0.6, 4.0), sharey=True, squeeze=False
-    )
-    for panel, sampling in zip(panels[0], study.samplings, strict=True):
-        block = table[table["sampling"] == sampling]
-        means = block.pivot_table(index="images_seen", columns="rank", values=metric)
-        spreads = block.pivot_table(index="images_seen", columns="rank", values=metric, aggfunc="std", dropna=False)
-        far = [rank for rank in means if means[rank].min() > FAR * means.min(axis=1).max()]
-        for rank in means.columns.difference(far):
-            mean, spread = means[rank], spreads[rank].fillna(0) if rank in spreads else 0 * means[rank]
-            panel.plot(mean.index, mean, color=shades[rank], marker="o", markersize=4, label=_rank_name(rank))
-            panel.fill_between(mean.index, mean - spread, mean + spread, color=shades[rank], alpha=0.2, linewidth=0)
-        best = means.idxmin(axis=1)
-        panel.scatter(best.index, means.min(axis=1), s=90, facecolors="none", edgecolors="0.2", zorder=3)
-        for rank in far:
-            text = f"{_rank_name(rank)}: {means[rank].min():.0f} or more"
-            panel.text(0.02, 0.02, text, transform=panel.transAxes, fontsize=7)
-        panel.set(title=sampling, xlabel="images in training, each length with its own schedule", xscale="log")
-        panel.set_xticks(list(means.index), [f"{count / 1000:g} k" for count in means.index])
-        panel.xaxis.set_minor_formatter(NullFormatter())
-        style.logarithmic(panel.yaxis)
-    panels[0, 0].set_ylabel(metrics.label(metric))
-    panels[0, -1].legend(title="ringed: the best")
-    figure.suptitle(study.title, fontsize=10, fontweight="bold")
-    style.footnote(figure, metrics.note(table))
-    return figure
-
-
 def against_width(table: pd.DataFrame, study: Study) -> Figure:
     """The first metric against the network's width, a line for each rank; the dotted line is the patch dimension D."""
     metric, fields = metrics.first(table), study.arms
     table = table.assign(
         width=[fields[arm]["network.width"] for arm in table["arm"]],
-        rank=[_rank(fields[arm]["target.rank"]) for arm in table["arm"]],
+        rank=[study.rank(arm) for arm in table["arm"]],
     )
     figure, axes = plt.subplots(figsize=(6.4, 4.0))
     for (rank, block), colour in zip(table.groupby("rank"), style.OTHERS, strict=False):
         spread = block.groupby("width")[metric].agg(["mean", "std"])
-        name = _rank_name(rank) + {0: ": predicts the image", float("inf"): ": predicts the velocity"}.get(rank, "")
+        name = style.rank(rank) + {0: ": predicts the image", float("inf"): ": predicts the velocity"}.get(rank, "")
         whiskers = spread["std"] if table["seed"].nunique() > 1 else None
         axes.errorbar(spread.index, spread["mean"], yerr=whiskers, color=colour, capsize=3, marker="o", label=name)
     D = 3 * next(iter(fields.values()))["representation.patch_size"] ** 2
@@ -281,7 +244,7 @@ def subspaces(bases: dict[str, tuple[np.ndarray, np.ndarray]], shown: int = 16) 
 
 
 def sample_grid(rows: dict[str, np.ndarray]) -> Figure:
-    """A row of images (n, h, w, 3) for each arm, columns in common: the same noise, the same class."""
+    """A row of images (n, h, w, 3) for each name; where these are arms, a column has the same noise and the same class."""
     columns = max(len(images) for images in rows.values())
     figure, panels = plt.subplots(
         len(rows), columns, figsize=(0.62 * columns + 1.0, 0.64 * len(rows)), squeeze=False,
@@ -385,14 +348,6 @@ def _cut(axes: Axes, means: pd.Series, place: dict[float, int]) -> None:
     for rank, block in far.groupby("rank"):
         text = "\n".join(f"{sampling}\n{value:.0f}" for (sampling, _), value in block.items())
         axes.text(place[rank], rest.max() * 1.9, f"\u2191\n{text}", ha="center", va="top", fontsize=7, linespacing=1.2)
-
-
-def _rank(value: Any) -> float:
-    return float("inf") if value == "full" else float(value)
-
-
-def _rank_name(rank: float) -> str:
-    return "rank D" if rank == float("inf") else f"rank {rank:g}"
 
 
 def _rank_label(rank: float) -> str:

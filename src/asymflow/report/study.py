@@ -39,6 +39,11 @@ class Study:
             pattern = pattern.replace(f"{{{name}}}", value)
         return self.root / pattern
 
+    def rank(self, arm: str) -> float:
+        """The rank of an arm's target; infinity where the noise is full, which has more directions than any rank."""
+        value = self.arms[arm]["target.rank"]
+        return float("inf") if value == "full" else float(value)
+
     def basis(self, arm: str) -> Path:
         """The subspace of an arm."""
         return self.root / self.bases[arm]

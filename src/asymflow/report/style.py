@@ -42,6 +42,11 @@ def colours(names: list[str]) -> dict[str, str]:
     return {name: COLOURS.get(name) or next(spare) for name in names}
 
 
+def rank(rank: float) -> str:
+    """A target's rank as figures call it."""
+    return "rank D" if rank == float("inf") else f"rank {rank:g}"
+
+
 def footnote(figure: Figure, text: str) -> None:
     """A small line below everything that the figure has so far, at its right end."""
     drawn = figure.get_tightbbox()  # inches

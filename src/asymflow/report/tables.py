@@ -174,7 +174,7 @@ def summarise(table: pd.DataFrame, reference: str) -> pd.DataFrame:
 
 
 def _spread(name: str, values: pd.Series) -> dict[str, float]:
-    low, high = _interval(values)
+    low, high = interval(values)
     return {name: values.mean(), f"{name}_std": values.std(), f"{name}_low": low, f"{name}_high": high}
 
 
@@ -201,7 +201,7 @@ def speedup(table: pd.DataFrame, reference: str) -> pd.DataFrame:
                 {"arm": arm, "seed": str(seed), "images_to_equal": reached, "share": share, "speedup": 1 / share}
             )
         shares = pd.Series([row["share"] for row in rows if row["arm"] == arm])
-        low, high = _interval(shares)
+        low, high = interval(shares)
         rows.append(
             {"arm": arm, "seed": "all", "share": shares.mean(), "share_std": shares.std(), "share_low": low}
             | {"share_high": high, "speedup": 1 / shares.mean()}
@@ -222,8 +222,8 @@ def _crossing(images: pd.Series, values: pd.Series, level: float) -> float:
     return float("inf")
 
 
-def _interval(values: pd.Series) -> tuple[float, float]:
-    """The t-interval of the mean; not a number for a single value."""
+def interval(values: pd.Series) -> tuple[float, float]:
+    """The 95 % t-interval of the mean; not a number for a single value."""
     n = len(values)
     reach = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * values.std() / n**0.5 if n > 1 else float("nan")
     return values.mean() - reach, values.mean() + reach

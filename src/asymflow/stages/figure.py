@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from asymflow import documents, tensors
 from asymflow.command import long_arguments, run
-from asymflow.report import figures, style, suite_figures, tables, target_figures
+from asymflow.report import figures, lengths, style, suite_figures, tables, target_figures
 from asymflow.report.study import Study
 
 
@@ -44,7 +44,7 @@ def _draw(study: Study, table: pd.DataFrame) -> Figure:
         "bars": figures.by_arm,
         "convergence": figures.against_images,
         "width": figures.against_width,
-        "length": figures.against_length,
+        "length": lengths.against_length,
         "systems": figures.beside_systems,
         "data": suite_figures.against_set,
         "suite": suite_figures.suite,

@@ -1,27 +1,32 @@
-"""Shows what each arm of a study draws from the same noise, under its last sampling setting; the first seed of each.
+"""Shows what each arm of a study draws from the same noise, under its last sampling setting, above held-out images.
 
-python -m asymflow.stages.sample_grid --study JSON --picture OUT.png
+python -m asymflow.stages.sample_grid --study JSON --heldout results/data/heldout.json --picture OUT.png
 """
 
 from pathlib import Path
 
 from asymflow.command import long_arguments, run
 from asymflow.data import drawn
+from asymflow.data.reader import ShardReader
 from asymflow.report import figures, style
 from asymflow.report.study import Study
 
 COLUMNS = 12
+HELDOUT = "held-out images"  # as good as samples can look
 
 
 def main() -> None:
     parser = long_arguments(__doc__)
     parser.add_argument("--study", required=True, help="the study as JSON, or @FILE")
     parser.add_argument("--root", type=Path, default=Path(), help="what its files are named from")
+    parser.add_argument("--heldout", type=Path, required=True, help="index of the held-out split")
     parser.add_argument("--picture", type=Path, required=True)
     arguments = parser.parse_args()
     study = Study.parse(arguments.study, arguments.root)
-    samples = study.first_seed("samples", study.last_sampling)
-    rows = {arm: drawn.load(path)[:COLUMNS] for arm, path in samples.items()}
+    rows = {arm: drawn.load(path)[:COLUMNS] for arm, path in study.first_seed("samples", study.last_sampling).items()}
+    heldout = ShardReader(arguments.heldout)
+    images = heldout.images(range(min(COLUMNS, len(heldout))))
+    rows[HELDOUT] = images.permute(0, 2, 3, 1).numpy()
     style.save(figures.sample_grid(rows), [arguments.picture])
 
 
