@@ -53,6 +53,7 @@ CHANGES = {
     "training.time_mean": "noise levels of mean {:g}",
     "training.time_std": "deviation {:g}",
 }
+SPANS = {"2": "25 000", "4": "160 000"}  # images
 LENGTHS = (("fid_local", "unguided", 1), ("fid_local", "guided", 1), ("velocity_error", "unguided", 4))
 SHORT = ("rank0", "rank2", "rank8", "rank32", "rank_full", "random8")
 
@@ -66,7 +67,7 @@ def main() -> None:
 def filled(page: str) -> str:
     """A page with each of its tables made anew from the CSV. Raises KeyError for a table that nobody makes."""
     tables_of_pages = (
-        rank_sweep, rank_sweep_short, claims, length, error_by_noise, spectrum, linear_denoiser, rivals, agreement, bypass,
+        rank_sweep, rank_sweep_short, claims, length, length_by_noise, error_by_noise, spectrum, linear_denoiser, rivals, agreement, bypass,
         miniatures, recipe,
     )  # fmt: skip
     makers = {maker.__name__: maker for maker in tables_of_pages}
@@ -124,6 +125,22 @@ def length() -> list[str]:
             lowest = f"{by_rank['mean'][0.0]:.{digits}f}"
             name = metric if metric == "velocity_error" else f"{metric}, {sampling}"
             lines.append(f"| {' | '.join([name, _thousands(images), lowest, *shown])} |")
+    return lines
+
+
+def length_by_noise() -> list[str]:
+    """The error of the velocity over that of data prediction, means of three seeds, at two noise levels and two lengths."""
+    rows = tables.read(ROOT / "docs/tables/length_velocity.csv")
+    named = rows["arm"].str.extract(r"length(?P<length>\d)_rank_?(?P<rank>\w+)")
+    keys = [rows["t"], rows["first"], rows["last"], named["rank"], named["length"]]
+    errors = rows["error"].groupby(keys).mean()
+    columns = [(rank, length) for rank in ("4", "8", "32") for length in ("2", "4")]
+    lines = _head("t", "directions", *(f"rank {rank}, {SPANS[length]}" for rank, length in columns))
+    for t in (0.05, 0.4):
+        for first, last in ((1, 8), (9, 32), (33, 128)):
+            at = errors[t, first, last]
+            shown = [f"{at[rank, length] / at['0', length]:.2f}" for rank, length in columns]
+            lines.append(f"| {t:g} | {first} to {last} | {' | '.join(shown)} |")
     return lines
 
 
