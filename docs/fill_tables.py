@@ -67,8 +67,8 @@ def main() -> None:
 def filled(page: str) -> str:
     """A page with each of its tables made anew from the CSV. Raises KeyError for a table that nobody makes."""
     tables_of_pages = (
-        rank_sweep, rank_sweep_short, claims, length, length_by_noise, error_by_noise, spectrum, linear_denoiser, rivals, agreement, bypass,
-        miniatures, recipe,
+        rank_sweep, rank_sweep_short, claims, length, length_by_noise, error_by_noise, spectrum, linear_denoiser, rivals,
+        agreement, bypass, miniatures, recipe,
     )  # fmt: skip
     makers = {maker.__name__: maker for maker in tables_of_pages}
     return BLOCK.sub(lambda match: "\n".join([match[1], *makers[match[2]](), "", match[3]]), page)
