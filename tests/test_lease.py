@@ -79,6 +79,12 @@ def test_a_machine_with_gpus_takes_products_of_float32_in_float32(four):
     assert torch.get_float32_matmul_precision() == "highest"
 
 
+def test_judges_convolve_float32_in_float32(four, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)  # torch's default
+    machine.device()
+    assert not torch.backends.cudnn.allow_tf32
+
+
 def test_under_slurm_it_steps_back(four, monkeypatch, tmp_path):
     monkeypatch.setenv("SLURM_JOB_ID", "17")
     monkeypatch.setenv("LOCAL_RANK", "3")

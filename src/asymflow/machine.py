@@ -50,9 +50,11 @@ def device() -> torch.device:
 
     Of several GPUs SLURM gives each job its own, and processes of one job take one each by their local rank. Elsewhere each
     process takes one that no other process of this user has (`lease`); where there is none left, it shares one, and says so.
+    Convolutions of float32 stay float32 from then on, which is not torch's default: those of the judges are measurements.
     """
     if not torch.cuda.is_available():
         return torch.device("cpu")
+    torch.backends.cudnn.allow_tf32 = False
     torch.cuda.set_device(_place(torch.cuda.device_count()))
     return torch.device("cuda", torch.cuda.current_device())
 
