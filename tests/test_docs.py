@@ -202,3 +202,23 @@ def test_every_number_that_is_said_of_lengths_is_in_their_table():
     said = text[text.index("- **The lead") : text.index("What [the spectrum]")]
     numbers = re.findall(r"(?<![\d.])(\d{1,3}\.\d|0\.\d{4})(?!\d)", said)
     assert len(numbers) > 40 and set(numbers) <= known, set(numbers) - known
+
+
+def test_every_number_that_is_said_of_ways_around_is_in_their_table():
+    rows = tables.read(DOCS / "tables/narrow_bypass.csv")
+    known = set()
+    for reference in ("rank0", "uvit_rank0", "decoupled_rank0", "gained_rank0"):
+        found = tables.summarise(rows, reference).query("metric == 'fid_local'")
+        known |= {
+            f"{abs(value):.1f}"
+            for value in found[["mean", "difference", "difference_low", "difference_high"]].to_numpy().ravel()
+        }
+    known |= {f"{value:.1f}" for value in rows[rows.seed == 0]["fid_local"]} | {
+        "10.5",
+        "7.2",
+        "13.8",
+    }  # of the wider network
+    text = (DOCS / "mechanism.md").read_text()
+    said = text[text.index("- **As the argument has it.**") :]
+    numbers = re.findall(r"(?<![\d.])(\d{1,3}\.\d)(?!\d)", said)
+    assert len(numbers) > 15 and set(numbers) <= known, set(numbers) - known
