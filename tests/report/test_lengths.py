@@ -23,7 +23,10 @@ def table(seeds):
     return pd.DataFrame(
         [
             {"arm": f"length{n}_rank{rank}", "seed": seed, "sampling": sampling, "samples": 8, "evaluator": "local"}
-            | {"images_seen": 24992 * n, "fid_local": distances[rank][n - 1] + seed}
+            | {
+                "images_seen": 24992 * n,
+                "fid_local": distances[rank][n - 1] + seed + 7 * (rank == "full" and sampling == "guided"),
+            }
             for n in (1, 2, 3)
             for rank in RANKS
             for seed in range(seeds)
@@ -54,9 +57,9 @@ def test_a_rank_whose_seeds_disagree_has_an_interval():
 def test_the_figure_has_a_line_for_each_rank_and_rings_the_best(seeds):
     figure = lengths.against_length(table(seeds), study())
     above, below = figure.axes[:2], figure.axes[2:]
-    for panel in above:
+    for panel, least in zip(above, (390, 397), strict=True):
         assert [line.get_label() for line in panel.get_lines()] == ["rank 0", "rank 8"]
-        assert panel.texts[0].get_text() == f"rank D: {390 + (seeds - 1) // 2} or more"
+        assert panel.texts[0].get_text() == f"rank D: {least + (seeds - 1) // 2} or more"
         (rings,) = [
             marks for marks in panel.collections if len(marks.get_offsets()) == 3 and marks.get_sizes()[0] == 90
         ]
@@ -76,3 +79,11 @@ def test_a_rank_that_is_far_at_one_length_alone_keeps_its_line():
     rows.loc[rows["arm"] == "length3_rankfull", "fid_local"] = 30.0
     figure = lengths.against_length(rows, study())
     assert [line.get_label() for line in figure.axes[0].get_lines()] == ["rank 0", "rank 8", "rank D"]
+
+
+def test_the_lowest_rank_keeps_its_line_however_far_it_is():
+    rows = table(1)
+    rows.loc[rows["arm"].str.endswith("rank0"), "fid_local"] += 1000.0
+    above, below = lengths.against_length(rows, study()).axes[::2]
+    first, *_ = above.get_lines()
+    assert first.get_label() == "rank 0" and below.get_ylabel() == "difference from rank 0 (%)"

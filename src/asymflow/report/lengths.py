@@ -11,9 +11,8 @@ from asymflow.report import metrics, style
 from asymflow.report.study import Study
 from asymflow.report.tables import interval
 
-FAR = (
-    5  # times the best of its length, at every length: such a rank is named in a corner instead of stretching the axis
-)
+# times the least mean of its length, at every length: such a rank is named in a corner instead of stretching the axis
+FAR = 5
 
 
 def compared(table: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -38,8 +37,8 @@ def compared(table: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def against_length(table: pd.DataFrame, study: Study) -> Figure:
-    """Above, the first metric against the length of training: a line for each rank, the best ringed. Below, what is left of each
-    rank's lead over the lowest.
+    """Above, the first metric against the length of training: a line for each rank, the least mean ringed. Below, each rank's
+    difference from the lowest.
 
     Bands are the standard deviation over seeds, whiskers the 95 % interval of the paired difference. Ranks whose values lie far
     above all others are named in a corner.
@@ -48,6 +47,7 @@ def against_length(table: pd.DataFrame, study: Study) -> Figure:
     rows = compared(table.assign(rank=[study.rank(arm) for arm in table["arm"]]), metric)
     best = rows.groupby(["sampling", "images"])["mean"].transform("min")
     far = (rows["mean"] > FAR * best).groupby(rows["rank"]).all()
+    far[rows["rank"].min()] = False  # the others are compared with it
     near, beyond = rows[~rows["rank"].map(far)], rows[rows["rank"].map(far)]
     ranks = sorted(set(near["rank"]))
     shades = dict(zip(ranks, plt.get_cmap("viridis")(np.linspace(0, 0.92, len(ranks))), strict=True))
@@ -60,8 +60,9 @@ def against_length(table: pd.DataFrame, study: Study) -> Figure:
         shown = near[near["sampling"] == sampling]
         _means(above, shown, shades)
         _differences(below, shown, shades)
-        named = [f"{style.rank(rank)}: {block['mean'].min():.0f} or more" for rank, block in beyond.groupby("rank")]
-        above.text(0.02, 0.02, "\n".join(named), transform=above.transAxes, fontsize=7)
+        least = beyond[beyond["sampling"] == sampling].groupby("rank")["mean"].min()
+        named = "\n".join(f"{style.rank(rank)}: {mean:.0f} or more" for rank, mean in least.items())
+        above.text(0.02, 0.02, named, transform=above.transAxes, fontsize=7)
         above.set(title=sampling)
         below.set(xlabel="images in training, each length with its own schedule", xscale="log")
         lengths = sorted(set(shown["images"]))
@@ -70,7 +71,7 @@ def against_length(table: pd.DataFrame, study: Study) -> Figure:
     style.logarithmic(panels[0, 0].yaxis)
     panels[0, 0].set_ylabel(metrics.label(metric))
     panels[1, 0].set_ylabel(f"difference from {style.rank(ranks[0])} (%)")
-    panels[0, -1].legend(title="ringed: the best")
+    panels[0, -1].legend(title="ringed: the least mean")
     figure.suptitle(study.title, fontsize=10, fontweight="bold", y=0.96)
     whiskers = "; below, 95 % intervals of paired differences" if table["seed"].nunique() > 1 else ""
     style.footnote(figure, f"{metrics.note(table)}{whiskers}")
