@@ -53,6 +53,7 @@ CHANGES = {
     "training.time_mean": "noise levels of mean {:g}",
     "training.time_std": "deviation {:g}",
 }
+WIDTHS = {64: "narrow_bypass", 192: "bypass_gained"}
 SPANS = {"2": "25 000", "4": "160 000"}  # images
 LENGTHS = (("fid_local", "unguided", 1), ("fid_local", "guided", 1), ("velocity_error", "unguided", 4))
 SHORT = ("rank0", "rank2", "rank8", "rank32", "rank_full", "random8")
@@ -233,18 +234,19 @@ def agreement() -> list[str]:
 
 
 def bypass() -> list[str]:
-    """The networks of 64 channels: data prediction's mean over three seeds, and what the other targets differ from it in each."""
-    rows = tables.read(ROOT / "docs/tables/narrow_bypass.csv")
-    rows = rows.assign(network=[network_name(row) for row in rows.to_dict("records")])
-    lines = _head("network of 64 channels", "x_0", "AsymFlow, rank 8", "difference", "velocity", "difference")
-    for network, block in rows.groupby("network", sort=False):
-        rank = block.drop_duplicates("arm").set_index("arm")["target.rank"].astype(str)
-        summary = tables.summarise(block, rank.index[rank == "0"][0]).query("metric == 'fid_local'")
-        by_rank = summary.set_index(summary["arm"].map(rank))
-        shown = [f"{by_rank['mean']['0']:.1f}"]
-        for other in ("8", "full"):
-            shown += [f"{by_rank['mean'][other]:.1f}", _difference(by_rank.loc[other])]
-        lines.append(f"| {' | '.join([network, *shown])} |")
+    """Networks of 64 and 192 channels: data prediction's mean over three seeds, the others' and their differences from it."""
+    lines = _head("channels", "network", "x_0", "AsymFlow, rank 8", "difference", "velocity", "difference")
+    for channels, name in WIDTHS.items():
+        rows = tables.read(ROOT / f"docs/tables/{name}.csv")
+        rows = rows.assign(network=[network_name(row) for row in rows.to_dict("records")])
+        for network, block in rows.groupby("network", sort=False):
+            rank = block.drop_duplicates("arm").set_index("arm")["target.rank"].astype(str)
+            summary = tables.summarise(block, rank.index[rank == "0"][0]).query("metric == 'fid_local'")
+            by_rank = summary.set_index(summary["arm"].map(rank))
+            shown = [f"{by_rank['mean']['0']:.1f}"]
+            for other in ("8", "full"):
+                shown += [f"{by_rank['mean'][other]:.1f}", _difference(by_rank.loc[other])]
+            lines.append(f"| {' | '.join([str(channels), network, *shown])} |")
     return lines
 
 
