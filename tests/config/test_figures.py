@@ -11,7 +11,7 @@ from asymflow.config.figures import SHOWS
 from asymflow.config.loading import load
 from asymflow.descriptions import Descriptions
 from asymflow.plan import Plan
-from asymflow.report import figures, suite_figures
+from asymflow.report import figures, lengths, suite_figures
 from asymflow.report.study import Study
 from asymflow.studies import Studies
 
@@ -104,6 +104,6 @@ def test_what_is_not_refused_is_drawn(tmp_path, figure):
         | measured | {"memorised_similarity_local_high": 0.2, "machine": "m", "commit": "c"}
         for arm in arms
     ]  # fmt: skip
-    draw = {"rank": figures.against_rank, "length": figures.against_length, "width": figures.against_width}
+    draw = {"rank": figures.against_rank, "length": lengths.against_length, "width": figures.against_width}
     draw["data"] = suite_figures.against_set
     assert draw[figure](pd.DataFrame(rows), Study(**json.loads(told))).axes

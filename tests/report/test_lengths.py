@@ -53,6 +53,13 @@ def test_a_rank_whose_seeds_disagree_has_an_interval():
     )
 
 
+def test_several_arms_of_one_rank_and_length_count_with_their_mean():
+    rows = table(3).assign(rank=lambda rows: [study().rank(arm) for arm in rows["arm"]])
+    twin = rows[rows["rank"] == 8].assign(arm="twin", fid_local=lambda rows: rows["fid_local"] + 2)
+    eight = lengths.compared(pd.concat([rows, twin]), "fid_local").query("rank == 8 and sampling == 'guided'")
+    assert eight["mean"].tolist() == [37, 19, 14]
+
+
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_the_figure_has_a_line_for_each_rank_and_rings_the_best(seeds):
     figure = lengths.against_length(table(seeds), study())
