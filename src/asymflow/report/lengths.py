@@ -18,9 +18,9 @@ FAR = 5
 def compared(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Each rank at each length and setting, and its paired difference from the lowest rank there.
 
-    `table` has a row for each run with its `rank`, `images_seen`, `sampling` and `seed`. The rows here have the mean, that of the
-    lowest rank, `difference`, and the ends of its 95 % t-interval over seeds, which a single seed does not have. Several arms of one rank and length
-    count with their mean.
+    `table` has a row for each run with its `rank`, `images_seen`, `sampling` and `seed`. The rows here have the mean, that
+    of the lowest rank, `difference`, and the ends of its 95 % t-interval over seeds, which a single seed does not have.
+    Arms of one rank and length count with their mean.
     """
     rows = []
     for (sampling, images), block in table.groupby(["sampling", "images_seen"], sort=False):
