@@ -68,7 +68,7 @@ def main() -> None:
 def filled(page: str) -> str:
     """A page with each of its tables made anew from the CSV. Raises KeyError for a table that nobody makes."""
     tables_of_pages = (
-        rank_sweep, rank_sweep_short, claims, length, length_by_noise, error_by_noise, spectrum, linear_denoiser, rivals,
+        rank_sweep, rank_sweep_short, claims, length, length_by_noise, error_by_noise, spectrum, linear_denoiser, cifar10, rivals,
         agreement, bypass, miniatures, recipe,
     )  # fmt: skip
     makers = {maker.__name__: maker for maker in tables_of_pages}
@@ -187,6 +187,27 @@ def linear_denoiser() -> list[str]:
             trained = groups.groupby(["arm", "seed"]).error.sum().groupby("arm").mean()
             shown = [f"{value:.3f}" for value in (*linear, trained["rank0"], trained["rank8"])]
             lines.append(f"| {t:g} | {first} to {last} | {' | '.join(shown)} |")
+    return lines
+
+
+def cifar10() -> list[str]:
+    """Six ranks on CIFAR-10: three seeds, and the differences from data prediction and from the rank of the rule."""
+    rows = tables.read(ROOT / "docs/tables/cifar10_ranks.csv")
+    lines = _head(
+        "arm",
+        "fid_local, mean of 3",
+        "difference to rank0",
+        "difference to rank20",
+        "difference of velocity_error to rank0",
+    )
+    summaries = {
+        reference: tables.summarise(rows, reference).set_index(["metric", "arm"]) for reference in ("rank0", "rank20")
+    }
+    for arm in dict.fromkeys(rows["arm"]):
+        first, second = (summaries[reference].loc["fid_local", arm] for reference in ("rank0", "rank20"))
+        error = summaries["rank0"].loc["velocity_error", arm]
+        shown = [_difference(first, of=arm), _difference(second, of=arm), _difference(error, digits=4, of=arm)]
+        lines.append(f"| {arm} | {first['mean']:.1f} | {' | '.join(shown)} |")
     return lines
 
 

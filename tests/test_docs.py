@@ -223,3 +223,16 @@ def test_every_number_that_is_said_of_ways_around_is_in_their_table():
     said = text[text.index("- **As the argument has it.**") :]
     numbers = re.findall(r"(?<![\d.])(\d{1,3}\.\d)(?!\d)", said)
     assert len(numbers) > 15 and set(numbers) <= known, set(numbers) - known
+
+
+def test_every_number_that_is_said_of_ranks_on_cifar10_is_in_their_table():
+    rows = tables.read(DOCS / "tables/cifar10_ranks.csv")
+    known = {"1.03", "1.07", "0.2", "0.8"}  # of single levels of noise, from a run
+    for reference in ("rank0", "rank20"):
+        found = tables.summarise(rows, reference).query("metric == 'fid_local'")
+        values = found[["mean", "difference", "difference_low", "difference_high"]].to_numpy().ravel()
+        known |= {f"{abs(value):.1f}" for value in values}
+    text = (DOCS / "spectrum.md").read_text()
+    said = text[text.index("- *By the error of the velocity") : text.index("- Nothing is recognisable")]
+    numbers = re.findall(r"(?<![\d.])(\d{1,3}\.\d+)(?!\d)", said)
+    assert len(numbers) > 5 and set(numbers) <= known, set(numbers) - known
