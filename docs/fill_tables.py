@@ -18,6 +18,7 @@ from scipy.stats import norm
 
 from asymflow.config.loading import load
 from asymflow.report import lengths, tables
+from asymflow.report.study import number
 from asymflow.report.target_figures import network_name, target_name
 
 ROOT = Path(__file__).parents[1]
@@ -113,9 +114,7 @@ def claims() -> list[str]:
 def length() -> list[str]:
     """Every rank at every length: data prediction's mean over seeds, and the others' differences from it."""
     rows = tables.read(ROOT / "docs/tables/length.csv")
-    rows = rows.assign(
-        rank=[float("inf") if rank == "full" else float(rank) for rank in rows["target.rank"].astype(str)]
-    )
+    rows = rows.assign(rank=rows["target.rank"].map(number))
     ranks = sorted(set(rows["rank"]) - {0.0, float("inf")})
     lines = _head("", "images", "rank 0", *(f"rank {rank:g}, difference" for rank in ranks))
     for metric, sampling, digits in LENGTHS:

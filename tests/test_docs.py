@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from asymflow.report import lengths, tables
+from asymflow.report.study import number
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -189,9 +190,7 @@ def test_every_sentence_on_targets_names_its_rows_and_has_their_numbers():
 
 def test_every_number_that_is_said_of_lengths_is_in_their_table():
     rows = tables.read(DOCS / "tables/length.csv")
-    rows = rows.assign(
-        rank=[float("inf") if rank == "full" else float(rank) for rank in rows["target.rank"].astype(str)]
-    )
+    rows = rows.assign(rank=rows["target.rank"].map(number))
     known = set()
     for metric, digits in (("fid_local", 1), ("patch_fid_local", 1), ("seams", 1), ("velocity_error", 4)):
         found = lengths.compared(rows, metric)[["mean", "difference", "low", "high"]].to_numpy().ravel()

@@ -40,9 +40,8 @@ class Study:
         return self.root / pattern
 
     def rank(self, arm: str) -> float:
-        """The rank of an arm's target; infinity where the noise is full, which has more directions than any rank."""
-        value = self.arms[arm]["target.rank"]
-        return float("inf") if value == "full" else float(value)
+        """The rank of an arm's target (`number`)."""
+        return number(self.arms[arm]["target.rank"])
 
     def basis(self, arm: str) -> Path:
         """The subspace of an arm."""
@@ -103,6 +102,11 @@ class Study:
     def searched(self, sampling: str) -> bool:
         """Whether a setting's guidance comes from a search."""
         return self.samplings[sampling]["guidance.kind"] == "searched"
+
+
+def number(rank: int | str) -> float:
+    """A rank as it is written, as a number: infinity where the noise is full, which has more directions than any rank."""
+    return float("inf") if rank == "full" else float(rank)
 
 
 def _models(trained: dict[str, Any]) -> list[str]:

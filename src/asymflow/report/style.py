@@ -42,9 +42,9 @@ def colours(names: list[str]) -> dict[str, str]:
     return {name: COLOURS.get(name) or next(spare) for name in names}
 
 
-def rank(rank: float) -> str:
+def rank(number: float) -> str:
     """A target's rank as figures call it."""
-    return "rank D" if rank == float("inf") else f"rank {rank:g}"
+    return "rank D" if number == float("inf") else f"rank {number:g}"
 
 
 def footnote(figure: Figure, text: str) -> None:
