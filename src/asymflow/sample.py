@@ -82,7 +82,7 @@ def _published(folder: Path, settings: Sampling) -> Run:
         )
     weights = tensors.load(folder / "model.safetensors", "export")
     A, lift = weights.pop("A"), Lift(weights.pop("lift"), config["s"]) if "lift" in weights else None
-    shapes = Shapes(**{key: tuple(v) if isinstance(v, list) else v for key, v in config["shapes"].items()})
+    shapes = Shapes.parse(config["shapes"])
     grid = grid_of(config["image_size"], config["image_size"], arm.representation.patch_size)
     machine = choose(settings.precision, settings.compile)
     model = assemble(arm, shapes, grid, Beginning(subspace=A, lift=lift), seed=0, precision=machine.precision)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from asymflow.config.subspace import Basis
-from asymflow.report import figures, style, target_figures
+from asymflow.report import figures, image_figures, style, target_figures
 from asymflow.report.study import Study
 
 
@@ -90,7 +90,7 @@ def test_every_basis_has_its_row_and_its_line():
     assert set(get_args(Basis)) == set(figures.MARKS)
     drawn = set(get_args(Basis)) - {"pca_unexplained"}  # which has the directions of pca
     bases = {name: (np.eye(12), np.linspace(1, 0.1, 12)) for name in sorted(drawn)}
-    figure = figures.subspaces(bases, shown=4)
+    figure = image_figures.subspaces(bases, shown=4)
     lines = figure.axes[-1].get_lines()
     assert len({line.get_label() for line in lines}) == len({line.get_color() for line in lines}) == len(bases)
     assert len(figure.axes) == 4 * len(bases) + 1

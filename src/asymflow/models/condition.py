@@ -8,6 +8,7 @@ channels, k joints, v visible tokens.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -25,6 +26,11 @@ class Shapes:
     embedding: int = 0  # channels
     patches: tuple[int, int] = (0, 0)  # tokens, and channels of each
     joints: int = 0
+
+    @classmethod
+    def parse(cls, described: dict[str, Any]) -> "Shapes":
+        """From JSON, which has lists for pairs."""
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in described.items()})
 
 
 @dataclass(frozen=True)

@@ -75,3 +75,12 @@ def save(figure: Figure, paths: list[Path]) -> None:
         with atomic(path) as temporary:
             figure.savefig(temporary, metadata=dated, bbox_inches="tight")
     plt.close(figure)
+
+
+def basis(name: str) -> str:
+    """A basis of patch space as figures name it."""
+    names = {
+        "pca": "PCA", "pca_centred": "PCA, centred", "pca_unexplained": "PCA, unexplained variance", "dct": "DCT",
+        "random": "random", "identity": "identity",
+    }  # fmt: skip
+    return names[name]

@@ -55,7 +55,7 @@ def main() -> None:
 def reckoned(arm: dict[str, Any], plan: dict[str, Any]) -> tuple[Arm, cost.Network]:
     """An arm and what its network costs."""
     made = Arm.model_validate(arm["arm"])
-    shapes = Shapes(**{key: tuple(value) if isinstance(value, list) else value for key, value in arm["shapes"].items()})
+    shapes = Shapes.parse(arm["shapes"])
     grid = grid_of(plan["image_size"], plan["image_size"], made.representation.patch_size)
     return made, cost.network(made, shapes, grid, arm["latent_dimension"])
 

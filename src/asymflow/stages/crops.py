@@ -8,7 +8,7 @@ from pathlib import Path
 from asymflow import documents
 from asymflow.command import long_arguments, run
 from asymflow.data import drawn
-from asymflow.report import figures, style
+from asymflow.report import image_figures, style
 from asymflow.report.study import Study
 
 IMAGES = 4
@@ -28,7 +28,7 @@ def main() -> None:
     samples = study.first_seed("samples", study.last_sampling)
     columns = {arm: drawn.load(path)[:IMAGES] for arm, path in samples.items()}
     captions = [prompt["caption"] for prompt in prompts[:IMAGES]]
-    style.save(figures.crops(columns, captions), [arguments.picture])
+    style.save(image_figures.crops(columns, captions), [arguments.picture])
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 from asymflow.command import long_arguments, run
 from asymflow.data import drawn
 from asymflow.data.reader import ShardReader
-from asymflow.report import figures, style
+from asymflow.report import image_figures, style
 from asymflow.report.study import Study
 
 COLUMNS = 12
@@ -27,7 +27,7 @@ def main() -> None:
     heldout = ShardReader(arguments.heldout)
     images = heldout.images(range(min(COLUMNS, len(heldout))))
     rows[HELDOUT] = images.permute(0, 2, 3, 1).numpy()
-    style.save(figures.sample_grid(rows), [arguments.picture])
+    style.save(image_figures.sample_grid(rows), [arguments.picture])
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from asymflow import tensors
 from asymflow.command import run
 from asymflow.config.representation import Colour
 from asymflow.data.colour import from_rgb, to_rgb
-from asymflow.report import figures, style
+from asymflow.report import image_figures, style
 from asymflow.subspace.patches import patchify, unpatchify
 
 CONTRAST = 0.4  # of a direction's largest value around mid-grey, in what a network sees: RGB has every such colour
@@ -30,7 +30,7 @@ def main() -> None:
         description, loaded = tensors.describe(path, "subspace"), tensors.load(path, "subspace")
         shown = visible(loaded["basis"], description["patch_size"], description["colour"])
         bases[description["name"]] = (shown.numpy(), loaded["spectrum"].numpy())
-    style.save(figures.subspaces(bases), arguments.figure)
+    style.save(image_figures.subspaces(bases), arguments.figure)
 
 
 def visible(basis: Float[Tensor, "D K"], patch_size: int, colour: Colour) -> Float[Tensor, "D K"]:

@@ -141,7 +141,7 @@ def load_model(path: Path | str, weights: str | None = None) -> Model:
         raise ValueError(f"{path} holds no weights {name!r}; it has {', '.join(description['weights'])}")
     loaded = tensors.load(path, "model", lambda key: key.startswith(f"{name}/") or key in ("A", "lift"))
     lift = Lift(loaded["lift"], description["scale"]) if "lift" in loaded else None
-    shapes = Shapes(**{key: tuple(v) if isinstance(v, list) else v for key, v in description["shapes"].items()})
+    shapes = Shapes.parse(description["shapes"])
     return Model(
         weights=_group(loaded, name),
         A=loaded["A"],
