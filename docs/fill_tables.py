@@ -30,6 +30,7 @@ PAGES = (
     "docs/mechanism.md",
     "docs/spectrum.md",
     "docs/which_target.md",
+    "docs/prx.md",
     "docs/miniature.md",
     "docs/recipe.md",
 )
@@ -59,6 +60,23 @@ SPANS = {"2": "25 000", "4": "160 000"}  # images
 LENGTHS = (("fid_local", "unguided", 1), ("fid_local", "guided", 1), ("velocity_error", "unguided", 4))
 DOCUMENTS = ("Asymmetric Flow Models", "prx-tg")
 VERDICTS = {"holds": "**holds**", "does not hold": "**does not hold**", "undecided": "undecided"}
+FINETUNED = {
+    "latent_base": "latent_base: the latent model itself",
+    "latent_finetune": "latent_finetune",
+    "ddt": "ddt: wide decoder head, velocity",
+    "lifted": "lifted: the start, untrained",
+    "unlifted": "unlifted: from nothing",
+    "asymflow": "asymflow",
+    "asymflow_vr": "+ variance reduction",
+    "asymflow_lpips": "+ perceptual correction, weight 0.01",
+    "asymflow_lpips_paper": "the same, weight 0.2 (the paper's)",
+}
+PRX_ARMS = {
+    "prx_d": "D: all remedies",
+    "prx_g": "G: D + rank 8 on PCA",
+    "prx_d_shared": "D, shared modulation",
+    "prx_d_scan": "D, state-space mixer",
+}
 SHORT = ("rank0", "rank2", "rank8", "rank32", "rank_full", "random8")
 
 
@@ -72,7 +90,7 @@ def filled(page: str) -> str:
     """A page with each of its tables made anew from the CSV. Raises KeyError for a table that nobody makes."""
     tables_of_pages = (
         rank_sweep, rank_sweep_short, claims, claims_of_documents, length, length_by_noise, error_by_noise, spectrum,
-        linear_denoiser, cifar10, rivals, agreement, bypass, miniatures, recipe,
+        linear_denoiser, cifar10, rivals, agreement, bypass, finetuning, prx, miniatures, recipe,
     )  # fmt: skip
     makers = {maker.__name__: maker for maker in tables_of_pages}
     return BLOCK.sub(lambda match: "\n".join([match[1], *makers[match[2]](), "", match[3]]), page)
@@ -290,6 +308,18 @@ def bypass() -> list[str]:
     return lines
 
 
+def finetuning() -> list[str]:
+    """The paper's second half: what pixel models of a latent one come to, and their differences from plain AsymFlow."""
+    metrics = {"fid_local": 1, "patch_fid_local": 1, "seams": 1, "clip_local": 3, "attribute_accuracy_local": 3}
+    return _over_seeds("finetune_ablation", "asymflow", FINETUNED, metrics)
+
+
+def prx() -> list[str]:
+    """prx-tg's arms, and their differences from D."""
+    metrics = {"fid_local": 1, "seams": 1, "recon_lpips_local": 3, "text_lpips_local": 3, "kept_accuracy_local": 3}
+    return _over_seeds("prx_arms", "prx_d", PRX_ARMS, metrics)
+
+
 def miniatures() -> list[str]:
     """Three ranks in each miniature, whose sizes its overlay says; the last is trained four times as long."""
     columns = (
@@ -356,6 +386,20 @@ def _agreement(name: str, means: pd.DataFrame, errors: pd.DataFrame) -> str:
     compared = [*(at[first] for first, _ in GROUPS), means.velocity_error]
     shown = [f"{one.corr(means.fid_local, method='spearman'):.2f}" for one in compared]
     return f"| {len(means)}: {name} | {seeds} | {' | '.join(shown)} |"
+
+
+def _over_seeds(name: str, reference: str, arms: dict[str, str], metrics: dict[str, int]) -> list[str]:
+    """For each arm, by its words, the mean over seeds of each metric with its digits, and the difference from the reference."""
+    lines = _head("arm", *metrics)
+    summary = tables.summarise(tables.read(ROOT / f"docs/tables/{name}.csv"), reference).set_index(["metric", "arm"])
+    for arm, words in arms.items():
+        cells = []
+        for metric, digits in metrics.items():
+            row = summary.loc[metric, arm]
+            difference = _difference(row, digits, of=arm)
+            cells.append(f"{row['mean']:.{digits}f}" + (f"; {difference}" if difference else ""))
+        lines.append(f"| {' | '.join([words, *cells])} |")
+    return lines
 
 
 def _claims() -> tuple[dict[str, Any], pd.DataFrame]:
