@@ -9,7 +9,6 @@ import torch
 from jaxtyping import UInt8
 from PIL import Image
 
-from asymflow import documents
 from asymflow.judges.evidence import Evidence, batches
 from asymflow.metrics import preference
 from asymflow.metrics.attributes import attribute_accuracy
@@ -22,7 +21,7 @@ BATCH = 100  # images looked at together
 
 def judge(evidence: Evidence) -> dict[str, Any]:
     """The card of images that were drawn for captions. Raises ValueError when there are more images than captions."""
-    samples, prompts = evidence.samples, documents.read(evidence.prompts_path, "prompts")["prompts"]
+    samples, prompts = evidence.samples, evidence.prompts
     if len(samples) > len(prompts):
         raise ValueError(
             f"{evidence.samples_path} has {len(samples)} images, but {evidence.prompts_path} has {len(prompts)} captions"

@@ -15,6 +15,8 @@ from asymflow import documents, lineage, machine
 from asymflow.config.scoring import Scoring
 from asymflow.config.suite import Suite as SuiteConfig
 from asymflow.data import drawn
+from asymflow.data.reader import ShardReader
+from asymflow.data.suite import Suite
 from asymflow.metrics import evaluators, perceptual, statistics
 from asymflow.metrics.evaluators import Evaluator
 from asymflow.metrics.perceptual import Lpips
@@ -34,8 +36,8 @@ class Evidence:
     suite_config: SuiteConfig
     prompts_path: Path | None = None  # captions and the attributes that they name
     suite_path: Path | None = None
-    train: Path | None = None
-    heldout: Path | None = None
+    train_path: Path | None = None
+    heldout_path: Path | None = None
     perceptual_path: Path | None = None  # None: the published LPIPS
 
     @cached_property
@@ -73,13 +75,47 @@ class Evidence:
 
     @cached_property
     def distance(self) -> Lpips:
+        if self.perceptual_path:
+            lineage.check_file(
+                self.perceptual_path, "perceptual network", self.reference_path, self.description["data"]
+            )
         return perceptual.load(self.perceptual_path, BACKBONE, self.device)
+
+    @cached_property
+    def suite(self) -> Suite:
+        suite = Suite.load(self.suite_path)
+        self._check(self.suite_path, suite.data)
+        return suite
+
+    @cached_property
+    def prompts(self) -> list[dict[str, Any]]:
+        """Captions, and the attributes that they name."""
+        said = documents.read(self.prompts_path, "prompts")
+        self._check(self.prompts_path, said["data"])
+        return said["prompts"]
+
+    @cached_property
+    def train(self) -> ShardReader:
+        return self._split(self.train_path)
+
+    @cached_property
+    def heldout(self) -> ShardReader:
+        return self._split(self.heldout_path)
+
+    def _split(self, path: Path | None) -> ShardReader:
+        reader = ShardReader(path)
+        self._check(path, reader.set)
+        return reader
+
+    def _check(self, path: Path | None, data: str) -> None:
+        """Raises ValueError for a file of another data set than the reference's."""
+        lineage.check(path, data, self.reference_path, self.description["data"])
 
     @cached_property
     def samples(self) -> np.ndarray:
         """All samples, not read yet. Raises ValueError for anything but uint8 images of the reference's size."""
         samples, size = drawn.load(self.samples_path, self.summary_path), self.description["image_size"]
-        lineage.check(self.summary_path, self.summary["data"], self.reference_path, self.description["data"])
+        self._check(self.summary_path, self.summary["data"])
         if samples.shape[1:3] != (size, size):
             raise ValueError(
                 f"{self.samples_path} holds images of {samples.shape[1]} x {samples.shape[2]} pixels; expected {size} x {size}"

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from asymflow.data.reader import ShardReader
-from asymflow.data.suite import Suite
 from asymflow.judges.evidence import Evidence, images
 from asymflow.metrics.bootstrap import intervals
 from asymflow.metrics.suite import Judge, memories
@@ -14,7 +12,7 @@ SEARCHED = 2_000  # images of either set, at most, in which the nearest ones are
 def judge(evidence: Evidence) -> dict[str, Any]:
     """The card of the samples that captions of training images were asked for, or where none were of the first of all."""
     numbers = _judged(evidence)
-    train, heldout = ShardReader(evidence.train), ShardReader(evidence.heldout)
+    train, heldout = evidence.train, evidence.heldout
     equal = min(evidence.summary["set_images"] or len(train), len(heldout), SEARCHED)
     sets = (reader.images(range(equal)) for reader in (train, heldout))
     judge = Judge(evidence.evaluator, evidence.distance, evidence.scoring.batch)
@@ -31,6 +29,6 @@ def judge(evidence: Evidence) -> dict[str, Any]:
 def _judged(evidence: Evidence) -> list[int]:
     """The numbers of the samples that are looked for."""
     if evidence.summary["asks"] == "cases":
-        return Suite.load(evidence.suite_path).of_kind("memory")
+        return evidence.suite.of_kind("memory")
     first, last = evidence.summary["distribution"]
     return list(range(first, min(last, first + evidence.suite_config.memories)))

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from asymflow.data.suite import Suite
 from asymflow.judges.evidence import Evidence, images
 from asymflow.metrics.bootstrap import intervals
 from asymflow.metrics.suite import Judge, answers
@@ -10,7 +9,7 @@ from asymflow.metrics.suite import Judge, answers
 
 def judge(evidence: Evidence) -> dict[str, Any]:
     """The card of the answers. Raises ValueError unless there is one for each case."""
-    suite = Suite.load(evidence.suite_path)
+    suite = evidence.suite
     if len(evidence.samples) != len(suite.cases):
         raise ValueError(
             f"{evidence.samples_path} has {len(evidence.samples)} images, but {evidence.suite_path} has {len(suite.cases)} cases"

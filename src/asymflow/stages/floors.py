@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
-from asymflow import machine
+from asymflow import lineage, machine
 from asymflow.command import run
 from asymflow.data.suite import Suite
 from asymflow.metrics import evaluators, perceptual
@@ -34,6 +34,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     suite, device = Suite.load(arguments.suite), machine.device()
+    for path, kind in ((arguments.evaluator, "evaluator"), (arguments.perceptual, "perceptual network")):
+        if path:
+            lineage.check_file(path, kind, arguments.suite, suite.data)
     judge = Judge(
         evaluators.load(arguments.evaluator, device), perceptual.load(arguments.perceptual, BACKBONE, device), BATCH
     )

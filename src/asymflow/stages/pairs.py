@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from asymflow import machine
+from asymflow import lineage, machine, tensors
 from asymflow.command import long_arguments, run
 from asymflow.data import drawn
 from asymflow.metrics import evaluators, perceptual
@@ -34,6 +34,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     study, device = Study.parse(arguments.study, arguments.root), machine.device()
+    if arguments.perceptual:
+        data = tensors.describe(arguments.evaluator, "evaluator")["data"]
+        lineage.check_file(arguments.perceptual, "perceptual network", arguments.evaluator, data)
     distance, evaluator = (
         perceptual.load(arguments.perceptual, "vgg", device),
         evaluators.load(arguments.evaluator, device),
