@@ -64,7 +64,9 @@ def test_every_claim_of_the_documents_has_a_row():
 
 
 def test_every_number_that_is_said_below_the_claims_is_in_a_table():
-    """Ranks at the longest training, on CIFAR-10, where the noise has a way around, and targets on NanoDiT."""
+    """Ranks at the longest training, on CIFAR-10, where the noise has a way around, targets on NanoDiT,
+    and seams of prx-tg's arms.
+    """
     compared = [
         *(
             lengths.compared(longest(rows), "fid_local")[["difference", "low", "high"]]
@@ -73,6 +75,7 @@ def test_every_number_that_is_said_below_the_claims_is_in_a_table():
         difference("cifar10_ranks", "rank0"),
         tables.read(TABLES / "claims.csv").query("claim == 'way_around'")[["mean", "low", "high"]],
         difference("rivals", "nanodit_rank0"),
+        tables.read(TABLES / "prx_arms.csv").groupby("arm")[["seams"]].mean(),
     ]
     known = {
         f"{abs(value):.{digits}f}" for found in compared for value in found.to_numpy().ravel() for digits in (0, 1)
