@@ -60,17 +60,6 @@ SPANS = {"2": "25 000", "4": "160 000"}  # images
 LENGTHS = (("fid_local", "unguided", 1), ("fid_local", "guided", 1), ("velocity_error", "unguided", 4))
 DOCUMENTS = ("Asymmetric Flow Models", "prx-tg")
 VERDICTS = {"holds": "**holds**", "does not hold": "**does not hold**", "undecided": "undecided"}
-FINETUNED = {
-    "latent_base": "latent_base: the latent model itself",
-    "latent_finetune": "latent_finetune",
-    "ddt": "ddt: wide decoder head, velocity",
-    "lifted": "lifted: the start, untrained",
-    "unlifted": "unlifted: from nothing",
-    "asymflow": "asymflow",
-    "asymflow_vr": "+ variance reduction",
-    "asymflow_lpips": "+ perceptual correction, weight 0.01",
-    "asymflow_lpips_paper": "the same, weight 0.2 (the paper's)",
-}
 PRX_ARMS = {
     "prx_d": "D: all remedies",
     "prx_g": "G: D + rank 8 on PCA",
@@ -90,7 +79,7 @@ def filled(page: str) -> str:
     """A page with each of its tables made anew from the CSV. Raises KeyError for a table that nobody makes."""
     tables_of_pages = (
         rank_sweep, rank_sweep_short, claims, claims_of_documents, length, length_by_noise, error_by_noise, spectrum,
-        linear_denoiser, cifar10, rivals, agreement, bypass, finetuning, prx, miniatures, recipe,
+        linear_denoiser, cifar10, rivals, agreement, bypass, prx, miniatures, recipe, averages,
     )  # fmt: skip
     makers = {maker.__name__: maker for maker in tables_of_pages}
     return BLOCK.sub(lambda match: "\n".join([match[1], *makers[match[2]](), "", match[3]]), page)
@@ -308,12 +297,6 @@ def bypass() -> list[str]:
     return lines
 
 
-def finetuning() -> list[str]:
-    """The paper's second half: what pixel models of a latent one come to, and their differences from plain AsymFlow."""
-    metrics = {"fid_local": 1, "patch_fid_local": 1, "seams": 1, "clip_local": 3, "attribute_accuracy_local": 3}
-    return _over_seeds("finetune_ablation", "asymflow", FINETUNED, metrics)
-
-
 def prx() -> list[str]:
     """prx-tg's arms, and their differences from D."""
     metrics = {"fid_local": 1, "seams": 1, "recon_lpips_local": 3, "text_lpips_local": 3, "kept_accuracy_local": 3}
@@ -399,6 +382,15 @@ def _over_seeds(name: str, reference: str, arms: dict[str, str], metrics: dict[s
             difference = _difference(row, digits, of=arm)
             cells.append(f"{row['mean']:.{digits}f}" + (f"; {difference}" if difference else ""))
         lines.append(f"| {' | '.join([words, *cells])} |")
+    return lines
+
+
+def averages() -> list[str]:
+    """One training, by the average of its weights that is sampled."""
+    lines = _head("sampling setting", "fid_local", "patch_fid_local", "recall_local", "seams")
+    for row in tables.read(ROOT / "docs/tables/averages.csv").itertuples():
+        others = f"{row.patch_fid_local:.1f} | {row.recall_local:.2f} | {row.seams:.1f}"
+        lines.append(f"| `{row.sampling}` | {_distance(row)} | {others} |")
     return lines
 
 
