@@ -235,3 +235,18 @@ def test_every_number_that_is_said_of_ranks_on_cifar10_is_in_their_table():
     said = text[text.index("- *By the error of the velocity") : text.index("- Nothing is recognisable")]
     numbers = re.findall(r"(?<![\d.])(\d{1,3}\.\d+)(?!\d)", said)
     assert len(numbers) > 5 and set(numbers) <= known, set(numbers) - known
+
+
+def test_every_number_that_is_said_of_prx_tg_is_in_its_table():
+    rows = tables.read(DOCS / "tables/prx_arms.csv")
+    found = tables.summarise(rows, "prx_d")
+    values = found[["mean", "difference", "difference_low", "difference_high"]].to_numpy().ravel()
+    floors = (
+        rows[rows["seed"].isna()][["recon_lpips_local", "text_lpips_local", "kept_accuracy_local"]].to_numpy().ravel()
+    )
+    known = {f"{abs(value):.{digits}f}" for value in [*values, *floors] for digits in (1, 3)} | {"98.3"}  # a confidence
+    text = (DOCS / "prx.md").read_text()
+    said = text[text.index("(recon_lpips_local: to the image") : text.index("![four arms")]
+    said = said.replace("0.0002", "").replace("(0.02)", "")  # of the claim: its interval, and what is of interest
+    numbers = re.findall(r"(?<![\d.])(\d{1,3}\.\d+)(?!\d)", said)
+    assert len(numbers) > 15 and set(numbers) <= known, set(numbers) - known
