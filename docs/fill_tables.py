@@ -59,7 +59,6 @@ WIDTHS = {64: "narrow_bypass", 192: "bypass_gained"}
 SPANS = {"2": "25 000", "4": "160 000"}  # images
 LENGTHS = (("fid_local", "unguided", 1), ("fid_local", "guided", 1), ("velocity_error", "unguided", 4))
 DOCUMENTS = ("Asymmetric Flow Models", "prx-tg")
-VERDICTS = {"holds": "**holds**", "does not hold": "**does not hold**", "undecided": "undecided"}
 PRX_ARMS = {
     "prx_d": "D: all remedies",
     "prx_g": "G: D + rank 8 on PCA",
@@ -133,7 +132,8 @@ def claims_of_documents() -> list[str]:
         here, seeds, verdict = "", "", "not looked at yet"
         if name in rows.index:
             row = rows.loc[name]
-            here, seeds, verdict = f"{row['metric']} {_claimed(row)}", str(row["seeds"]), VERDICTS[row["verdict"]]
+            here, seeds, verdict = f"{row['metric']} {_claimed(row)}", str(row["seeds"]), row["verdict"]
+            verdict = verdict if verdict == "undecided" else f"**{verdict}**"
         lines.append(f"| {' | '.join((claim['says'], claim.get('published', ''), here, seeds))} | {verdict} |")
     return lines
 
@@ -298,9 +298,18 @@ def bypass() -> list[str]:
 
 
 def prx() -> list[str]:
-    """prx-tg's arms, and their differences from D."""
-    metrics = {"fid_local": 1, "seams": 1, "recon_lpips_local": 3, "text_lpips_local": 3, "kept_accuracy_local": 3}
-    return _over_seeds("prx_arms", "prx_d", PRX_ARMS, metrics)
+    """prx-tg's arms over seeds, and their differences from D."""
+    digits = {"fid_local": 1, "seams": 1, "recon_lpips_local": 3, "text_lpips_local": 3, "kept_accuracy_local": 3}
+    lines = _head("arm", *digits)
+    summary = tables.summarise(tables.read(ROOT / "docs/tables/prx_arms.csv"), "prx_d").set_index(["metric", "arm"])
+    for arm, words in PRX_ARMS.items():
+        rows = {metric: summary.loc[metric, arm] for metric in digits}
+        cells = [
+            (f"{row['mean']:.{digits[metric]}f}", _difference(row, digits[metric], of=arm))
+            for metric, row in rows.items()
+        ]
+        lines.append(f"| {' | '.join([words, *('; '.join(filter(None, cell)) for cell in cells)])} |")
+    return lines
 
 
 def miniatures() -> list[str]:
@@ -344,6 +353,15 @@ def recipe() -> list[str]:
     return lines
 
 
+def averages() -> list[str]:
+    """One training, by the average of its weights that is sampled."""
+    lines = _head("sampling setting", "fid_local", "patch_fid_local", "recall_local", "seams")
+    for row in tables.read(ROOT / "docs/tables/averages.csv").itertuples():
+        others = f"{row.patch_fid_local:.1f} | {row.recall_local:.2f} | {row.seams:.1f}"
+        lines.append(f"| `{row.sampling}` | {_distance(row)} | {others} |")
+    return lines
+
+
 def _bound(mean: float, deviation: float, clamp: float = 0.05, points: int = 20_000) -> float:
     """The variance at which predicting the velocity of a direction copies as much through the network as predicting its data.
 
@@ -369,29 +387,6 @@ def _agreement(name: str, means: pd.DataFrame, errors: pd.DataFrame) -> str:
     compared = [*(at[first] for first, _ in GROUPS), means.velocity_error]
     shown = [f"{one.corr(means.fid_local, method='spearman'):.2f}" for one in compared]
     return f"| {len(means)}: {name} | {seeds} | {' | '.join(shown)} |"
-
-
-def _over_seeds(name: str, reference: str, arms: dict[str, str], metrics: dict[str, int]) -> list[str]:
-    """For each arm, by its words, the mean over seeds of each metric with its digits, and the difference from the reference."""
-    lines = _head("arm", *metrics)
-    summary = tables.summarise(tables.read(ROOT / f"docs/tables/{name}.csv"), reference).set_index(["metric", "arm"])
-    for arm, words in arms.items():
-        cells = []
-        for metric, digits in metrics.items():
-            row = summary.loc[metric, arm]
-            difference = _difference(row, digits, of=arm)
-            cells.append(f"{row['mean']:.{digits}f}" + (f"; {difference}" if difference else ""))
-        lines.append(f"| {' | '.join([words, *cells])} |")
-    return lines
-
-
-def averages() -> list[str]:
-    """One training, by the average of its weights that is sampled."""
-    lines = _head("sampling setting", "fid_local", "patch_fid_local", "recall_local", "seams")
-    for row in tables.read(ROOT / "docs/tables/averages.csv").itertuples():
-        others = f"{row.patch_fid_local:.1f} | {row.recall_local:.2f} | {row.seams:.1f}"
-        lines.append(f"| `{row.sampling}` | {_distance(row)} | {others} |")
-    return lines
 
 
 def _claims() -> tuple[dict[str, Any], pd.DataFrame]:

@@ -75,6 +75,7 @@ def test_every_number_that_is_said_below_the_claims_is_in_a_table():
         difference("cifar10_ranks", "rank0"),
         tables.read(TABLES / "claims.csv").query("claim == 'way_around'")[["mean", "low", "high"]],
         difference("rivals", "nanodit_rank0"),
+        difference("prx_arms", "prx_d", "seams"),
         tables.read(TABLES / "prx_arms.csv").groupby("arm")[["seams"]].mean(),
     ]
     known = {
@@ -90,6 +91,6 @@ def longest(rows):
     return rows[rows["images_seen"] == rows["images_seen"].max()]
 
 
-def difference(name, reference):
-    found = tables.summarise(tables.read(TABLES / f"{name}.csv"), reference).query("metric == 'fid_local'")
+def difference(name, reference, metric="fid_local"):
+    found = tables.summarise(tables.read(TABLES / f"{name}.csv"), reference).query(f"metric == '{metric}'")
     return found[["difference", "difference_low", "difference_high"]].dropna()
