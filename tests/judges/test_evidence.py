@@ -1,4 +1,6 @@
-"""What a judge reads beside the samples has to be of the data set that they are compared with."""
+"""What a judge, and the table of pairs, read beside the samples has to be of the data set that they are compared with."""
+
+import json
 
 import pytest
 import torch
@@ -12,6 +14,7 @@ from asymflow.data.shards import write_splits
 from asymflow.data.suite import Suite
 from asymflow.judges.evidence import Evidence
 from asymflow.metrics.perceptual import untrained
+from asymflow.stages import pairs
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +54,27 @@ def test_a_file_of_another_data_set_is_named_and_refused(folders, read):
         ValueError, match=rf"{folder}/\w+\.\w+ was made from other images .* than {folder}/reference.safetensors"
     ):
         getattr(evidence(folder, another), read)
+
+
+def test_the_table_of_pairs_refuses_a_perceptual_network_of_another_data_set(folders, tmp_path, monkeypatch):
+    (folder, _), (_, another) = folders
+    tensors.save(tmp_path / "local.safetensors", "evaluator", {"weight": torch.zeros(1)}, {"data": another})
+    study = {
+        "name": "lift",
+        "reference": "a",
+        "judges": [],
+        "seeds": [0],
+        "arms": {},
+        "samplings": {},
+        "files": {},
+        "configurations": {},
+    }
+    files = {
+        "perceptual": folder / "perceptual.safetensors",
+        "evaluator": tmp_path / "local.safetensors",
+        "out": tmp_path / "pairs.csv",
+    }
+    words = [word for name, file in files.items() for word in (f"--{name}", str(file))]
+    monkeypatch.setattr("sys.argv", ["pairs", "--study", json.dumps(study), *words])
+    with pytest.raises(ValueError, match=r"perceptual\.safetensors was made from other images"):
+        pairs.main()
