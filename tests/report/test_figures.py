@@ -96,6 +96,13 @@ def test_every_basis_has_its_row_and_its_line():
     assert len(figure.axes) == 4 * len(bases) + 1
 
 
+def test_a_name_has_its_images_beside_it_and_a_shorter_row_leaves_its_end_white():
+    images = np.zeros((3, 4, 4, 3), np.uint8)
+    figure = image_figures.image_rows({"a": images, "b": images[:2]})
+    assert [len(panel.images) for panel in figure.axes] == [1, 1, 1, 1, 1, 0]
+    assert [text.get_text() for panel in figure.axes for text in panel.texts] == ["a", "b"]
+
+
 def test_the_same_figure_has_the_same_bytes(tmp_path):
     for name in ("a", "b"):
         style.save(figures.by_arm(table(ARMS), study(ARMS)), [tmp_path / f"{name}.svg", tmp_path / f"{name}.png"])

@@ -69,9 +69,3 @@ def test_a_curve_is_the_mean_of_its_last_points():
     points = pd.DataFrame({"images": [10, 20, 30], "flow": [3.0, 1.0, 2.0]})
     (axes,) = suite_figures.curves({"a": points}, "Q?").axes
     np.testing.assert_allclose(axes.lines[0].get_ydata(), [3.0, 2.0, 2.0])
-
-
-def test_each_setting_of_an_arm_is_a_row_and_each_sample_has_its_nearest_images_below():
-    images = np.zeros((3, 4, 4, 3), np.uint8)
-    assert len(suite_figures.progression({("a", "p1"): images, ("a", "p2"): images}).axes) == 6
-    assert len(suite_figures.nearest_images({"a": np.zeros((2, 3, 4, 4, 3), np.uint8)}).axes) == 6

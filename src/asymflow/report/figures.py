@@ -13,7 +13,6 @@ from asymflow.report import image_figures, metrics, style
 from asymflow.report.study import Study
 from asymflow.report.tables import ours, speedup
 
-FAR = 8  # times the median: above it, a mean is named beside the axis instead of stretching it
 MARKS = {"pca": "o", "pca_centred": "^", "pca_unexplained": "v", "dct": "D", "random": "X", "identity": "s"}
 
 
@@ -86,7 +85,7 @@ def _marks_by_arm(axes: Axes, table: pd.DataFrame, study: Study) -> None:
     axes.set_yticks(range(len(arms)), [f"{arm} *" if arm == study.reference else arm for arm in arms])
     axes.set_ylim(len(arms) - 0.5, -0.5)
     axes.set_xlabel(metrics.label(metric))
-    if table[metric].max() > FAR * table[metric].median():  # else one arm would press all others together
+    if style.spans(table[metric]):
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
@@ -253,7 +252,7 @@ def _published_guidance(axes: Axes, table: pd.DataFrame, place: dict[float, int]
 
 def _cut(axes: Axes, means: pd.Series, place: dict[float, int]) -> None:
     """Ends the axis below means that lie far above the others, which would make one line of all these, and names them."""
-    far = means[means > FAR * means.median()]
+    far = means[means > style.FAR * means.median()]
     if far.empty:
         return
     rest = means.drop(far.index)

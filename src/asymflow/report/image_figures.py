@@ -44,8 +44,8 @@ def subspaces(bases: dict[str, tuple[np.ndarray, np.ndarray]], shown: int = 16) 
     return figure
 
 
-def sample_grid(rows: dict[str, np.ndarray]) -> Figure:
-    """A row of images (n, h, w, 3) for each name; where these are arms, a column has the same noise and the same class."""
+def image_rows(rows: dict[str, np.ndarray]) -> Figure:
+    """A row of images (n, h, w, 3) behind each name. A shorter row leaves its end white."""
     columns = max(len(images) for images in rows.values())
     figure, panels = plt.subplots(
         len(rows), columns, figsize=(0.62 * columns + 1.0, 0.64 * len(rows)), squeeze=False,

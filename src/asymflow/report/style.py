@@ -7,6 +7,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
+import pandas as pd
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
@@ -33,6 +34,7 @@ plt.rcParams.update(
 )
 
 COLOURS = {"unguided": "#3a6ea5", "guided": "#c8553d"}  # readable in grey and to the colour-blind
+FAR = 8  # times the median: a value above it would press all others together
 OTHERS = ("#5b8c5a", "#8d6a9f", "#b08900", "#4c4c4c", "#56b4e9")
 
 
@@ -45,6 +47,11 @@ def colours(names: list[str]) -> dict[str, str]:
 def rank(number: float) -> str:
     """A target's rank as figures call it."""
     return "rank D" if number == float("inf") else f"rank {number:g}"
+
+
+def spans(values: pd.Series) -> bool:
+    """Whether one of the values lies so far above the others that they want a logarithmic scale."""
+    return bool(values.max() > FAR * values.median())
 
 
 def footnote(figure: Figure, text: str) -> None:

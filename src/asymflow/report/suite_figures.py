@@ -50,9 +50,7 @@ def suite(table: pd.DataFrame, study: Study) -> Figure:
                 .mean()
                 .loc[arms]
             )
-            reach = None
-            if f"{metric}_low" in mean:
-                reach = np.abs(mean[[f"{metric}_low", f"{metric}_high"]].to_numpy().T - mean[metric].to_numpy())
+            reach = _reach(mean, metric) if f"{metric}_low" in mean else None
             rows = range(len(arms))
             panel.errorbar(
                 mean[metric], rows, xerr=reach, fmt="o", color=colour, capsize=2, markersize=4, label=sampling
@@ -63,7 +61,7 @@ def suite(table: pd.DataFrame, study: Study) -> Figure:
                 panel.axvline(floors.loc[floor, metric], color="0.4", linestyle=line, linewidth=0.8, label=floor)
         better = metrics.metric(metric).better
         panel.set_title(f"{metrics.metric(metric).label}  ({better})", fontsize=8, fontweight="normal")
-        if metric.startswith("fid") and measured[metric].max() > 8 * measured[metric].median():
+        if metric.startswith("fid") and style.spans(measured[metric]):
             panel.set_xscale("log")
     for panel in panels[:, 0]:
         panel.set_yticks(range(len(arms)), [f"{arm} *" if arm == study.reference else arm for arm in arms], fontsize=7)
@@ -75,61 +73,22 @@ def suite(table: pd.DataFrame, study: Study) -> Figure:
     return figure
 
 
-def progression(rows: dict[tuple[str, str], np.ndarray]) -> Figure:
-    """A row of images (n, h, w, 3) for each setting of each arm, arms one below the other: the same cases, the same noise."""
-    count = max(len(images) for images in rows.values())
-    figure, panels = plt.subplots(
-        len(rows), count, figsize=(0.62 * count + 1.6, 0.64 * len(rows)), squeeze=False,
-        gridspec_kw={"wspace": 0.04, "hspace": 0.04},
-    )  # fmt: skip
-    for row, ((arm, setting), images) in zip(panels, rows.items(), strict=True):
-        for panel in row:
-            panel.set_axis_off()
-        for panel, image in zip(row, images, strict=False):
-            panel.imshow(image, interpolation="nearest")
-        row[0].text(-0.15, 0.5, f"{arm}, {setting}", transform=row[0].transAxes, ha="right", va="center", fontsize=8)
-    return figure
-
-
-def nearest_images(blocks: dict[str, np.ndarray]) -> Figure:
-    """For each arm three rows of n columns from arrays (n, 3, h, w, 3): samples, and the nearest training and held-out images."""
-    count = max(len(block) for block in blocks.values())
-    names = ("sample", "nearest in training", "nearest held-out")
-    figure, panels = plt.subplots(
-        3 * len(blocks), count, figsize=(0.62 * count + 2.4, 0.64 * 3 * len(blocks)), squeeze=False,
-        gridspec_kw={"wspace": 0.04, "hspace": 0.04},
-    )  # fmt: skip
-    for i, (arm, block) in enumerate(blocks.items()):
-        for j, name in enumerate(names):
-            row = panels[3 * i + j]
-            for panel in row:
-                panel.set_axis_off()
-            for panel, image in zip(row, block[:, j], strict=False):
-                panel.imshow(image, interpolation="nearest")
-            text = f"{arm}: {name}" if j == 0 else name
-            row[0].text(-0.15, 0.5, text, transform=row[0].transAxes, ha="right", va="center", fontsize=7)
-    return figure
-
-
 def against_set(table: pd.DataFrame, study: Study) -> Figure:
     """Quality, and memorisation, against the number of training images, a line for each rank; bars are bootstrap intervals.
 
     Left: the first metric. Right: how much more alike a sample is to its nearest training image than to its nearest held-out one,
     among as many of either; 0 means no memorisation.
     """
-    table, fields = ours(table), study.arms
+    table = ours(table)
     memorised = metrics.named(table, "memorised_similarity")
-    table = table.assign(
-        rank=[fields[arm]["target.rank"] for arm in table["arm"]],
-    )
+    table = table.assign(rank=[study.rank(arm) for arm in table["arm"]])
     figure, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.6))
     metric = metrics.first(table)
     for (rank, block), colour in zip(table.groupby("rank"), style.OTHERS, strict=False):
         spread = block.groupby("set_images")[[metric, memorised, f"{memorised}_low", f"{memorised}_high"]].mean()
-        left.plot(spread.index, spread[metric], color=colour, marker="o", label=f"rank {rank}")
-        reach = np.abs(spread[[f"{memorised}_low", f"{memorised}_high"]].to_numpy().T - spread[memorised].to_numpy())
+        left.plot(spread.index, spread[metric], color=colour, marker="o", label=style.rank(rank))
         right.errorbar(
-            spread.index, spread[memorised], yerr=reach, color=colour, marker="o", capsize=3, label=f"rank {rank}"
+            spread.index, spread[memorised], yerr=_reach(spread, memorised), color=colour, marker="o", capsize=3
         )
     right.axhline(0, color="0.4", linewidth=0.8)
     for axes in (left, right):
@@ -142,3 +101,8 @@ def against_set(table: pd.DataFrame, study: Study) -> Figure:
     figure.suptitle(study.title, fontweight="bold", fontsize=10)
     figure.tight_layout()
     return figure
+
+
+def _reach(values: pd.DataFrame, metric: str) -> np.ndarray:
+    """How far (2, rows) the interval of a metric reaches below and above it, as whiskers are given."""
+    return np.abs(values[[f"{metric}_low", f"{metric}_high"]].to_numpy().T - values[metric].to_numpy())

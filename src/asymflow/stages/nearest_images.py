@@ -6,13 +6,11 @@ python -m asymflow.stages.nearest_images --study JSON --train results/data/train
 
 from pathlib import Path
 
-import numpy as np
-
 from asymflow import documents
 from asymflow.command import long_arguments, run
 from asymflow.data import drawn
 from asymflow.data.reader import ShardReader
-from asymflow.report import style, suite_figures
+from asymflow.report import image_figures, style
 from asymflow.report.study import Study
 
 COLUMNS = 10
@@ -27,22 +25,18 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, required=True)
     arguments = parser.parse_args()
     study = Study.parse(arguments.study, arguments.root)
-    splits = {"train": ShardReader(arguments.train), "heldout": ShardReader(arguments.heldout)}
+    neighbours = (
+        ("train", "nearest in training", ShardReader(arguments.train)),
+        ("heldout", "nearest held-out", ShardReader(arguments.heldout)),
+    )
     judged = study.first_seed("memorisation", study.first_sampling)
-    samples = study.first_seed("samples", study.first_sampling)
-    blocks = {
-        arm: _rows(samples[arm], documents.read(path, "score")["nearest"], splits) for arm, path in judged.items()
-    }
-    style.save(suite_figures.nearest_images(blocks), [arguments.picture])
-
-
-def _rows(samples: Path, nearest: dict[str, list[int]], splits: dict[str, ShardReader]) -> np.ndarray:
-    """(n, 3, h, w, 3): each sample, its nearest training image, and its nearest held-out image."""
-    own = drawn.load(samples)[nearest["sample"][:COLUMNS]]
-    neighbours = [
-        splits[name].images(nearest[name][:COLUMNS]).permute(0, 2, 3, 1).numpy() for name in ("train", "heldout")
-    ]
-    return np.stack([own, *neighbours], axis=1)
+    rows = {}
+    for arm, samples in study.first_seed("samples", study.first_sampling).items():
+        nearest = documents.read(judged[arm], "score")["nearest"]
+        rows[f"{arm}: sample"] = drawn.load(samples)[nearest["sample"][:COLUMNS]]
+        for split, name, reader in neighbours:
+            rows[f"{arm}: {name}"] = reader.images(nearest[split][:COLUMNS]).permute(0, 2, 3, 1).numpy()
+    style.save(image_figures.image_rows(rows), [arguments.picture])
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from asymflow.command import long_arguments, run
 from asymflow.data import drawn
-from asymflow.report import style, suite_figures
+from asymflow.report import image_figures, style
 from asymflow.report.study import Study
 
 COLUMNS = 10
@@ -21,12 +21,11 @@ def main() -> None:
     arguments = parser.parse_args()
     study = Study.parse(arguments.study, arguments.root)
     rows = {
-        (arm, setting): drawn.load(path)[:COLUMNS]
+        f"{arm}, {setting}": drawn.load(study.path("samples", arm, study.seeds[0], setting))[:COLUMNS]
         for arm in study.arms
         for setting in study.samplings
-        for path in [study.path("samples", arm, study.seeds[0], setting)]
     }
-    style.save(suite_figures.progression(rows), [arguments.picture])
+    style.save(image_figures.image_rows(rows), [arguments.picture])
 
 
 if __name__ == "__main__":

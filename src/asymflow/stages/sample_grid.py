@@ -27,7 +27,7 @@ def main() -> None:
     heldout = ShardReader(arguments.heldout)
     images = heldout.images(range(min(COLUMNS, len(heldout))))
     rows[HELDOUT] = images.permute(0, 2, 3, 1).numpy()
-    style.save(image_figures.sample_grid(rows), [arguments.picture])
+    style.save(image_figures.image_rows(rows), [arguments.picture])
 
 
 if __name__ == "__main__":
