@@ -184,8 +184,8 @@ LEFT_OUT = {  # what has to be there beside this pipeline, or is of several runs
         "claim", "claims", "cost", "error_by_noise", "look", "paired", "pairs", "speedup",
     },
     "figures and pages, which nothing reads": {
-        "compare", "component_figure", "crops", "curves", "data_grid", "nearest_images", "parameterisation_figure", "picture",
-        "progression", "sample_grid", "subspace_figure", "supplement",
+        "compare", "crops", "curves", "data_grid", "method_figures", "nearest_images", "picture", "progression", "sample_grid",
+        "subspace_figure", "supplement",
     },
 }  # fmt: skip
 # what time decides, or a checksum of it
