@@ -1,29 +1,16 @@
 """Verdicts on claims, by a rule that is stated beforehand, and the figure of all of them."""
 
-from functools import cache
 from typing import Any, Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
-from scipy import stats
 
 from asymflow.report import style
+from asymflow.report.intervals import interval
 
 Verdict = Literal["holds", "does not hold", "undecided"]
 COLOURS: dict[Verdict, str] = {"holds": "#3a6ea5", "does not hold": "#c8553d", "undecided": "0.6"}
-
-
-def interval(differences: list[float], confidence: float) -> tuple[float, float]:
-    """The t-interval of the mean of paired differences."""
-    count, mean = len(differences), float(np.mean(differences))
-    spread = _quantile(confidence, count - 1) * float(np.std(differences, ddof=1)) / count**0.5
-    return mean - spread, mean + spread
-
-
-@cache
-def _quantile(confidence: float, freedom: int) -> float:
-    return float(stats.t.ppf((1 + confidence) / 2, freedom))
 
 
 def share(confidence: float, looks: int, comparisons: int) -> float:

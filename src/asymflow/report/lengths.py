@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from asymflow.report import metrics, style
+from asymflow.report.intervals import interval
 from asymflow.report.study import Study
-from asymflow.report.tables import interval
 
 # times the least mean of its length, at every length: such a rank is named in a corner instead of stretching the axis
 FAR = 5

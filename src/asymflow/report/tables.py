@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xxhash
-from scipy import stats
 
 from asymflow.files import writing
 from asymflow.report import metrics
+from asymflow.report.intervals import interval
 from asymflow.report.study import Study
 
-CONFIDENCE = 0.95
 CHECKSUM = "checksum"  # column of a table that stands for all other cells
 
 
@@ -220,10 +219,3 @@ def _crossing(images: pd.Series, values: pd.Series, level: float) -> float:
         if y_next <= np.log(level):
             return float(x + (x_next - x) * (y - np.log(level)) / (y - y_next))
     return float("inf")
-
-
-def interval(values: pd.Series) -> tuple[float, float]:
-    """The 95 % t-interval of the mean; not a number for a single value."""
-    n = len(values)
-    reach = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * values.std() / n**0.5 if n > 1 else float("nan")
-    return values.mean() - reach, values.mean() + reach

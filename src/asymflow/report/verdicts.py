@@ -17,7 +17,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from asymflow.report import claims, comparison, metrics, numbers, tables
+from asymflow.report import comparison, metrics, numbers, tables
+from asymflow.report.intervals import interval
 from asymflow.report.study import Study
 
 TWICE = 2  # standard errors
@@ -71,7 +72,7 @@ def difference(more: Measured, less: Measured) -> Difference:
     differences = [a - b for a, b in zip(more.values, less.values, strict=True)]
     mean = float(np.mean(differences))
     if len(differences) > 1:
-        low, high = claims.interval(differences, tables.CONFIDENCE)
+        low, high = interval(differences)
         return Difference(numbers.between(mean, low, high), low > 0 or high < 0, mean)
     error = math.hypot(more.error, less.error)
     return Difference(numbers.with_error(mean, error), None if math.isnan(error) else abs(mean) > TWICE * error, mean)
