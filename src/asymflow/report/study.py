@@ -1,5 +1,6 @@
 """What tables and figures know of their study: what is compared, and where the files lie that their rule declares."""
 
+import argparse
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import xxhash
 
 from asymflow import documents
+from asymflow.command import long_arguments
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,14 @@ class Study:
     def searched(self, sampling: str) -> bool:
         """Whether a setting's guidance comes from a search."""
         return self.samplings[sampling]["guidance.kind"] == "searched"
+
+
+def study_arguments(description: str) -> argparse.ArgumentParser:
+    """A parser for a stage that is told of a study (`Study.parse`): which one, and what its files are named from."""
+    parser = long_arguments(description)
+    parser.add_argument("--study", required=True, help="the study as JSON, or @FILE")
+    parser.add_argument("--root", type=Path, default=Path(), help="what its files are named from")
+    return parser
 
 
 def number(rank: int | str) -> float:

@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from asymflow import documents
-from asymflow.command import long_arguments, run
+from asymflow.command import run
 from asymflow.data import drawn
 from asymflow.report import comparison, pages
-from asymflow.report.study import Study
+from asymflow.report.study import Study, study_arguments
 
 
 def main() -> None:
-    parser = long_arguments(__doc__)
-    parser.add_argument("--study", required=True, help="the study as JSON, or @FILE")
-    parser.add_argument("--root", type=Path, default=Path(), help="what its files are named from")
+    parser = study_arguments(__doc__)
     parser.add_argument("--page", type=Path, required=True)
     arguments = parser.parse_args()
     study = Study.parse(arguments.study, arguments.root)

@@ -6,18 +6,16 @@ python -m asymflow.stages.crops --study JSON --prompts results/data/prompts.json
 from pathlib import Path
 
 from asymflow import documents
-from asymflow.command import long_arguments, run
+from asymflow.command import run
 from asymflow.data import drawn
 from asymflow.report import image_figures, style
-from asymflow.report.study import Study
+from asymflow.report.study import Study, study_arguments
 
 IMAGES = 4
 
 
 def main() -> None:
-    parser = long_arguments(__doc__)
-    parser.add_argument("--study", required=True, help="the study as JSON, or @FILE")
-    parser.add_argument("--root", type=Path, default=Path(), help="what its files are named from")
+    parser = study_arguments(__doc__)
     parser.add_argument("--prompts", type=Path, required=True)
     parser.add_argument("--picture", type=Path, required=True)
     arguments = parser.parse_args()

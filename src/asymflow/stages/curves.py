@@ -7,15 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from asymflow.command import long_arguments, run
+from asymflow.command import run
 from asymflow.report import style, suite_figures
-from asymflow.report.study import Study
+from asymflow.report.study import Study, study_arguments
 
 
 def main() -> None:
-    parser = long_arguments(__doc__)
-    parser.add_argument("--study", required=True, help="the study as JSON, or @FILE")
-    parser.add_argument("--root", type=Path, default=Path(), help="what its files are named from")
+    parser = study_arguments(__doc__)
     parser.add_argument("--figure", type=Path, required=True)
     arguments = parser.parse_args()
     study = Study.parse(arguments.study, arguments.root)

@@ -6,15 +6,13 @@ python -m asymflow.stages.error_by_noise --study JSON --table results/error_by_n
 from pathlib import Path
 
 from asymflow import documents
-from asymflow.command import long_arguments, run
+from asymflow.command import run
 from asymflow.report import style, tables, velocity_figures
-from asymflow.report.study import Study
+from asymflow.report.study import Study, study_arguments
 
 
 def main() -> None:
-    parser = long_arguments(__doc__)
-    parser.add_argument("--study", required=True, help="the study as JSON, or @FILE")
-    parser.add_argument("--root", type=Path, default=Path(), help="what its files are named from")
+    parser = study_arguments(__doc__)
     parser.add_argument("--table", type=Path, required=True)
     parser.add_argument("--figure", type=Path, nargs="+", required=True, help="one file for each format")
     arguments = parser.parse_args()

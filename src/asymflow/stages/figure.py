@@ -9,15 +9,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from asymflow import documents, tensors
-from asymflow.command import long_arguments, run
+from asymflow.command import run
 from asymflow.report import figures, lengths, style, suite_figures, tables, target_figures
-from asymflow.report.study import Study
+from asymflow.report.study import Study, study_arguments
 
 
 def main() -> None:
-    parser = long_arguments(__doc__)
-    parser.add_argument("--study", required=True, help="the study as JSON, or @FILE")
-    parser.add_argument("--root", type=Path, default=Path(), help="what its files are named from")
+    parser = study_arguments(__doc__)
     parser.add_argument("--table", type=Path, required=True)
     parser.add_argument("--figure", type=Path, nargs="+", required=True, help="one file for each format")
     arguments = parser.parse_args()

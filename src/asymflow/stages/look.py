@@ -6,18 +6,16 @@ python -m asymflow.stages.look --claim JSON --decision JSON --study JSON --out r
 from pathlib import Path
 
 from asymflow import documents, provenance
-from asymflow.command import long_arguments, run
+from asymflow.command import run
 from asymflow.config.claim import Claim, Decision
 from asymflow.report import claims, metrics
-from asymflow.report.study import Study
+from asymflow.report.study import Study, study_arguments
 
 
 def main() -> None:
-    parser = long_arguments(__doc__)
+    parser = study_arguments(__doc__)  # of the study that the claim's arms, settings and seeds make
     parser.add_argument("--claim", required=True, help="the claim as JSON")
     parser.add_argument("--decision", required=True, help="the rule of decision as JSON")
-    parser.add_argument("--study", required=True, help="the study of its arms, settings and seeds, as JSON")
-    parser.add_argument("--root", type=Path, default=Path(), help="what its files are named from")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     claim, decision = (

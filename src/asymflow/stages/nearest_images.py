@@ -7,19 +7,17 @@ python -m asymflow.stages.nearest_images --study JSON --train results/data/train
 from pathlib import Path
 
 from asymflow import documents
-from asymflow.command import long_arguments, run
+from asymflow.command import run
 from asymflow.data import drawn
 from asymflow.data.reader import ShardReader
 from asymflow.report import image_figures, style
-from asymflow.report.study import Study
+from asymflow.report.study import Study, study_arguments
 
 COLUMNS = 10
 
 
 def main() -> None:
-    parser = long_arguments(__doc__)
-    parser.add_argument("--study", required=True, help="the study as JSON, or @FILE")
-    parser.add_argument("--root", type=Path, default=Path(), help="what its files are named from")
+    parser = study_arguments(__doc__)
     parser.add_argument("--train", type=Path, required=True, help="index of the training split")
     parser.add_argument("--heldout", type=Path, required=True, help="index of the held-out split")
     parser.add_argument("--picture", type=Path, required=True)

@@ -9,18 +9,16 @@ import numpy as np
 import pandas as pd
 
 from asymflow import documents
-from asymflow.command import long_arguments, run
+from asymflow.command import run
 from asymflow.metrics.bootstrap import interval
 from asymflow.report import tables
-from asymflow.report.study import Study
+from asymflow.report.study import Study, study_arguments
 
 RESAMPLES = 5_000
 
 
 def main() -> None:
-    parser = long_arguments(__doc__)
-    parser.add_argument("--study", required=True, help="the study as JSON, or @FILE")
-    parser.add_argument("--root", type=Path, default=Path(), help="what its files are named from")
+    parser = study_arguments(__doc__)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     study = Study.parse(arguments.study, arguments.root)

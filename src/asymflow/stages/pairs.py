@@ -14,21 +14,19 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from asymflow import lineage, machine, tensors
-from asymflow.command import long_arguments, run
+from asymflow.command import run
 from asymflow.data import drawn
 from asymflow.metrics import evaluators, perceptual
 from asymflow.metrics.evaluators import Evaluator
 from asymflow.metrics.perceptual import Lpips
 from asymflow.report import tables
-from asymflow.report.study import Study
+from asymflow.report.study import Study, study_arguments
 
 BATCH = 50  # images looked at together
 
 
 def main() -> None:
-    parser = long_arguments(__doc__)
-    parser.add_argument("--study", required=True, help="the study as JSON, or @FILE")
-    parser.add_argument("--root", type=Path, default=Path(), help="what its files are named from")
+    parser = study_arguments(__doc__)
     parser.add_argument("--perceptual", type=Path, nargs="?", help="the perceptual network; none: the published LPIPS")
     parser.add_argument("--evaluator", required=True)
     parser.add_argument("--out", type=Path, required=True)

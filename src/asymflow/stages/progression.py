@@ -5,18 +5,16 @@ python -m asymflow.stages.progression --study JSON --picture OUT.png
 
 from pathlib import Path
 
-from asymflow.command import long_arguments, run
+from asymflow.command import run
 from asymflow.data import drawn
 from asymflow.report import image_figures, style
-from asymflow.report.study import Study
+from asymflow.report.study import Study, study_arguments
 
 COLUMNS = 10
 
 
 def main() -> None:
-    parser = long_arguments(__doc__)
-    parser.add_argument("--study", required=True, help="the study as JSON, or @FILE")
-    parser.add_argument("--root", type=Path, default=Path(), help="what its files are named from")
+    parser = study_arguments(__doc__)
     parser.add_argument("--picture", type=Path, required=True)
     arguments = parser.parse_args()
     study = Study.parse(arguments.study, arguments.root)

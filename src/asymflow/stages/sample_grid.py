@@ -5,20 +5,18 @@ python -m asymflow.stages.sample_grid --study JSON --heldout results/data/heldou
 
 from pathlib import Path
 
-from asymflow.command import long_arguments, run
+from asymflow.command import run
 from asymflow.data import drawn
 from asymflow.data.reader import ShardReader
 from asymflow.report import image_figures, style
-from asymflow.report.study import Study
+from asymflow.report.study import Study, study_arguments
 
 COLUMNS = 12
 HELDOUT = "held-out images"  # as good as samples can look
 
 
 def main() -> None:
-    parser = long_arguments(__doc__)
-    parser.add_argument("--study", required=True, help="the study as JSON, or @FILE")
-    parser.add_argument("--root", type=Path, default=Path(), help="what its files are named from")
+    parser = study_arguments(__doc__)
     parser.add_argument("--heldout", type=Path, required=True, help="index of the held-out split")
     parser.add_argument("--picture", type=Path, required=True)
     arguments = parser.parse_args()

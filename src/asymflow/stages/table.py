@@ -7,15 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from asymflow.command import long_arguments, run
+from asymflow.command import run
 from asymflow.report import tables
-from asymflow.report.study import Study
+from asymflow.report.study import Study, study_arguments
 
 
 def main() -> None:
-    parser = long_arguments(__doc__)
-    parser.add_argument("--study", required=True, help="the study as JSON, or @FILE")
-    parser.add_argument("--root", type=Path, default=Path(), help="what its files are named from")
+    parser = study_arguments(__doc__)
     parser.add_argument("--published", type=Path, nargs="*", default=[], help="published numbers, joined to our arms")
     parser.add_argument("--systems", type=Path, nargs="*", default=[], help="published systems, as rows below ours")
     parser.add_argument("--floors", type=Path, nargs="*", default=[], help="the suite's floors, as rows below ours")
