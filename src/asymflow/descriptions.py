@@ -7,11 +7,10 @@ instead of importing the configuration, so that a new option makes no table stal
 import json
 from typing import Any
 
-import xxhash
-
 from asymflow.config.arm import Arm
 from asymflow.config.study import Study
 from asymflow.plan import Plan
+from asymflow.report.study import configuration_checksum
 from asymflow.sizes import described
 from asymflow.studies import Studies
 
@@ -111,7 +110,9 @@ class Descriptions:
                 name: flat(setting.model_dump(mode="json", exclude_none=True)) for name, setting in settings.items()
             },
             "files": {file: self.paths.run(file) for file in files},
-            "configurations": {name: _digest(arm) for name, arm in arms.items()},
+            "configurations": {
+                name: configuration_checksum(arm.model_dump_json(exclude_none=True)) for name, arm in arms.items()
+            },
             "reference": study.reference,
             "judges": study.judges,
         }
@@ -145,7 +146,3 @@ def _fields(arm: Arm) -> dict[str, Any]:
     """Every field of an arm that is given, dotted; what is shown in words: `0.1 nothing, 0.9 class`."""
     ways = (f"{way.share:g} {' + '.join(way.what) or 'nothing'}" for way in arm.conditions.shown)
     return flat(arm.model_dump(mode="json", exclude_none=True)) | {"conditions.shown": ", ".join(ways)}
-
-
-def _digest(arm: Arm) -> str:
-    return xxhash.xxh3_64_hexdigest(arm.model_dump_json(exclude_none=True).encode())

@@ -68,7 +68,7 @@ class Study:
         path = self.path("sampled", arm, seed, sampling)
         summary = documents.read(path, "sampling")
         if summary["model"] not in _models(trained):
-            raise _of_another(path, "weights", self.path("summary", arm, seed))
+            raise of_another(path, "weights", self.path("summary", arm, seed))
         return summary
 
     def score(self, judge: str, arm: str, seed: int, sampling: str, sampled: dict[str, Any]) -> dict[str, Any]:
@@ -76,7 +76,7 @@ class Study:
         path = self.path(judge, arm, seed, sampling)
         card = documents.read(path, "score")
         if card["file"] != sampled["file"]:
-            raise _of_another(path, "samples", self.path("sampled", arm, seed, sampling))
+            raise of_another(path, "samples", self.path("sampled", arm, seed, sampling))
         return card
 
     def search(self, arm: str, seed: int, sampling: str, trained: dict[str, Any]) -> dict[str, Any]:
@@ -84,7 +84,7 @@ class Study:
         path = self.path("guidance", arm, seed, sampling)
         result = documents.read(path, "guidance")
         if result["model"] not in _models(trained):
-            raise _of_another(path, "weights", self.path("summary", arm, seed))
+            raise of_another(path, "weights", self.path("summary", arm, seed))
         return result
 
     def first_seed(self, file: str, sampling: str = "") -> dict[str, Path]:
@@ -128,7 +128,8 @@ def configuration_checksum(configuration: str) -> str:
     return xxhash.xxh3_64_hexdigest(configuration.encode())
 
 
-def _of_another(path: Path, what: str, other: Path) -> ValueError:
+def of_another(path: Path, what: str, other: Path) -> ValueError:
+    """That a file speaks of other samples, or other weights, than the one beside it."""
     return ValueError(
         f"{path} is of other {what} than {other} speaks of; delete {path} and give the same command again"
     )

@@ -118,8 +118,7 @@ def _costs(trained: dict[str, Any], scores: dict[str, dict[str, Any]], sampled: 
         "samples": distribution["samples"],
         "evaluator": distribution["evaluator"],
         "guidance": guidance["kind"],
-        "guidance_scale": guidance.get("scale"),
-        "interval_end": guidance["interval"][1] if "interval" in guidance else None,
+        **strength(guidance),
         "weights": sampled["weights"],
         "images_seen": sampled["images_seen"],
         "set_images": trained["set_images"],
@@ -134,6 +133,12 @@ def _costs(trained: dict[str, Any], scores: dict[str, dict[str, Any]], sampled: 
         **{f"code_{judge}": score["code"] for judge, score in scores.items()},
         "commit": trained["commit"],
     }
+
+
+def strength(guidance: dict[str, Any]) -> dict[str, float | None]:
+    """How strongly samples were guided, and up to which noise level; None where a kind of guidance has no such number."""
+    end = guidance["interval"][1] if "interval" in guidance else None
+    return {"guidance_scale": guidance.get("scale"), "interval_end": end}
 
 
 def _search(search: dict[str, Any]) -> dict[str, Any]:

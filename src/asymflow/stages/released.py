@@ -12,6 +12,7 @@ import pandas as pd
 from asymflow import documents
 from asymflow.command import long_arguments, run
 from asymflow.report import tables
+from asymflow.report.study import of_another
 
 
 def main() -> None:
@@ -37,17 +38,13 @@ def row(name: str, release: dict[str, Any], root: Path = Path()) -> dict[str, An
         documents.read(root / release[name], kind) for name, kind in (("card", "score"), ("sampled", "sampling"))
     )
     if card["file"] != sampled["file"]:
-        raise ValueError(
-            f"{release['card']} is of other samples than {release['sampled']} speaks of; delete it and run again"
-        )
-    guidance = sampled["guidance"]
+        raise of_another(root / release["card"], "samples", root / release["sampled"])
     measured = card["metrics"]
     return {
         **described,
         "solver": release["solver"],
         "steps": release["steps"],
-        "guidance_scale": guidance.get("scale"),
-        "interval_end": guidance["interval"][1] if "interval" in guidance else None,
+        **tables.strength(sampled["guidance"]),
         "samples": card["samples"],
         **measured,
         **published,
