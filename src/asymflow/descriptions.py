@@ -118,9 +118,9 @@ class Descriptions:
         }
 
     def _release(self, name: str) -> dict[str, Any]:
-        release, there = self.experiment.releases[name], self.studies.released_there[name]
+        release = self.experiment.releases[name]
         arm, setting = self.experiment.arms[release.arm], self.experiment.samplings[release.sampling]
-        weights = arm.start.released
+        weights, there = arm.start.released, self.studies.there(release)
         return {
             "layout": weights.layout,
             "rank": arm.target.rank,

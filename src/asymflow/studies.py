@@ -9,6 +9,7 @@ import os
 from typing import Any
 
 from asymflow.config.experiment import Experiment
+from asymflow.config.release import Release
 from asymflow.config.study import Study
 from asymflow.paths import Paths
 
@@ -80,28 +81,29 @@ class Studies:
         """The judges of a study that keep what they found in each case."""
         return tuple(judge for judge in ("suite", "memorisation") if judge in self.experiment.studies[study].judges)
 
-    def first(self, study: str) -> tuple[str, ...]:
-        """The first sampling setting of a study."""
-        return self.experiment.studies[study].samplings[:1]
+    def samples(self, wildcards: Any) -> list[str]:
+        """What the arms of a study drew under all of its sampling settings."""
+        return self.runs(wildcards.study, "samples", "sampled")
 
-    def last(self, study: str) -> tuple[str, ...]:
-        """The last sampling setting of a study, whose samples its pictures show."""
-        return self.experiment.studies[study].samplings[-1:]
+    def pictured(self, wildcards: Any) -> list[str]:
+        """What they drew under the last setting, which its pictures show."""
+        return self.runs(wildcards.study, "samples", "sampled", samplings=self._study(wildcards).samplings[-1:])
 
-    @property
-    def released_there(self) -> dict[str, bool]:
-        """Of every release whether its file is there."""
-        return {
-            name: os.path.isfile(self.experiment.arms[release.arm].start.released.file)
-            for name, release in self.experiment.releases.items()
-        }
+    def nearest_images(self, wildcards: Any) -> list[str]:
+        """What they drew under the first setting, and what it is most like."""
+        files = ("samples", "sampled", "memorisation")
+        return self.runs(wildcards.study, *files, samplings=self._study(wildcards).samplings[:1])
+
+    def there(self, release: Release) -> bool:
+        """Whether the file of a release is there."""
+        return os.path.isfile(self.experiment.arms[release.arm].start.released.file)
 
     def released_cards(self, wildcards: Any = None) -> list[str]:
         """What the table of releases is gathered from, of those whose file is there."""
         return [
             self.paths.run(file, release.arm, 0, release.sampling)
-            for name, release in self.experiment.releases.items()
-            if self.released_there[name]
+            for release in self.experiment.releases.values()
+            if self.there(release)
             for file in ("sampled", release.protocol)
         ]
 

@@ -8,9 +8,9 @@ checkpoint look:
         "<results>/claims/{claim}/look{look}.log",
     localrule: True
     params:
-        claim=lambda wildcards: descriptions.claim(wildcards),
+        claim=descriptions.claim,
         decision=lambda wildcards: plan.section("decision"),
-        study=lambda wildcards: descriptions.look(wildcards),
+        study=descriptions.look,
         root=root,
         code=plan.code("look"),
     shell:

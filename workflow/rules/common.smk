@@ -15,6 +15,7 @@ from asymflow.config.representation import Colour
 from asymflow.config.subspace import Basis
 from asymflow.config.study import Judge
 from asymflow.descriptions import Descriptions
+from asymflow.paths import SPLITS
 from asymflow.plan import Plan
 from asymflow.studies import Studies
 from asymflow.workdir import clear_dead_lock
@@ -61,7 +62,7 @@ wildcard_constraints:
     colour="|".join(get_args(Colour)),
     patch_size=r"\d+",
     reader="local|t5|flux2",
-    split="train|evaluator|heldout",
+    split="|".join(SPLITS),
 
 
 def previews(wildcards, threads):

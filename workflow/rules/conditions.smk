@@ -10,7 +10,7 @@ rule embed_captions:
     benchmark:
         "<results>/conditions/captions_{reader}/{split}.embed_captions.benchmark.tsv"
     wildcard_constraints:
-        split="train|evaluator|heldout|prompts",
+        split="|".join((*SPLITS, "prompts")),
     threads: 1
     resources:
         gpu=1,
@@ -18,7 +18,7 @@ rule embed_captions:
         runtime=1440,
     params:
         config=plan.embeddings_of,
-        folder=lambda wildcards: plan.folder,
+        folder=plan.folder,
         code=plan.code("embed_captions"),
     shell:
         "python -m asymflow.stages.embed_captions --config {params.config:q} --reader {wildcards.reader} --data {input.data:q}"

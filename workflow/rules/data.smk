@@ -4,9 +4,9 @@ from asymflow.data.contents import contents
 rule shard:
     "Draw or read the images and pack them into shards: training, evaluator and held-out split."
     output:
-        expand("<results>/data/{split}.json", split=("train", "evaluator", "heldout")),
-        expand("<results>/data/{split}.samples.npy", split=("train", "evaluator", "heldout")),
-        directory(expand("<results>/data/{split}", split=("train", "evaluator", "heldout"))),
+        expand("<results>/data/{split}.json", split=SPLITS),
+        expand("<results>/data/{split}.samples.npy", split=SPLITS),
+        directory(expand("<results>/data/{split}", split=SPLITS)),
     log:
         "<results>/data/shard.log",
     benchmark:

@@ -25,7 +25,7 @@ rule fit_lift:
     "Align latent tokens with pixel patches: the orthonormal lift and its scale (Procrustes)."
     input:
         data="<results>/data/train.json",
-        latents=lambda wildcards: own(plan.latent_space),
+        latents=own(plan.latent_space),
         listed=listed(paths.split("train")),
     output:
         "<results>/latent/lift_{colour}_p{patch_size}.safetensors",
@@ -44,7 +44,7 @@ rule encode_latents:
     "Encode the training images as latent tokens."
     input:
         data="<results>/data/train.json",
-        latents=lambda wildcards: own(plan.latent_space),
+        latents=own(plan.latent_space),
         listed=listed(paths.split("train")),
     output:
         index="<results>/latent/p{patch_size}/train.json",

@@ -58,7 +58,7 @@ rule figure:
 rule sample_grid:
     "Show what each arm of a study draws from the same noise, above held-out images."
     input:
-        lambda wildcards: studies.runs(wildcards.study, "samples", "sampled", samplings=studies.last(wildcards.study)),
+        studies.pictured,
         listed(paths.split("heldout")),
         heldout="<results>/data/heldout.json",
     output:
@@ -83,7 +83,7 @@ rule sample_grid:
 rule compare:
     "Make the page that compares what any two arms of a study draw from the same noise."
     input:
-        lambda wildcards: studies.runs(wildcards.study, "samples", "sampled"),
+        studies.samples,
     output:
         "<results>/figures/{study}_compare.html",
     log:
@@ -123,9 +123,7 @@ rule speedup:
 rule pairs:
     "Say how alike the images of a study's arms are that began with the same noise, against shuffled pairs."
     input:
-        samples=lambda wildcards: studies.runs(
-            wildcards.study, "samples", "sampled", samplings=studies.last(wildcards.study)
-        ),
+        samples=studies.pictured,
         perceptual=plan.perceptual_file,
         evaluator=plan.evaluator_file,
     output:
@@ -152,9 +150,7 @@ rule pairs:
 rule crops:
     "Show what each arm of a study draws in the middle of the same images, under their captions."
     input:
-        samples=lambda wildcards: studies.runs(
-            wildcards.study, "samples", "sampled", samplings=studies.last(wildcards.study)
-        ),
+        samples=studies.pictured,
         prompts="<results>/data/prompts.json",
     output:
         report(
@@ -224,7 +220,7 @@ rule curves:
 rule progression:
     "Show the same images at each sampling setting of a study: snapshots, or kinds of guidance."
     input:
-        lambda wildcards: studies.runs(wildcards.study, "samples", "sampled"),
+        studies.samples,
     output:
         report(
             "<results>/figures/{study}_progression.png",
@@ -247,9 +243,7 @@ rule progression:
 rule nearest_images:
     "Show samples of each arm beside the training image and the held-out image that are most like them."
     input:
-        runs=lambda wildcards: studies.runs(
-            wildcards.study, "samples", "sampled", "memorisation", samplings=studies.first(wildcards.study)
-        ),
+        runs=studies.nearest_images,
         train="<results>/data/train.json",
         heldout="<results>/data/heldout.json",
         listed=listed(paths.split("train"), paths.split("heldout")),
