@@ -216,8 +216,8 @@ def test_the_second_judge_looks_with_an_evaluator_of_another_seed_and_nothing_el
     )
     assert second["evaluator"] == "results/evaluator/second/local.safetensors"
     assert second["reference"] == "results/evaluator/second/reference.safetensors"
-    assert first["evaluator"] == PLAN.reference(wildcards(second=""))
-    one, other = (json.loads(PLAN.fit_evaluator(wildcards(second=which))) for which in ("", "second/"))
+    assert first["evaluator"] == PLAN.evaluator_file_of(wildcards(second=""))
+    one, other = (json.loads(PLAN.evaluator_of(wildcards(second=which))) for which in ("", "second/"))
     assert {name for name in one if one[name] != other[name]} == {"seed"}
     assert PLAN.train(wildcards("rank8_repa"))["evaluator"] == first["evaluator"], "the first is the teacher"
 

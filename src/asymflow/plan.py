@@ -3,6 +3,11 @@
 The Snakefile asks; everything here is plain Python that tests can ask too. A function that gives a rule's inputs takes what
 Snakemake calls wildcards: anything with the attributes arm, seed, sampling or judge. What the rules of studies, claims and
 releases gather from runs is in `asymflow.studies`, what their stages are told in `asymflow.descriptions`.
+
+    plan.velocity           the files that a stage reads, by name
+    plan.velocity_code      the digest of its code
+    plan.suite_of           what it reads of a section of the configuration
+    plan.evaluator_file     a single file, or [] where the published one is used
 """
 
 from functools import cached_property
@@ -141,12 +146,20 @@ class Plan:
         """The digest of the code of a judge."""
         return digest(*parts.of_score(wildcards.judge))
 
+    def protocol_code(self, wildcards: Any) -> str:
+        """The digest of the code of a published protocol."""
+        return digest(*parts.of_protocol(wildcards.protocol))
+
+    def protocol_reference_code(self, wildcards: Any) -> str:
+        """The digest of the code that gathers what a published protocol compares with."""
+        return digest(*parts.of_protocol_reference(wildcards.protocol))
+
     def train_threads(self, wildcards: Any) -> int:
         """Processor cores of a training: two for an arm that others begin with, because nothing can train beside it."""
         return 2 if wildcards.arm in self.starts else 1
 
-    def fit_evaluator(self, wildcards: Any) -> str:
-        """The section of the evaluator as JSON; the second one has the next seed, and nothing else that differs."""
+    def evaluator_of(self, wildcards: Any) -> str:
+        """The section of the evaluator; the second one has the next seed, and nothing else that differs."""
         section = self.experiment.evaluator
         return section.model_copy(update={"seed": section.seed + bool(wildcards.second)}).model_dump_json()
 
@@ -167,8 +180,8 @@ class Plan:
         """The evaluator that is trained here; the published one has its weights elsewhere."""
         return self.paths.evaluator if self._local else []
 
-    def reference(self, wildcards: Any) -> str | list[str]:
-        """The file of what looks at the reference, where it is trained here."""
+    def evaluator_file_of(self, wildcards: Any) -> str | list[str]:
+        """The same, or the second one, which is always trained here."""
         return self.paths.second_evaluator if wildcards.second else self.evaluator_file
 
     @property
@@ -181,7 +194,7 @@ class Plan:
         """What encodes images as latents: the autoencoder that is trained here, or a folder."""
         return self.experiment.latent.model or self.paths.autoencoder
 
-    def captions_of(self, wildcards: Any) -> Inputs:
+    def embed_captions(self, wildcards: Any) -> Inputs:
         """What the tokens of captions are made from, for a reader and a split or the prompts."""
         reader, split = wildcards.reader, wildcards.split
         made = self.experiment.captions.model and split != "prompts"
@@ -334,14 +347,6 @@ class Plan:
         }
         nothing: Inputs = {"prompts": [], "suite": [], "train": [], "heldout": [], "perceptual": []}
         return inputs | nothing | more[wildcards.judge]
-
-    def protocol_code(self, wildcards: Any) -> str:
-        """The digest of the code of a published protocol."""
-        return digest(*parts.of_protocol(wildcards.protocol))
-
-    def protocol_reference_code(self, wildcards: Any) -> str:
-        """The digest of the code that gathers what a published protocol compares with."""
-        return digest(*parts.of_protocol_reference(wildcards.protocol))
 
     def protocol_reference(self, wildcards: Any) -> str:
         """What a published protocol compares with: a published file, or what is gathered here."""

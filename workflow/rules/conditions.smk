@@ -1,7 +1,7 @@
 rule embed_captions:
     "Embed captions as tokens, for networks that are told them: those of a split, or the prompts."
     input:
-        unpack(read(plan.captions_of)),
+        unpack(read(plan.embed_captions)),
     output:
         index="<results>/conditions/captions_{reader}/{split}.json",
         listed=directory(paths.listed("<results>/conditions/captions_{reader}/{split}.json")),

@@ -13,7 +13,7 @@ rule fit_evaluator:
     resources:
         gpu=1,
     params:
-        config=plan.fit_evaluator,
+        config=plan.evaluator_of,
         code=plan.code("fit_evaluator"),
     shell:
         "python -m asymflow.stages.fit_evaluator --config {params.config:q} --data {input.data:q} --out {output:q} > {log:q} 2>&1"
@@ -22,7 +22,7 @@ rule fit_evaluator:
 rule reference:
     "Features of the training images, which samples are compared with; the held-out images give the floor."
     input:
-        evaluator=plan.reference,
+        evaluator=plan.evaluator_file_of,
         data="<results>/data/train.json",
         heldout="<results>/data/heldout.json",
         listed=listed(paths.split("train"), paths.split("heldout")),
