@@ -87,10 +87,6 @@ class Experiment(Section):
         return tuple(self.studies) if self.supplement.studies is None else self.supplement.studies
 
 
-NAMED = ("arms", "samplings", "studies", "claims", "releases")  # entries by name
-SECTIONS = tuple(name for name in Experiment.model_fields if name not in ("results", *NAMED))
-
-
 def asked(arm: Arm, sampling: Sampling) -> Literal["classes", "captions", "cases"]:
     """What is asked for when an arm is sampled under a setting."""
     if sampling.asks != "own":

@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 from asymflow.config.arm import Arm
 from asymflow.config.claim import Claim
 from asymflow.config.contradictions import contradictions, suggest
-from asymflow.config.experiment import SECTIONS, Experiment
+from asymflow.config.experiment import Experiment
 from asymflow.config.release import Release
 from asymflow.config.requested import requested
 from asymflow.config.sampling import Sampling
@@ -40,8 +40,9 @@ ENDS = (
     "compare",
 )
 RESULTS = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")  # a folder that needs no quotes anywhere
-TOP = ("pathvars", "bases", *SECTIONS)  # keys beside the groups
-GROUPS = {"arms": Arm, "samplings": Sampling, "studies": Study, "claims": Claim, "releases": Release}
+GROUPS = {"arms": Arm, "samplings": Sampling, "studies": Study, "claims": Claim, "releases": Release}  # entries by name
+SECTIONS = tuple(name for name in Experiment.model_fields if name not in ("results", *GROUPS))
+TOP = ("pathvars", "bases", *SECTIONS, *GROUPS)  # all keys that are not within another
 UNBASED = ("studies", "claims", "releases")  # entries that stand for themselves
 SINGULAR = {
     "arms": "arm",
@@ -136,7 +137,7 @@ def _misshapen(file: str, content: Any) -> Iterator[str]:
         yield f"{file}: found {_short(content)}; expected keys, as in `seeds: 3`"
         return
     for key, value in content.items():
-        if value is None or key not in (*TOP, *GROUPS):
+        if value is None or key not in TOP:
             continue
         is_section = key in ("pathvars", "bases", *GROUPS) or isinstance(Experiment.model_fields[key].default, Section)
         if is_section and not isinstance(value, dict):
@@ -305,10 +306,9 @@ def _mentions(content: Any, path: tuple[str, ...]) -> bool:
 
 
 def _misnamed(config: dict[str, Any], source: Source) -> Iterator[str]:
-    valid = ["pathvars", "bases", *SECTIONS, *GROUPS]
     for key in config:
-        if key not in valid:
-            yield f"{source.origin([(str(key),)])[0]}: unknown key {key!r}; {suggest(str(key), valid)}"
+        if key not in TOP:
+            yield f"{source.origin([(str(key),)])[0]}: unknown key {key!r}; {suggest(str(key), TOP)}"
     results = (config.get("pathvars") or {}).get("results")
     for key in config.get("pathvars") or {}:
         if key != "results":
