@@ -11,4 +11,4 @@ def _without_braces(path: str) -> str:
     return path
 
 
-Place = Annotated[str, AfterValidator(_without_braces)]  # a path that rules name as a file or folder
+Place = Annotated[str, AfterValidator(_without_braces)]

@@ -1,6 +1,6 @@
 """Scores what no model drew in the validation suite: references that say what its numbers mean.
 
-python -m asymflow.stages.floors --suite results/embedded/p16/suite.safetensors
+python -m asymflow.stages.floors --suite results/conditions/images_p16/suite.safetensors
     --perceptual results/evaluator/perceptual.safetensors --evaluator results/evaluator/local.safetensors --out floors.csv
 """
 
