@@ -207,6 +207,8 @@ STRUCTURES = {
         "arms: {rank8: {training: {set_images: 99999}}}", "expected at least 99999 (training.set_images"
     ),
     "a suite larger than its split": ("suite: {texts: 99999}", "expected at least 99999 (suite.texts"),
+    "memorisation without held-out captions": ("suite: {split: train}", "found train, but memorisation compares captions"),
+    "fewer held-out captions than of training images": ("suite: {texts: 50}", "found 50; expected at least 60 (suite.memories)"),
     "a search of more than is drawn": ("search: {count: 99999}", "key count: found 1000; expected at least 99999 (search.count"),
 }  # fmt: skip
 

@@ -100,7 +100,7 @@ def test_the_data_sweep_knows_how_many_images_each_arm_had(studied):
     assert table.loc["data250_rank8", "set_images"] == 16 and table.loc["prx_d", "set_images"] == 96
     run = studied.folder / RESULTS / "runs/data250_rank8/seed0/bare"
     nearest = json.loads((run / "memorisation.json").read_text())["nearest"]
-    assert len(nearest["train"]) == 8 and max(nearest["train"]) < 16
+    assert len(nearest["train"]) == 2 * 8 and max(nearest["train"]) < 16
 
 
 def test_nothing_is_left_to_do_and_another_sampling_trains_nothing(studied):

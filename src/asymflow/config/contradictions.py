@@ -236,6 +236,12 @@ def _of_counts(runs: list[Run], judges: tuple[str, ...], experiment: Experiment)
             ("train", suite.memories, "suite.memories"),
         ]
     yield from _too_few(needed, data)
+    if "memorisation" in judges and any(asked(*pair) == "cases" for pair in pairs):
+        if suite.split != "heldout":
+            text = "memorisation compares captions of training images with held-out ones; judge it under split: heldout"
+            yield ("suite", "split"), f"found {suite.split}, but {text}"
+        elif suite.texts < suite.memories:
+            yield ("suite", "texts"), f"found {suite.texts}; expected at least {suite.memories} (suite.memories)"
     for (_, name), (arm, setting) in zip(runs, pairs, strict=True):
         for count, what in (
             (

@@ -26,7 +26,7 @@ class Suite(Section):
     """Pairs drawn with a caption and with an edited one: from the image's embeddings too, and from captions alone."""
 
     memories: PositiveInt = 60
-    """Images drawn from captions of training images, which are looked for among these."""
+    """Images drawn from captions of training images: with as many of `texts`, the samples that memorisation is judged by."""
 
     resamples: PositiveInt = 2_000
     """Resamples of the cases in a bootstrap interval."""
