@@ -21,17 +21,15 @@ def main() -> None:
 
 
 def _row(look: dict[str, Any], scale: str) -> dict[str, Any]:
-    """One claim; of several comparisons the one that decides it: the worst for the claim."""
-    claim = look["claim"]
-    if "=" in claim["holds_if"]:
-        worst = max(range(len(look["means"])), key=lambda i: abs(look["means"][i]))
-    else:
-        worst = max(range(len(look["means"])), key=lambda i: look["means"][i])
+    """One claim; of several comparisons the one that decides it: of those with its verdict the worst for the claim."""
+    claim, means = look["claim"], look["means"]
+    deciding = [i for i, verdict in enumerate(look["verdicts"]) if verdict == look["verdict"]]
+    worst = max(deciding, key=lambda i: abs(means[i]) if "=" in claim["holds_if"] else means[i])
     low, high = look["intervals"][worst]
     return {
         "claim": look["name"], "says": claim["says"], "source": claim["source"], "published": claim["published"],
-        "metric": look["metric"], "holds_if": claim["holds_if"], "mean": look["means"][worst], "low": low, "high": high,
-        "smallest": claim["smallest"], "seeds": len(look["seeds"]), "comparisons": len(look["means"]),
+        "metric": look["metric"], "holds_if": claim["holds_if"], "mean": means[worst], "low": low, "high": high,
+        "smallest": claim["smallest"], "seeds": len(look["seeds"]), "comparisons": len(means),
         "interval_confidence": look["interval_confidence"], "scale": scale, "verdict": look["verdict"],
         "code": look["code"], "commit": look["commit"],
     }  # fmt: skip
