@@ -82,6 +82,24 @@ def test_a_table_that_names_an_image_that_is_not_there_is_a_reject(tmp_path):
     assert reject.path == "metadata.csv:2" and "which is not an image here" in reject.reason
 
 
+def test_a_row_that_would_lose_a_part_of_its_caption_is_a_reject(tmp_path):
+    put(tmp_path / "cat/1.png")
+    put(tmp_path / "metadata.csv", "file_name,text\ncat/1.png,a red, cat\n")
+    (reject,) = list_folder(str(tmp_path), 0).rejects
+    assert reject.path == "metadata.csv:2" and "quotes around commas" in reject.reason
+
+
+@pytest.mark.parametrize(
+    ("row", "first"), [('cat/1.png,"a cat', 2), ('cat/1.png,"a "red" cat"', 2), ("cat/1.png,caf\u00e9", 1)]
+)
+def test_where_rows_cannot_be_told_apart_every_line_is_a_reject(tmp_path, row, first):
+    put(tmp_path / "cat/1.png")
+    put(tmp_path / "metadata.csv", f"file_name,text\n{row}\ncat/2.png,a cat\n".encode("latin-1"))
+    rejects = list_folder(str(tmp_path), 0).rejects
+    assert [reject.path for reject in rejects] == [f"metadata.csv:{line}" for line in range(first, 4)]
+    assert all("quotes around commas" in reject.reason for reject in rejects)
+
+
 # ----- layouts -----
 
 

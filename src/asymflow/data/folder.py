@@ -10,6 +10,7 @@ are counted: only what claims to be an image, or to describe one, can be a rejec
 
 import codecs
 import csv
+import io
 import json
 import os
 import unicodedata
@@ -25,6 +26,10 @@ from asymflow.data.images import SUFFIXES, load
 from asymflow.data.records import Listing, Record, Reject, class_list, dealt, default_caption, printable, unique
 
 TEXTS = (".txt", ".caption")  # ends of the names of captions
+LINES = {  # what a line of a table has to be
+    ".jsonl": 'expected one object per line, {"file": "cat/1.jpg", "caption": "a cat"}',
+    ".csv": 'expected UTF-8, as many fields as the first line has, and quotes around commas: cat/1.jpg,"a cat, asleep"',
+}
 SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing", "eval", "dev"}  # not classes
 
 
@@ -141,7 +146,7 @@ def _table_captions(root: Path, contents: Contents, rejects: list[Reject]) -> It
         for number, entry in _csv(root, table, contents) if table.suffix.lower() == ".csv" else _jsonl(root / table):
             place = f"{table}:{number}"
             if not isinstance(entry, dict) or not isinstance(file := entry.get("file", entry.get("file_name")), str):
-                rejects.append(Reject(place, 'expected one object per line, {"file": "cat/1.jpg", "caption": "a cat"}'))
+                rejects.append(Reject(place, LINES[table.suffix.lower()]))
                 continue
             entry = {"caption": entry.get("text"), **entry}
             image, wrong = table.parent / Path(file), _wrong_entry(entry)
@@ -166,18 +171,23 @@ def _jsonl(path: Path) -> Iterator[tuple[int, Any]]:
 
 
 def _csv(root: Path, table: Path, contents: Contents) -> Iterator[tuple[int, Any]]:
-    """The rows of a table of captions; a table of something else is a file of another kind."""
+    """The rows of a table of captions; a table of something else is a file of another kind.
+
+    None for a row that is none, and for every line from the first on where rows can no longer be told apart.
+    """
+    content, read = (root / table).read_bytes().removeprefix(codecs.BOM_UTF8), 0
     try:
-        with open(root / table, encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
-            columns = set(rows.fieldnames or ())
-            if not columns & {"file", "file_name"} or not columns & {"caption", "text"}:
-                contents.others[".csv"] += 1
-                return
-            for row in rows:
-                yield rows.line_num, {name: value for name, value in row.items() if name in columns}
+        rows = csv.DictReader(io.StringIO(content.decode(), newline=""), strict=True)
+        columns = set(rows.fieldnames or ())
+        if not columns & {"file", "file_name"} or not columns & {"caption", "text"}:
+            contents.others[".csv"] += 1
+            return
+        read = rows.line_num
+        for row in rows:
+            read = rows.line_num
+            yield read, None if None in row else row  # DictReader keeps under None what is beyond the last column
     except (UnicodeDecodeError, csv.Error):
-        yield 0, None
+        yield from ((number, None) for number in range(read + 1, len(content.splitlines()) + 1))
 
 
 def _wrong_entry(entry: dict[str, Any]) -> str | None:
