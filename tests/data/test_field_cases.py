@@ -100,6 +100,39 @@ def test_where_rows_cannot_be_told_apart_every_line_is_a_reject(tmp_path, row, f
     assert all("quotes around commas" in reject.reason for reject in rejects)
 
 
+# ----- what claims to be images and would be left out -----
+
+
+@pytest.mark.parametrize("name", ["cat/2.heic", "cat/2.JXL", "cat/2.NEF"])
+def test_an_image_in_a_format_that_is_not_read_is_a_reject(tmp_path, name):
+    put(tmp_path / "cat/1.png")
+    put(tmp_path / name, b"\0")
+    (reject,) = list_folder(str(tmp_path), 0).rejects
+    assert reject.path == name and "format that is not read; turn it into one of JPEG, PNG" in reject.reason
+    put(tmp_path / "cat/2.png")
+    assert list(captions(tmp_path)) == ["cat/1.png", "cat/2.png"]
+
+
+def test_a_folder_of_unread_formats_alone_says_which_are_read(tmp_path):
+    put(tmp_path / "cat/2.heic", b"\0")
+    with pytest.raises(ValueError, match=r"none of its 1 files is an image in a format that is read .JPEG, PNG"):
+        list_folder(str(tmp_path), 0)
+
+
+@pytest.mark.parametrize("name", ["cat/2.jpe", "cat/2.jfif"])
+def test_every_end_that_jpeg_files_have_is_read(tmp_path, name):
+    put(tmp_path / "cat/1.jpg")
+    (tmp_path / "cat/1.jpg").rename(tmp_path / name)
+    assert list(captions(tmp_path)) == [name]
+
+
+def test_a_class_behind_a_link_that_leads_nowhere_is_a_reject(tmp_path):
+    put(tmp_path / "cat/1.png")
+    (tmp_path / "dog").symlink_to("/disk/dogs")
+    (reject,) = list_folder(str(tmp_path), 0).rejects
+    assert reject.path == "dog" and reject.reason == "is a link to /disk/dogs, which is not there"
+
+
 # ----- layouts -----
 
 

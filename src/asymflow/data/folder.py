@@ -5,7 +5,8 @@ class named after the root. A caption is the text file with the image's name (`c
 else what a `.jsonl` or `.csv` file in any folder says of it, else "a photo of a {class}". Such a table names an image by `file`,
 or `file_name` as Hugging Face's ImageFolder does, a path from its own folder, and has a `caption`, or `text`; JSON may have
 `attributes`. Text is UTF-8, with or without a byte order mark. Hidden files are left alone. So are files of other kinds, which
-are counted: only what claims to be an image, or to describe one, can be a reject.
+are counted: only what claims to be an image, or to describe one, can be a reject. An image in a format that is not read is one,
+unless one that is read has its name (`3.jpg` beside `3.heic`), and so is a link that leads nowhere.
 """
 
 import codecs
@@ -22,10 +23,14 @@ from typing import Any
 
 from PIL import Image
 
+from asymflow.data.images import FORMATS as READ
 from asymflow.data.images import SUFFIXES, load
 from asymflow.data.records import Listing, Record, Reject, class_list, dealt, default_caption, printable, unique
 
 TEXTS = (".txt", ".caption")  # ends of the names of captions
+# formats of photographs that are not read, and those of cameras
+FORMATS = ", ".join(READ)
+UNREAD = (".heic", ".heif", ".jp2", ".jxl", ".tga", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2")
 LINES = {  # what a line of a table has to be
     ".jsonl": 'expected one object per line, {"file": "cat/1.jpg", "caption": "a cat"}',
     ".csv": 'expected UTF-8, as many fields as the first line has, and quotes around commas: cat/1.jpg,"a cat, asleep"',
@@ -51,6 +56,7 @@ class Contents:
     images: list[Path] = field(default_factory=list)
     texts: dict[Path, Path] = field(default_factory=dict)  # image path without suffix -> text file
     tables: list[Path] = field(default_factory=list)
+    unread: list[Path] = field(default_factory=list)  # images of formats that are not read
     rejects: list[Reject] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)  # files of other kinds, by the end of their name
 
@@ -61,9 +67,12 @@ def list_folder(path: str, seed: int) -> Listing:
     if not root.is_dir():
         raise ValueError(f"data.path {path!r} is not a folder (looked in {Path.cwd()})")
     contents = _scan(root)
+    contents.rejects += _unread(contents)
     if not contents.images:
         others = contents.others.total() + len(contents.rejects) + len(contents.texts) + len(contents.tables)
-        reason = f"none of its {others} files is an image" if others else "it is empty"
+        reason = (
+            f"none of its {others} files is an image in a format that is read ({FORMATS})" if others else "it is empty"
+        )
         raise ValueError(f"folder {path!r} has no images: {reason}; expected one subfolder of images per class")
     _check_layout(path, contents.images)
     rejects = contents.rejects
@@ -99,15 +108,23 @@ def _scan(root: Path) -> Contents:
         seen.add(real)
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         for name in sorted(name for name in files if not name.startswith(".")):
-            _sort_in(contents, Path(folder, name).relative_to(root))
+            _sort_in(contents, root, Path(folder, name).relative_to(root))
     return contents
+
+
+def _unread(contents: Contents) -> Iterator[Reject]:
+    """Images in formats that are not read, and that no image of the same name stands for."""
+    read = {path.with_suffix("") for path in contents.images}
+    for path in contents.unread:
+        if path.with_suffix("") not in read:
+            yield Reject(str(path), f"is an image in a format that is not read; turn it into one of {FORMATS}")
 
 
 def _unreadable(error: OSError) -> None:
     raise ValueError(f"folder {error.filename!r} cannot be read: {error.strerror}") from error
 
 
-def _sort_in(contents: Contents, path: Path) -> None:
+def _sort_in(contents: Contents, root: Path, path: Path) -> None:
     suffix = path.suffix.lower()
     if printable(str(path)) != str(path):
         contents.rejects.append(Reject(printable(str(path)), "its name is not valid UTF-8"))
@@ -117,6 +134,10 @@ def _sort_in(contents: Contents, path: Path) -> None:
         contents.texts.setdefault(path.with_suffix(""), path)
     elif suffix in (".jsonl", ".csv"):
         contents.tables.append(path)
+    elif suffix in UNREAD:
+        contents.unread.append(path)
+    elif not (root / path).exists():  # perhaps a folder of images on a disk that is not mounted
+        contents.rejects.append(Reject(str(path), f"is a link to {os.readlink(root / path)}, which is not there"))
     else:
         contents.others[suffix] += 1
 
