@@ -163,13 +163,59 @@ def test_a_limit_sees_so_many_images_and_no_more():
         (torch.zeros(2, 3, SIZE, SIZE, dtype=torch.uint8), {}, r"uint8; expected \(b, c, h, w\) in \[-1, 1\]"),
         (torch.full((2, 3, SIZE, SIZE), 255.0), {}, "values up to 255"),
         (torch.zeros(2, 3, SIZE, SIZE), {"rank": D + 1}, f"rank is {D + 1}.* 0 to {D} directions"),
-        (torch.zeros(2, 3, SIZE, SIZE), {"basis": "fourier"}, "fourier|basis"),
         ([], {}, "the data set is empty"),
+        (torch.zeros(0, 3, SIZE, SIZE), {}, "a batch without images"),
+        (torch.full((2, 3, SIZE, SIZE), torch.nan), {}, "values up to nan"),
+        ([{"image": torch.zeros(2, 3, SIZE, SIZE)}], {}, "a batch of type dict; expected a tensor"),
+        (torch.zeros(2, 3, SIZE, SIZE).numpy(), {}, "a batch of type ndarray; expected a tensor"),
+        (torch.zeros(2, 3, SIZE, SIZE), {"limit": -1}, "limit -1; expected numbers of 1 or more"),
+        (torch.zeros(2, 3, SIZE, SIZE), {"patch_size": 0}, "patch_size is 0"),
     ],
 )
 def test_what_cannot_be_fitted_is_refused_in_one_sentence(images, options, said):
-    with pytest.raises(Exception, match=said):
-        af.fit_subspace(images, patch_size=PATCH, **options)
+    with pytest.raises(ValueError, match=said):
+        af.fit_subspace(images, **{"patch_size": PATCH} | options)
+
+
+@pytest.mark.parametrize(
+    ("images", "options", "said"),
+    [
+        (torch.zeros(2, 3, SIZE, SIZE, dtype=torch.uint8), {}, "x_0 is torch.uint8; expected images in"),
+        (torch.zeros(2, 3, SIZE, SIZE), {"t": torch.ones(3)}, r"t has the shape \(3,\).* expected .* \(2,\)"),
+        (torch.zeros(2, 3, SIZE, SIZE), {"noise": torch.zeros(2, 1, SIZE, SIZE)}, r"noise \(2, 1, 8, 8\) for x_0 of"),
+    ],
+)
+def test_a_batch_that_has_no_loss_is_refused_in_one_sentence(images, options, said):
+    model = af.AsymFlow(Answer(torch.zeros_like), af.fit_subspace(pictures(), patch_size=PATCH, rank=3))
+    with pytest.raises(ValueError, match=said):
+        af.loss(model, images, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"steps": 0}, "steps is 0"),
+        ({"shift": 0.0}, "shift 0.0; expected"),
+        (
+            {"interval": (0.9, 0.1), "scale": 2.0, "unconditional": {}},
+            r"interval is \(0.9, 0.1\); expected \(low, high\)",
+        ),
+    ],
+)
+def test_settings_that_would_draw_something_else_are_refused_in_one_sentence(options, said):
+    with pytest.raises(ValueError, match=said):
+        af.draw(Answer(torch.zeros_like), torch.randn(2, 3, SIZE, SIZE), **options)
+
+
+def test_words_that_mean_nothing_are_refused_where_no_types_are_checked():
+    calls = [
+        f"af.fit_subspace(torch.zeros(2, 3, 8, 8), patch_size=4, {wrong})"
+        for wrong in ("basis='fourier'", "order='chw'")
+    ]
+    for call, said in zip(
+        calls, ("basis is 'fourier'; expected one of pca,", "order is 'chw'; expected one of row"), strict=True
+    ):
+        assert said in python(f"import torch, asymflow as af\ntry: {call}\nexcept ValueError as error: print(error)")
 
 
 @pytest.mark.parametrize("order", ["row column channel", "channel row column"])

@@ -33,8 +33,10 @@ def guided(
     at the noise levels of `interval`, both ends included (0 = clean, 1 = noise), elsewhere u_c. `condition` is what the network
     takes beside x_t and its time, by name; `unconditional` the same with the condition hidden. `orthogonal` leaves out the part
     of the guidance that only scales the image (APG, eta = 0). Scale 1 is none. Raises ValueError for any other scale without
-    `unconditional`.
+    `unconditional`, and for an interval that holds no noise level.
     """
+    if not 0 <= interval[0] <= interval[1] <= 1:
+        raise ValueError(f"interval is {tuple(interval)}; expected (low, high) with 0 <= low <= high <= 1, 1 = noise")
     if scale != 1 and unconditional is None:
         raise ValueError(
             f"scale is {scale}, but there is no unconditional; give what the network is told for 'no condition'"
@@ -76,8 +78,10 @@ def draw(
 
     heun takes 2 steps - 1 evaluations of the velocity, euler and unipc (order 2; needs diffusers) one a step, and guidance twice
     as many in its interval (`guided` has its options). `shift` moves noise levels towards noise, as in training. Put the model
-    into eval() first. Raises ValueError for an unknown solver.
+    into eval() first. Raises ValueError for an unknown solver, for fewer steps than one, and a shift that is not positive.
     """
+    if steps < 1 or shift <= 0:
+        raise ValueError(f"steps is {steps} and shift {shift}; expected one step or more, and a shift above 0")
     if solver not in SOLVERS:
         raise ValueError(f"solver is {solver!r}; expected one of {', '.join(SOLVERS)}")
     field = guided(

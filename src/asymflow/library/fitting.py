@@ -4,7 +4,7 @@ Letters in shapes: b images, c channels, h and w pixels, n tokens in raster orde
 """
 
 from collections.abc import Iterable, Iterator
-from typing import get_args
+from typing import Any, get_args
 
 import torch
 from jaxtyping import Float
@@ -40,8 +40,12 @@ def fit_subspace(
     DataLoader does; of these at most `limit` images are seen, and one batch is in memory at a time. Bases: pca (uncentred, as
     published), pca_centred, dct, random (from `seed`), identity. `order` is that of the values within a patch; it matters to
     networks of tokens alone. `colour` only names the colour space, for the file. Raises ValueError for images outside [-1, 1],
-    a patch size that does not divide them, and a rank that patches do not have.
+    a patch size that does not divide them, a rank that patches do not have, and an unknown order or basis.
     """
+    if patch_size < 1 or (limit is not None and limit < 1):
+        raise ValueError(f"patch_size is {patch_size} and limit {limit}; expected numbers of 1 or more")
+    if order not in get_args(Order):
+        raise ValueError(f"order is {order!r}; expected one of {', '.join(get_args(Order))}")
     gram, total, count = bases.gram(_patches(images, patch_size, limit))
     gram, total = gram.cpu(), total.cpu()
     if rank is not None and not 0 <= rank <= len(gram):
@@ -110,20 +114,27 @@ def _paired(pairs: Iterable, patch_size: int, order: Order) -> Iterator[tuple[Te
 def _patches(images: Tensor | Iterable, patch_size: int, limit: int | None) -> Iterator[Tensor]:
     left = limit
     for batch in images.split(BATCH) if isinstance(images, Tensor) else images:
-        pixels = _checked(batch if isinstance(batch, Tensor) else batch[0])[:left]
+        pixels = _checked(batch[0] if isinstance(batch, tuple | list) else batch)[:left]
         yield patchify(pixels, patch_size).double()
         if left is not None and (left := left - len(pixels)) <= 0:
             return
 
 
-def _checked(images: Tensor) -> Tensor:
+def _checked(images: Any) -> Tensor:
     """The same. Raises ValueError unless they are images in [-1, 1]."""
+    if not isinstance(images, Tensor):
+        raise ValueError(
+            f"found a batch of type {type(images).__name__}; expected a tensor, or a tuple or list that begins with one: where"
+            " batches are dictionaries, give (batch['image'] for batch in loader)"
+        )
     if images.ndim != 4 or not images.is_floating_point():
         raise ValueError(
             f"found images of shape {tuple(images.shape)} and type {images.dtype}; expected (b, c, h, w) in [-1, 1]: bytes are"
             " brought there by x / 127.5 - 1"
         )
-    if (largest := images.abs().max().item()) > ROOM:
+    if not images.numel():
+        raise ValueError(f"found a batch without images, of shape {tuple(images.shape)}; leave it out")
+    if not (largest := images.abs().max().item()) <= ROOM:  # nan is not
         raise ValueError(
             f"images have values up to {largest:g} in magnitude; expected [-1, 1]: 2 x - 1 for those in [0, 1]"
         )

@@ -53,10 +53,18 @@ def loss(
 
     `model` is an AsymFlow, or one that is compiled or wrapped for several processes. x_0 are images (b, c, h, w) in [-1, 1], or
     tokens (b, n, D), whichever its network takes; `condition` is what it takes beside them and the time, by name. `t` and `noise`
-    are drawn where they are not given: `noise_levels`, and standard normal.
+    are drawn where they are not given: `noise_levels`, and standard normal. Raises ValueError for bytes, and for a `t` or `noise`
+    of another shape.
     """
+    if not x_0.is_floating_point():
+        raise ValueError(f"x_0 is {x_0.dtype}; expected images in [-1, 1]: bytes are brought there by x / 127.5 - 1")
     t = noise_levels(len(x_0), device=x_0.device) if t is None else t
     eps = torch.randn_like(x_0) if noise is None else noise
+    if t.shape != x_0.shape[:1] or eps.shape != x_0.shape:
+        raise ValueError(
+            f"t has the shape {tuple(t.shape)} and noise {tuple(eps.shape)} for x_0 of {tuple(x_0.shape)}; expected a noise level"
+            f" for each image, ({len(x_0)},), and noise in the shape of x_0"
+        )
     x_t = interpolate(flat(x_0), flat(eps), t).reshape(x_0.shape)
     u_hat = model(x_t, t, sigma_min=sigma_min, **(condition or {}))
     return flow_matching_loss(flat(u_hat), velocity(flat(x_0), flat(eps)), t, sigma_floor).mean()
