@@ -284,6 +284,17 @@ def test_numbers_in_yaml_s_short_notation_are_numbers(tmp_path):
     assert one == other
 
 
+def test_an_entry_that_an_overlay_sets_to_null_is_taken_away(tmp_path):
+    loaded = experiment(tmp_path, {"claims": {"prx_memorisation": None}, "studies": {"data_sweep": None}})
+    default = load(DEFAULT)
+    assert set(default.claims) - set(loaded.claims) == {"prx_memorisation"}
+    assert set(default.studies) - set(loaded.studies) == {"data_sweep"}
+
+
+def test_null_takes_nothing_away_that_is_not_there(tmp_path):
+    assert "claim 'prx_memorization', key says: missing" in mistakes(tmp_path, {"claims": {"prx_memorization": None}})
+
+
 def test_an_overlay_changes_what_it_names_and_nothing_else(tmp_path):
     plain, changed = experiment(tmp_path, {}), experiment(tmp_path, {"arms": {"rank0": {"training": {"lr": 0.5}}}})
     assert changed.arms["rank0"].training.lr == 0.5

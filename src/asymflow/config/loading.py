@@ -70,10 +70,18 @@ class Source:
             self.contents.append((COMMAND_LINE, given))
 
     def merged(self) -> dict[str, Any]:
-        """All of it, later files over earlier ones."""
+        """All of it, later files over earlier ones; an entry that a later file sets to null is taken away."""
         values: dict[str, Any] = {}
         for _, content in self.contents:
+            taken = [
+                (group, name)
+                for group in ("bases", *GROUPS)
+                for name, entry in (content.get(group) or {}).items()
+                if entry is None and name in (values.get(group) or {})
+            ]
             values = merge(values, content)
+            for group, name in taken:
+                del values[group][name]
         return values
 
     def origin(self, paths: Sequence[tuple[str, ...]]) -> tuple[str, tuple[str, ...]]:

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from asymflow.config.experiment import Experiment
+from asymflow.config.loading import GROUPS
 
 BASE = {"type": "string", "description": "What it differs from."}
 
@@ -18,6 +19,9 @@ def schema() -> dict[str, Any]:
     results = properties.pop("results")
     properties["pathvars"] = {"type": "object", "properties": {"results": results}, "additionalProperties": False}
     properties["bases"] = dict(properties["arms"], description="What arms share.")
+    for group in ("bases", *GROUPS):  # null takes an entry away
+        entry = properties[group]["additionalProperties"]
+        properties[group] = properties[group] | {"additionalProperties": {"anyOf": [entry, {"type": "null"}]}}
     for name in ("Arm", "Sampling"):
         parts[name]["properties"] = {"base": BASE} | parts[name]["properties"]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **document, "title": "asymflow"}
