@@ -42,6 +42,15 @@ def test_standard_error_matches_the_spread_of_repeated_estimates():
     assert claimed == pytest.approx(spread, rel=0.25)
 
 
+def test_the_standard_error_is_the_jackknife_over_blocks_of_both_sets():
+    """(B - 1) / B sum_b (d_-b - mean d_-b)^2, each d_-b an estimate of its own from what is left."""
+    a, b = features(15, seed=0).split(3), features(20, seed=1, shift=0.4).split(4)
+    left = [[torch.cat([part for j, part in enumerate(parts) if j != i]) for parts in (a, b)] for i in range(5)]
+    values = torch.tensor([kernel_distance(*rest, blocks=2).value for rest in left], dtype=torch.float64)
+    expected = (4 / 5 * (values - values.mean()).square().sum()).sqrt().item()
+    assert kernel_distance(torch.cat(a), torch.cat(b), blocks=5).error == pytest.approx(expected, rel=1e-9)
+
+
 def test_kernel_distance_grows_with_the_shift():
     a = features(200, seed=0)
     values = [kernel_distance(a, features(200, seed=1, shift=shift), blocks=5).value for shift in (0.0, 0.2, 0.5, 1.0)]
