@@ -249,6 +249,14 @@ WANTED = {
     "a search of a run": (
         "samplings: {searched: {count: 100}}", GUIDED.replace("guided", "searched"), "expected at least 200 (search.count"
     ),
+    "a metric that nobody measures": (
+        "claims: {clamp: {metric: fdi}}", CLAMP, "'fdi', which the judge 'distribution' does not measure; did you mean 'fid'?"
+    ),
+    "a metric with its suffix": ("claims: {clamp: {metric: fid_local}}", CLAMP, "did you mean 'fid'?"),
+    "a metric of another judge": (
+        "claims: {clamp: {metric: recon_lpips}}", CLAMP, "compares 'recon_lpips', which the judge 'distribution' does not measure"
+    ),
+    "a cost that is none": ("claims: {clamp: {judge: cost}}", CLAMP, "compares 'fid', which the judge 'cost' does not measure"),
     "held-out images of claims": ("data: {heldout: 3}", CLAIMS, "key data.heldout: found 3; expected at least"),
     "held-out images of a run": ("data: {heldout: 3}", GUIDED, "key data.heldout: found 3; expected at least"),
     "held-out images of a velocity": (

@@ -8,6 +8,7 @@ from torch import nn
 from asymflow.config.evaluator import Evaluator
 from asymflow.config.scoring import Scoring
 from asymflow.judges import captions
+from asymflow.measured import METRICS
 from asymflow.metrics import clip, perceptual, preference
 from asymflow.metrics.evaluators import InceptionEvaluator, LocalEvaluator
 from asymflow.metrics.frechet import Moments
@@ -95,8 +96,8 @@ def measured(judges):
 
 def test_every_metric_of_a_judge_is_declared_and_nothing_else(judges):
     names = measured(judges)
-    assert {name for name in names if metrics.base(name) not in metrics.METRICS} == set()
-    assert {metrics.base(name) for name in names} == set(metrics.METRICS)
+    assert {name for name in names if metrics.base(name) not in METRICS} == set()
+    assert {metrics.base(name) for name in names} == set(METRICS)
     assert {"fid_inception", "fid_local", "recon_lpips", "recon_lpips_local", "clip_local"} <= names
     assert {"swap_caption_similarity_inception", "kept_accuracy_local", "memorised_similarity_local"} <= names
 
@@ -188,3 +189,14 @@ def test_what_is_no_metric_has_no_meaning():
     for column in ("samples", "published_fid", "recon_lpips_local_low"):
         with pytest.raises(KeyError, match=column):
             metrics.metric(column)
+
+
+def test_a_metric_names_the_judges_that_measure_it(judges):
+    card = report_card(drawn(0, seed=0), drawn(0), LocalEvaluator.names, Scoring(kernel_blocks=4, splits=2))["metrics"]
+    by = {
+        "distribution": {*card, "seams"},
+        "suite": answers(wanted(), wanted(), pictures(3, 9), EDITS, judges["local"]),
+        "memorisation": memories(pictures(3, 0), pictures(9, 1), pictures(9, 2), judges["local"])[0],
+    }
+    for judge, names in by.items():
+        assert {metrics.base(name) for name in names} == {one for one in METRICS if judge in METRICS[one].judges}

@@ -54,7 +54,7 @@ def test_the_suite_shows_each_arm_s_interval_and_the_floor_beside(judged):
 def test_the_suite_shows_the_main_metrics_and_which_way_is_better(judged):
     titles = [panel.get_title() for panel in suite_figures.suite(table(judged), STUDY).axes]
     assert titles == ["Frechet distance  (lower)", "LPIPS to the image, all conditions  (lower)"]
-    assert all(metrics.METRICS[name].better for name in suite_figures.SHOWN)
+    assert all(metrics.metric(name).better for name in suite_figures.SHOWN)
 
 
 @pytest.mark.parametrize("judged", NAMES)

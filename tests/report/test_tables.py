@@ -178,7 +178,7 @@ def test_a_metric_that_one_run_lacks_is_an_error(study):
 def test_a_metric_that_nobody_declared_is_an_error_that_says_where_to(study, name):
     for arm, seed in FIDS:
         write(study, "distribution", arm, seed, score(fid_local=1.0, **{name: 2.0}))
-    with pytest.raises(KeyError, match=rf"measured {name}; declare it in report/metrics.py"):
+    with pytest.raises(KeyError, match=rf"measured {name}; declare it in measured.py"):
         gather(study, [], [])
 
 

@@ -15,8 +15,10 @@ from asymflow.config.release import Release
 from asymflow.config.requested import Requested
 from asymflow.config.sampling import ClassifierFree, Sampling
 from asymflow.config.study import Judge
+from asymflow.measured import METRICS
 
 SMALLEST_SEEN = {"squeeze": 17, "alex": 31, "vgg": 16}  # pixels on a side of what each backbone of LPIPS can take
+COST = "seconds_per_image"  # what a claim on the cost of sampling compares
 FEWEST_SNAPSHOTS = 4  # from which averages of other lengths are put together
 
 # one mistake: the keys that lead to it, and the sentence
@@ -53,6 +55,13 @@ def contradictions(experiment: Experiment, used: Requested) -> Iterator[Mistake]
         claim = experiment.claims[name]
         yield from _named("compares", *zip(*claim.runs, strict=True), ("claims", name), experiment)
         yield from _of_runs(claim.runs, claim.files, ("claims", name), experiment)
+        measured = [metric for metric in METRICS if claim.judge in METRICS[metric].judges]
+        measured += [COST] if claim.judge == "cost" else []
+        if claim.metric not in measured:
+            yield (
+                ("claims", name),
+                f"compares {claim.metric!r}, which the judge {claim.judge!r} does not measure; {suggest(claim.metric, measured)}",
+            )
     for name in sorted(used.releases):
         release = experiment.releases[name]
         yield from _named("names", (release.arm,), (release.sampling,), ("releases", name), experiment)

@@ -1,62 +1,16 @@
-"""The metrics that tables may have: what each is called, and which way is better.
+"""The columns of tables that hold metrics, and what is said of them.
 
 A metric bears a suffix that says by whom it was measured, where it was not the published network of its name: `fid_local`
 comes from the evaluator that is trained here, `fid_second` from another one, and nobody may compare either with a published
 `fid`. Ends of intervals are `<metric>_low`, `_high`.
 """
 
-from typing import Literal, NamedTuple
-
 import pandas as pd
+
+from asymflow.measured import METRICS, Metric
 
 JUDGES = ("_local", "_second", "_inception", "_adm", "_torch_fidelity", "_clean", "_t2i")
 ENDS = ("_low", "_high")
-
-
-class Metric(NamedTuple):
-    """What a number is."""
-
-    label: str
-    better: Literal["lower", "higher", ""]  # "": neither; it describes
-
-
-METRICS = {
-    "fid": Metric("Frechet distance", "lower"),
-    "kid": Metric("kernel distance", "lower"),
-    "is": Metric("inception score", "higher"),
-    "precision": Metric("precision", "higher"),
-    "recall": Metric("recall", "higher"),
-    "patch_fid": Metric("Frechet distance of crops", "lower"),
-    "seams": Metric("steps across patch borders over those within", ""),  # noise has none either
-    "velocity_error": Metric("mean square error of the velocity", "lower"),
-    "velocity_error_principal": Metric("the same in the first principal directions", "lower"),
-    "velocity_error_detail": Metric("the same in all others", "lower"),
-    "coupling_error": Metric("distance from the lift of the latent samples, relative", "lower"),
-    "clip": Metric("CLIP score", "higher"),
-    "attribute_accuracy": Metric("named attributes that are read right", "higher"),
-    "hpsv3": Metric("HPSv3", "higher"),
-    "hpsv2": Metric("HPSv2", "higher"),
-    "vqa": Metric("VQAScore", "higher"),
-    "geneval": Metric("GenEval", "higher"),
-    "dpg": Metric("DPG-Bench", "higher"),
-    "recon_lpips": Metric("LPIPS to the image, all conditions", "lower"),
-    "text_lpips": Metric("LPIPS to the image, caption alone", "lower"),
-    "manipulation_lpips": Metric("LPIPS between an image and its edit", ""),
-    "counterfactual_lpips": Metric("LPIPS of an edit to the true one", "lower"),
-    "told_manipulation_lpips": Metric("LPIPS between a caption and its edit", ""),
-    "swap_embedding_similarity": Metric("similarity of a swap to its embeddings' image", "higher"),
-    "swap_caption_similarity": Metric("similarity of a swap to its caption's image", "higher"),
-    "edited_accuracy": Metric("edit: attribute as edited", "higher"),
-    "kept_accuracy": Metric("edit: the others as before", "higher"),
-    "told_edited_accuracy": Metric("edited caption: attribute as edited", "higher"),
-    "told_kept_accuracy": Metric("edited caption: the others as before", "higher"),
-    "nearest_train_similarity": Metric("similarity to the nearest training image", ""),
-    "nearest_train_lpips": Metric("LPIPS to the nearest training image", ""),
-    "nearest_heldout_similarity": Metric("similarity to the nearest held-out image", ""),
-    "nearest_heldout_lpips": Metric("LPIPS to the nearest held-out image", ""),
-    "memorised_similarity": Metric("similarity to training less to held-out images", "lower"),
-    "memorised_lpips": Metric("LPIPS to held-out less to training images", "lower"),
-}
 
 
 def base(column: str) -> str:

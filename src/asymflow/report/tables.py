@@ -9,6 +9,7 @@ import pandas as pd
 import xxhash
 
 from asymflow.files import writing
+from asymflow.measured import METRICS
 from asymflow.report import metrics
 from asymflow.report.intervals import interval
 from asymflow.report.study import Study
@@ -89,11 +90,9 @@ def gather(study: Study, published: list[pd.DataFrame], systems: list[pd.DataFra
                 measured.add(tuple(measures))
     if len(measured) > 1:
         raise KeyError(f"the runs of study {study.name} were scored with different metrics; score them again")
-    unknown = [name for name in measured.pop() if metrics.base(_mean(name)) not in metrics.METRICS]
+    unknown = [name for name in measured.pop() if metrics.base(_mean(name)) not in METRICS]
     if unknown:
-        raise KeyError(
-            f"the judges of study {study.name} measured {', '.join(unknown)}; declare it in report/metrics.py"
-        )
+        raise KeyError(f"the judges of study {study.name} measured {', '.join(unknown)}; declare it in measured.py")
     table = pd.DataFrame(rows)
     for frame in published:
         table = table.merge(frame, on=[key for key in ("arm", "sampling") if key in frame], how="left")
