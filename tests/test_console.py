@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from asymflow.commands import doctor, main, status
+from asymflow.commands import doctor, main, sample, status
 from asymflow.commands.doctor import NOTE, OK, PROBLEM
 from asymflow.commands.table import table
 
@@ -131,6 +131,8 @@ def test_an_unknown_study_and_a_folder_without_a_project_are_named(project, caps
     empty = tmp_path_factory.mktemp("empty")
     assert "has no Snakefile" in asymflow(capsys, "status", "--project", empty)[0]
     assert "expected KEY=VALUE" in asymflow(capsys, "status", "--project", project, "--config", "seeds")[0]
+    said = asymflow(capsys, "status", "--project", project, "--config", "seeds=[1")[0]
+    assert said.startswith("error: --config seeds=[1: the value is not YAML: ") and "\n" not in said
 
 
 @pytest.mark.parametrize("words", [["status"], ["cost"], ["export", "results/runs/rank8/seed0"]])
@@ -185,6 +187,38 @@ def test_sample_hands_its_options_to_the_drawing(monkeypatch):
         main._main(words)
     assert (given[0].run_folder, given[0].classes, given[0].guidance, given[0].interval) == (
         Path("results/runs/rank8/seed0"), "0,3", 2.0, [0.0, 0.5])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--seed", "-1"], "--seed: found -1; expected 0 or more"),
+        (["--columns", "0"], "--columns: found 0; expected 1 or more"),
+        (["--enlarge", "0"], "--enlarge: found 0; expected 1 or more"),
+        (["--out", "picture.xyz"], "--out: found picture.xyz; expected a file whose name ends in one of .png"),
+        (["--out", "."], "--out: found .; expected a file"),
+        (["--count", "0"], "count: Input should be greater than 0"),
+        (["--steps", "0"], "steps: Input should be greater than 0"),
+        (["--guidance", "-1"], "scale: Input should be greater than or equal to 0"),
+        (["--sigma-min", "1"], "sigma_min: Input should be less than 1"),
+        (["--interval", "0.9", "0.1"], "interval is [0.9, 0.1]; expected [low, high]"),
+    ],
+)
+def test_a_picture_that_cannot_be_drawn_is_refused_in_one_sentence_before_it_is_drawn(monkeypatch, capsys, words, said):
+    monkeypatch.setitem(sys.modules, "asymflow.sample", SimpleNamespace(picture=sample.settings))
+    with pytest.raises(SystemExit) as caught:
+        main.run(lambda: main._main(["sample", "results/runs/rank8/seed0", *words]))
+    printed = f"{caught.value.code} {capsys.readouterr().err}"
+    assert said in printed and "Traceback" not in printed
+
+
+@pytest.mark.parametrize("content", ["{bad", "[]", '{"architectures": ["DiT"]}', '{"arm": 3}'])
+def test_a_folder_of_another_model_is_no_published_run(tmp_path, capsys, content):
+    (tmp_path / "config.json").write_text(content)
+    code, _ = asymflow(capsys, "sample", tmp_path)
+    assert code.startswith(
+        f"error: {tmp_path}/config.json does not describe a run as stage publish writes it; expected"
+    )
 
 
 def test_a_missing_library_of_the_pipeline_is_one_sentence(monkeypatch):

@@ -17,9 +17,10 @@ import torch
 from asymflow import tensors
 from asymflow.command import run
 from asymflow.commands.sample import add_arguments
+from asymflow.commands.sample import settings as asked_settings
 from asymflow.config.arm import Arm
 from asymflow.config.embeddings import Embeddings
-from asymflow.config.sampling import ClassifierFree, Sampling
+from asymflow.config.sampling import Sampling
 from asymflow.data.suite import Suite
 from asymflow.data.tokens import grid_of
 from asymflow.machine import choose
@@ -42,16 +43,10 @@ def main() -> None:
 
 def picture(arguments: argparse.Namespace) -> None:
     """Draws what the arguments (`commands.sample`) ask for and writes it as one picture."""
+    settings = asked_settings(arguments)
     above = arguments.run_folder.resolve().parents
     paths = Paths(str(above[min(2, len(above) - 1)]))
     model = arguments.run_folder / "model.safetensors"
-    guidance = ClassifierFree(
-        scale=arguments.guidance, interval=tuple(arguments.interval), orthogonal=arguments.orthogonal
-    )
-    settings = Sampling(
-        count=arguments.count, solver=arguments.solver, steps=arguments.steps, guidance=guidance, weights=arguments.weights,
-        sigma_min=arguments.sigma_min, gamut_clamp=arguments.gamut_clamp, compile="off",
-    )  # fmt: skip
     if (arguments.run_folder / "config.json").exists():
         run, description = _published(arguments.run_folder, settings), {}
     else:
@@ -74,8 +69,14 @@ def _published(folder: Path, settings: Sampling) -> Run:
         raise ValueError(
             f"{folder} holds one set of weights; leave --weights out, or sample the run that it was made of"
         )
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    arm = Arm.model_validate(config["arm"])
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        arm = Arm.model_validate(config["arm"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{folder}/config.json does not describe a run as stage publish writes it; expected the folder of a run, or"
+            " <run>/published, which `asymflow export` makes"
+        ) from error
     if arm.start.adapter or arm.representation.space == "latent" or arm.conditions.modalities != ("class",):
         raise ValueError(
             f"{folder} is no model of pixels that is told classes alone and adapts no other; sample the run that it was made of"

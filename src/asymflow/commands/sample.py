@@ -9,7 +9,14 @@ Weights that others published are runs too, once `snakemake <results>/runs/<arm>
 """
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asymflow.config.sampling import Sampling
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,10 +39,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gamut-clamp", action="store_true", help="every predicted image is brought into RGB's gamut")
     parser.add_argument("--weights", help="one of the arm's averages; the first, which tables use, if left out")
     parser.add_argument("--folder", type=Path, help="a FLUX.2 in the format of diffusers that the run began with")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--columns", type=int, help="images in a row; about a square if left out")
-    parser.add_argument("--enlarge", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=Path("samples.png"))
+    parser.add_argument("--seed", type=_from(0), default=0)
+    parser.add_argument("--columns", type=_from(1), help="images in a row; about a square if left out")
+    parser.add_argument("--enlarge", type=_from(1), default=2)
+    parser.add_argument("--out", type=_picture, default=Path("samples.png"))
+
+
+def settings(arguments: argparse.Namespace) -> "Sampling":
+    """How the arguments ask to draw. Raises ValueError for one that a sampling setting cannot have."""
+    from pydantic import ValidationError
+
+    from asymflow.config.sampling import ClassifierFree, Sampling
+
+    try:
+        guidance = ClassifierFree(
+            scale=arguments.guidance, interval=tuple(arguments.interval), orthogonal=arguments.orthogonal
+        )
+        return Sampling(
+            count=arguments.count, solver=arguments.solver, steps=arguments.steps, guidance=guidance, weights=arguments.weights,
+            sigma_min=arguments.sigma_min, gamut_clamp=arguments.gamut_clamp, compile="off",
+        )  # fmt: skip
+    except ValidationError as error:
+        said = [(*detail["loc"], detail["msg"].removeprefix("Value error, ")) for detail in error.errors()]
+        raise ValueError("; ".join(": ".join(map(str, parts)) for parts in said)) from error
+
+
+def _from(least: int) -> Callable[[str], int]:
+    """What reads an integer from the least one on."""
+
+    def integer(text: str) -> int:
+        if (value := int(text)) < least:
+            raise argparse.ArgumentTypeError(f"found {text}; expected {least} or more")
+        return value
+
+    return integer
+
+
+def _picture(text: str) -> Path:
+    path = Path(text)
+    if path.is_dir() or path.suffix.lower() not in PICTURES:
+        raise argparse.ArgumentTypeError(
+            f"found {text}; expected a file whose name ends in one of {', '.join(PICTURES)}"
+        )
+    return path
 
 
 def run(arguments: argparse.Namespace) -> int:

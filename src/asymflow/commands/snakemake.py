@@ -48,7 +48,14 @@ def experiment(arguments: argparse.Namespace) -> "Experiment":
     for key in arguments.config:
         if "=" not in key:
             raise ValueError(f"--config has {key!r}; expected KEY=VALUE, such as seeds=3")
-    given = {key: yaml.safe_load(value) for key, _, value in (pair.partition("=") for pair in arguments.config)}
+    given = {}
+    for key, _, value in (pair.partition("=") for pair in arguments.config):
+        try:
+            given[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ValueError(
+                f"--config {key}={value}: the value is not YAML: {getattr(error, 'problem', error)}"
+            ) from error
     return load(files, given or None, words=None)
 
 
