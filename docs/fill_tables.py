@@ -31,6 +31,7 @@ PAGES = (
     "docs/spectrum.md",
     "docs/which_target.md",
     "docs/prx.md",
+    "docs/latents.md",
     "docs/miniature.md",
     "docs/recipe.md",
 )
@@ -65,6 +66,17 @@ PRX_ARMS = {
     "prx_d_shared": "D, shared modulation",
     "prx_d_scan": "D, state-space mixer",
 }
+FINETUNED = {
+    "latent_base": "latent_base: the latent model itself",
+    "latent_finetune": "latent_finetune",
+    "ddt": "ddt: wide decoder head, velocity",
+    "lifted": "lifted: the start, untrained",
+    "unlifted": "unlifted: from nothing",
+    "asymflow": "asymflow",
+    "asymflow_vr": "+ variance reduction",
+    "asymflow_lpips": "+ perceptual correction, weight 0.01",
+    "asymflow_lpips_paper": "the same, weight 0.2 (the paper's)",
+}
 SHORT = ("rank0", "rank2", "rank8", "rank32", "rank_full", "random8")
 
 
@@ -78,7 +90,7 @@ def filled(page: str) -> str:
     """A page with each of its tables made anew from the CSV. Raises KeyError for a table that nobody makes."""
     tables_of_pages = (
         rank_sweep, rank_sweep_short, claims, claims_of_documents, length, length_by_noise, error_by_noise, spectrum,
-        linear_denoiser, cifar10, rivals, agreement, bypass, prx, miniatures, recipe, averages,
+        linear_denoiser, cifar10, rivals, agreement, bypass, prx, finetuning, miniatures, recipe, averages,
     )  # fmt: skip
     makers = {maker.__name__: maker for maker in tables_of_pages}
     return BLOCK.sub(lambda match: "\n".join([match[1], *makers[match[2]](), "", match[3]]), page)
@@ -300,16 +312,13 @@ def bypass() -> list[str]:
 def prx() -> list[str]:
     """prx-tg's arms over seeds, and their differences from D."""
     digits = {"fid_local": 1, "seams": 1, "recon_lpips_local": 3, "text_lpips_local": 3, "kept_accuracy_local": 3}
-    lines = _head("arm", *digits)
-    summary = tables.summarise(tables.read(ROOT / "docs/tables/prx_arms.csv"), "prx_d").set_index(["metric", "arm"])
-    for arm, words in PRX_ARMS.items():
-        rows = {metric: summary.loc[metric, arm] for metric in digits}
-        cells = [
-            (f"{row['mean']:.{digits[metric]}f}", _difference(row, digits[metric], of=arm))
-            for metric, row in rows.items()
-        ]
-        lines.append(f"| {' | '.join([words, *('; '.join(filter(None, cell)) for cell in cells)])} |")
-    return lines
+    return _over_seeds("prx_arms", "prx_d", PRX_ARMS, digits)
+
+
+def finetuning() -> list[str]:
+    """The paper's second half: what pixel models of a latent one come to, and their differences from plain AsymFlow."""
+    digits = {"fid_local": 1, "patch_fid_local": 1, "seams": 1, "clip_local": 3, "attribute_accuracy_local": 3}
+    return _over_seeds("finetune_ablation", "asymflow", FINETUNED, digits)
 
 
 def miniatures() -> list[str]:
@@ -398,6 +407,19 @@ def _claims() -> tuple[dict[str, Any], pd.DataFrame]:
 def _claimed(row: pd.Series) -> str:
     digits = 1 + max(0, ceil(-log10(row["smallest"])))
     return _between(row["mean"], row["low"], row["high"], digits)
+
+
+def _over_seeds(name: str, reference: str, words: dict[str, str], digits: dict[str, int]) -> list[str]:
+    """Arms in the order and the words given: the mean of each metric over seeds and its difference from the reference."""
+    lines = _head("arm", *digits)
+    summary = tables.summarise(tables.read(ROOT / f"docs/tables/{name}.csv"), reference).set_index(["metric", "arm"])
+    for arm, said in words.items():
+        cells = []
+        for metric, places in digits.items():
+            row = summary.loc[metric, arm]
+            cells.append("; ".join(filter(None, (f"{row['mean']:.{places}f}", _difference(row, places, of=arm)))))
+        lines.append(f"| {' | '.join([said, *cells])} |")
+    return lines
 
 
 def _by_arm(sampling: str) -> pd.DataFrame:
