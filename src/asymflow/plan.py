@@ -103,56 +103,56 @@ class Plan:
     def train_code(self, wildcards: Any) -> str:
         """The digest of the code that trains an arm."""
         arm = self._arm(wildcards)
-        return digest(*parts.of_training(arm), without=parts.undeciding(arm))
+        return parts.of_training(arm).digest()
 
     def import_code(self, wildcards: Any) -> str:
         """The digest of the code that imports an arm's released weights."""
         arm = self._arm(wildcards)
-        return digest(*parts.of_import(arm), without=parts.undeciding(arm))
+        return parts.of_import(arm).digest()
 
     def sample_code(self, wildcards: Any) -> str:
         """The digest of the code that samples an arm under a setting."""
         arm, sampling = self._arm(wildcards), self._sampling(wildcards)
-        return digest(*parts.of_sampling(arm, sampling.solver, asked(arm, sampling)), without=parts.undeciding(arm))
+        return parts.of_sampling(arm, sampling.solver, asked(arm, sampling)).digest()
 
     def search_code(self, wildcards: Any) -> str:
         """The digest of the code that searches an arm's guidance."""
         arm, sampling = self._arm(wildcards), self._sampling(wildcards)
-        return digest(*parts.of_search(arm, sampling.solver, asked(arm, sampling)), without=parts.undeciding(arm))
+        return parts.of_search(arm, sampling.solver, asked(arm, sampling)).digest()
 
     def velocity_code(self, wildcards: Any) -> str:
         """The digest of the code that compares an arm's velocity with the true one."""
         arm = self._arm(wildcards)
-        return digest(*parts.of_velocity(arm), without=parts.undeciding(arm))
+        return parts.of_velocity(arm).digest()
 
     def coupling_code(self, wildcards: Any) -> str:
         """The digest of the code that compares a lifted arm with the latent model that it began with."""
         arm = self._arm(wildcards)
-        return digest(*parts.of_coupling(arm, self.asks(wildcards)), without=parts.undeciding(arm))
+        return parts.of_coupling(arm, self.asks(wildcards)).digest()
 
     def export_code(self, wildcards: Any) -> str:
         """The digest of the code that writes an arm's run in the format of diffusers."""
         arm = self._arm(wildcards)
-        return digest(*parts.of_export(arm), without=parts.undeciding(arm))
+        return parts.of_export(arm).digest()
 
     def cost_code(self, wildcards: Any) -> str:
         """The digest of the code that reckons what the studies cost."""
         studies = self.experiment.studies.values()
         arms = [self.experiment.arms[name] for study in studies for name in study.arms]
         solvers = {self.experiment.samplings[name].solver for study in studies for name in study.samplings}
-        return digest(*parts.of_cost(arms, solvers))
+        return parts.of_cost(arms, solvers).digest()
 
     def score_code(self, wildcards: Any) -> str:
         """The digest of the code of a judge."""
-        return digest(*parts.of_score(wildcards.judge))
+        return parts.of_score(wildcards.judge).digest()
 
     def protocol_code(self, wildcards: Any) -> str:
         """The digest of the code of a published protocol."""
-        return digest(*parts.of_protocol(wildcards.protocol))
+        return parts.of_protocol(wildcards.protocol).digest()
 
     def protocol_reference_code(self, wildcards: Any) -> str:
         """The digest of the code that gathers what a published protocol compares with."""
-        return digest(*parts.of_protocol_reference(wildcards.protocol))
+        return parts.of_protocol_reference(wildcards.protocol).digest()
 
     def train_threads(self, wildcards: Any) -> int:
         """Processor cores of a training: two for an arm that others begin with, because nothing can train beside it."""

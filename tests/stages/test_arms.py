@@ -344,14 +344,14 @@ def test_a_run_loads_nothing_that_its_code_digest_does_not_cover(workshop, tmp_p
     arm = workshop.plan.experiment.arms[name]
     out = {key: tmp_path / key for key in ("state", "model", "snapshots", "curve", "summary")}
     given = {"arm": workshop.plan.arm(where), "seed": 1} | workshop.plan_inputs("train", arm=name, seed=1)
-    covered = provenance.closure(*parts.of_training(arm), without=parts.undeciding(arm))
+    covered = parts.of_training(arm).closure()
     covered |= provenance.closure(*parts.undeciding(arm))
     assert loaded("train", **given, **out) - covered == set()
     workshop.sample(name, "own")
     sampling, asks = workshop.plan.experiment.samplings["own"], workshop.plan.asks(where)
     drawn = {"samples": tmp_path / "samples.npy", "summary": tmp_path / "samples.json"}
     given = {"sampling": workshop.plan.sampling(where), "asks": asks} | workshop.plan_inputs("sample", **vars(where))
-    covered = provenance.closure(*parts.of_sampling(arm, sampling.solver, asks), without=parts.undeciding(arm))
+    covered = parts.of_sampling(arm, sampling.solver, asks).closure()
     assert loaded("sample", **given, **drawn) - covered - set(parts.undeciding(arm)) == set()
 
 

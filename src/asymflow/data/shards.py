@@ -44,9 +44,9 @@ from asymflow.data.records import Listing, Record, Reject
 from asymflow.data.sources import listing, split_counts
 from asymflow.data.tars import member_sum
 from asymflow.files import atomic, locked
+from asymflow.paths import SPLITS
 from asymflow.progress import Progress
 
-SPLITS = ("train", "evaluator", "heldout")
 NAMED = 5  # rejects that an error names
 SCRATCH = ".fetched-"  # name of the folder for copies of tar files, which is gone in the end
 

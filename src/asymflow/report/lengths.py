@@ -12,7 +12,7 @@ from asymflow.report.intervals import interval
 from asymflow.report.study import Study
 
 # times the least mean of its length, at every length: such a rank is named in a corner instead of stretching the axis
-FAR = 5
+OFF_SCALE = 5
 
 
 def compared(table: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -47,7 +47,7 @@ def against_length(table: pd.DataFrame, study: Study) -> Figure:
     metric = metrics.first(table)
     rows = compared(table.assign(rank=[study.rank(arm) for arm in table["arm"]]), metric)
     best = rows.groupby(["sampling", "images"])["mean"].transform("min")
-    far = (rows["mean"] > FAR * best).groupby(rows["rank"]).all()
+    far = (rows["mean"] > OFF_SCALE * best).groupby(rows["rank"]).all()
     far[rows["rank"].min()] = False  # the others are compared with it
     near, beyond = rows[~rows["rank"].map(far)], rows[rows["rank"].map(far)]
     ranks = sorted(set(near["rank"]))

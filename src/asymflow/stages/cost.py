@@ -6,7 +6,7 @@ python -m asymflow.stages.cost --config JSON --plan JSON --out results/cost.csv
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
@@ -29,6 +29,27 @@ SIDE = {"cpu": 1024, "cuda": 8192}  # of the matrices that the peak is measured 
 CHANNELS = 3
 
 
+class Scale(NamedTuple):
+    """What studies are reckoned from."""
+
+    arms: dict[str, tuple[Arm, cost.Network]]
+    samplings: dict[str, Sampling]
+    search: Search
+    pixels: int  # numbers of an image, a byte each
+    cost: Cost
+    peak: float  # GFLOP/s of a device
+
+    @property
+    def training_rate(self) -> float:
+        """GFLOP/s that training reaches."""
+        return self.peak * self.cost.training_share
+
+    @property
+    def sampling_rate(self) -> float:
+        """GFLOP/s that sampling reaches."""
+        return self.peak * self.cost.sampling_share
+
+
 def main() -> None:
     parser = long_arguments(__doc__)
     parser.add_argument("--config", required=True, help="the cost section as JSON")
@@ -40,14 +61,18 @@ def main() -> None:
     config, plan = Cost.model_validate_json(arguments.config), json.loads(arguments.plan)
     peak = 1e3 * config.peak_tflops if config.peak_tflops else measured_peak()
     print(f"{peak:,.1f} GFLOP/s a device, of which training reaches {config.training_share:.0%}", flush=True)
-    arms = {name: reckoned(arm, plan) for name, arm in plan["arms"].items()}
-    samplings = {name: Sampling.model_validate(setting) for name, setting in plan["samplings"].items()}
+    scale = Scale(
+        arms={name: reckoned(arm, plan) for name, arm in plan["arms"].items()},
+        samplings={name: Sampling.model_validate(setting) for name, setting in plan["samplings"].items()},
+        search=Search.model_validate(plan["search"]),
+        pixels=CHANNELS * plan["image_size"] ** 2,
+        cost=config,
+        peak=peak,
+    )
     every = sorted({tuple(run) for runs in plan["studies"].values() for run in runs})
-    rows = [
-        row(name, list(map(tuple, runs)), arms, samplings, config, peak, plan) for name, runs in plan["studies"].items()
-    ]
-    rows.append(prepared(plan, config, peak))
-    everything = row(EVERYTHING, every, arms, samplings, config, peak, plan)
+    rows = [row(name, list(map(tuple, runs)), scale) for name, runs in plan["studies"].items()]
+    rows.append(prepared(plan, scale))
+    everything = row(EVERYTHING, every, scale)
     rows.append(everything | {name: everything[name] + rows[-1][name] for name in ADDED})
     tables.write(pd.DataFrame(rows), arguments.out)
 
@@ -60,25 +85,16 @@ def reckoned(arm: dict[str, Any], plan: dict[str, Any]) -> tuple[Arm, cost.Netwo
     return made, cost.network(made, shapes, grid, arm["latent_dimension"])
 
 
-def row(
-    study: str,
-    runs: list[tuple[str, int, str]],
-    arms: dict,
-    samplings: dict[str, Sampling],
-    config: Cost,
-    peak: float,
-    plan: dict,
-) -> dict[str, Any]:
+def row(study: str, runs: list[tuple[str, int, str]], scale: Scale) -> dict[str, Any]:
     """What a study costs, whose runs are arm, seed and sampling setting; what it shares with others is counted in each."""
     trainings = sorted({(arm, seed) for arm, seed, _ in runs})
-    own = [arms[arm] for arm, _ in trainings]
-    training = sum(cost.training_gflop(*one) for one in own) / (peak * config.training_share)
-    drawing = sum(cost.sampling_gflop(samplings[setting], *arms[arm]) for arm, _, setting in runs)
-    search = Search.model_validate(plan["search"])
-    searching = sum(cost.search_gflop(samplings[setting], search, *arms[arm]) for arm, _, setting in runs)
-    drawing, searching = (operations / (peak * config.sampling_share) for operations in (drawing, searching))
-    overhead = config.seconds * (len(trainings) + 2 * len(runs))  # a job to train, one to draw, one to score
-    pixels = CHANNELS * plan["image_size"] ** 2
+    own = [scale.arms[arm] for arm, _ in trainings]
+    drawn = [(scale.samplings[setting], *scale.arms[arm]) for arm, _, setting in runs]
+    training = sum(cost.training_gflop(*one) for one in own) / scale.training_rate
+    drawing = sum(cost.sampling_gflop(*one) for one in drawn) / scale.sampling_rate
+    searching = sum(cost.search_gflop(setting, scale.search, *one) for setting, *one in drawn) / scale.sampling_rate
+    overhead = scale.cost.seconds * (len(trainings) + 2 * len(runs))  # a job to train, one to draw, one to score
+    disk = sum(cost.model_bytes(*one) for one in own) + sum(setting.count for setting, *_ in drawn) * scale.pixels
     hours = (training + drawing + overhead) / 3600
     return {
         "study": study,
@@ -88,20 +104,19 @@ def row(
         "sampling_hours": drawing / 3600,
         "other_hours": overhead / 3600,
         "device_hours": hours,
-        "hours": hours / config.devices,
+        "hours": hours / scale.cost.devices,
         "search_hours_at_most": searching / 3600,
-        "memory_gb": max(cost.training_memory(*one, config.processes) for one in own) / 1e9,
-        "disk_gb": (sum(cost.model_bytes(*one) for one in own) + sum(samplings[s].count for *_, s in runs) * pixels)
-        / 1e9,
-        "money": hours * config.price,
+        "memory_gb": max(cost.training_memory(*one, scale.cost.processes) for one in own) / 1e9,
+        "disk_gb": disk / 1e9,
+        "money": hours * scale.cost.price,
     }
 
 
-def prepared(plan: dict[str, Any], config: Cost, peak: float) -> dict[str, Any]:
+def prepared(plan: dict[str, Any], scale: Scale) -> dict[str, Any]:
     """What is made once for all studies: the images as shards, and the evaluator, where it is trained here."""
     evaluator = plan["evaluator"] and cost.evaluator_gflop(Evaluator.model_validate(plan["evaluator"]))
-    training = (evaluator or 0.0) / (peak * config.training_share)
-    overhead = config.seconds * (1 + bool(evaluator))
+    training = (evaluator or 0.0) / scale.training_rate
+    overhead = scale.cost.seconds * (1 + bool(evaluator))
     hours = (training + overhead) / 3600
     return {
         "study": PREPARED,
@@ -111,11 +126,11 @@ def prepared(plan: dict[str, Any], config: Cost, peak: float) -> dict[str, Any]:
         "sampling_hours": 0.0,
         "other_hours": overhead / 3600,
         "device_hours": hours,
-        "hours": hours / config.devices,
+        "hours": hours / scale.cost.devices,
         "search_hours_at_most": 0.0,
         "memory_gb": 0.0,
-        "disk_gb": plan["images"] * CHANNELS * plan["image_size"] ** 2 / 1e9,
-        "money": hours * config.price,
+        "disk_gb": plan["images"] * scale.pixels / 1e9,
+        "money": hours * scale.cost.price,
     }
 
 

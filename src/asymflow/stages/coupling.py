@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from asymflow import documents, lineage, parts, provenance
+from asymflow import documents, lineage, parts
 from asymflow.command import run
 from asymflow.config.sampling import Sampling
 from asymflow.flow.asymmetric import calibration
@@ -55,7 +55,7 @@ def main() -> None:
         "file": summary["file"],
         "model": lifted.checksum,
         "images_seen": lifted.images,
-        **provenance.record(*parts.of_coupling(lifted.arm, arguments.asks), without=parts.undeciding(lifted.arm)),
+        **parts.of_coupling(lifted.arm, arguments.asks).record(),
     }
     documents.write(arguments.out, "score", result)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from asymflow import documents, parts, provenance
+from asymflow import documents, parts
 from asymflow.command import run
 from asymflow.config.arm import Arm
 from asymflow.data.tokens import grid_of
@@ -52,7 +52,7 @@ def main() -> None:
         "began": None,
         "seed": arguments.seed,
         "images": arm.training.images,
-        "code": provenance.digest(*parts.of_import(arm), without=parts.undeciding(arm)),
+        "code": parts.of_import(arm).digest(),
     }
     weights = [Last(arm.training.averages[0], found.weights)]
     model = checkpoint.save_model(arguments.model, weights, A, lift, description)
@@ -76,7 +76,7 @@ def main() -> None:
         "data": "",
         "model": model,
         "snapshots": {},
-        **provenance.record(*parts.of_import(arm), without=parts.undeciding(arm)),
+        **parts.of_import(arm).record(),
     }
     documents.write(arguments.summary, "training", summary)
 

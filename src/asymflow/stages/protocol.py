@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 from typing import get_args
 
-from asymflow import documents, machine, parts, provenance
+from asymflow import documents, machine, parts
 from asymflow.command import run
 from asymflow.config.protocols import Protocol
 from asymflow.data import drawn
@@ -52,7 +52,7 @@ def main() -> None:
         "reference_images": None if reference.images is None else len(reference.images),
         "evaluator": arguments.protocol,
         "file": summary["file"],
-        **provenance.record(*parts.of_protocol(arguments.protocol)),
+        **parts.of_protocol(arguments.protocol).record(),
     }
     documents.write(arguments.out, "score", card)
 

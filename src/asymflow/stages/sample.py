@@ -9,7 +9,7 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
-from asymflow import documents, parts, provenance
+from asymflow import documents, parts
 from asymflow.command import run
 from asymflow.config.sampling import Sampling
 from asymflow.files import checksum, kept, locked, tidy
@@ -40,7 +40,7 @@ def _sample(arguments: argparse.Namespace) -> None:
         "files": " ".join(map(checksum, files)),
         "sampling": settings.model_dump_json(),
         "asks": arguments.asks,
-        "code": provenance.digest(*code, without=parts.undeciding(run.arm)),
+        "code": code.digest(),
     }
     folder, count, batch = _folder(arguments), request.count, settings.batch
     wait_for_all()  # behind the lock, which the first process waits for
@@ -75,7 +75,7 @@ def _sample(arguments: argparse.Namespace) -> None:
             "model": run.checksum,
             "data": run.data,
             "file": samples,
-            **provenance.record(*code, without=parts.undeciding(run.arm)),
+            **code.record(),
         }
         documents.write(arguments.summary, "sampling", summary)
         pieces.remove(folder)

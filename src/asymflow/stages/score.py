@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import get_args
 
-from asymflow import documents, parts, provenance
+from asymflow import documents, parts
 from asymflow.command import run
 from asymflow.config.study import Judge
 from asymflow.config.suite import Suite
@@ -27,7 +27,7 @@ def main() -> None:
     card = parts.load(parts.judge(arguments.judge)).judge(evidence)
     seconds = time.perf_counter() - start
     print(f"{card['samples']} images in {seconds:.1f} s", flush=True)
-    card |= evidence.record() | {"seconds": round(seconds, 2)} | provenance.record(*parts.of_score(arguments.judge))
+    card |= evidence.record() | {"seconds": round(seconds, 2)} | parts.of_score(arguments.judge).record()
     documents.write(arguments.out, "score", card)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asymflow import documents, lineage, parts, provenance
+from asymflow import documents, lineage, parts
 from asymflow.command import run
 from asymflow.config.sampling import Sampling
 from asymflow.config.search import Search
@@ -61,9 +61,7 @@ def main() -> None:
         "model": run.checksum,
         "evaluations": judge.evaluations,
         "seconds": round(time.perf_counter() - start, 2),
-        **provenance.record(
-            *parts.of_search(run.arm, settings.solver, arguments.asks), without=parts.undeciding(run.arm)
-        ),
+        **parts.of_search(run.arm, settings.solver, arguments.asks).record(),
     }
     documents.write(arguments.out, "guidance", result)
 

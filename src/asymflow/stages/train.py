@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from asymflow import documents, lineage, machine, parts, provenance, tensors
+from asymflow import documents, lineage, machine, parts, tensors
 from asymflow.command import run
 from asymflow.config.arm import Arm
 from asymflow.data.batches import Batch, Batches
@@ -272,7 +272,7 @@ def _identity(arm: Arm, arguments: argparse.Namespace, hardware: machine.Machine
     return {
         "configuration": arm.model_dump_json(exclude_none=True),
         "seed": str(arguments.seed),
-        "code": provenance.digest(*parts.of_training(arm), without=parts.undeciding(arm)),
+        "code": parts.of_training(arm).digest(),
         "precision": str(hardware.precision),
     } | {name: checksum(path) if path and path.is_file() else str(path) for name, path in given.items()}
 
@@ -349,7 +349,7 @@ class Run:
             "model": model,
             "curve": checksum(paths.curve),
             "snapshots": result.snapshots,
-            **provenance.record(*parts.of_training(self.arm), without=parts.undeciding(self.arm)),
+            **parts.of_training(self.arm).record(),
         }
         documents.write(paths.summary, "training", summary)
         remove(paths.state)
@@ -365,7 +365,7 @@ class Run:
             "began": self.began,
             "seed": self.arguments.seed,
             "images": images,
-            "code": provenance.digest(*parts.of_training(self.arm), without=parts.undeciding(self.arm)),
+            "code": parts.of_training(self.arm).digest(),
         }
         return checkpoint.save_model(path, self.averages, self.model.A, self.lift, description)
 

@@ -14,7 +14,7 @@ from statistics import mean
 import torch
 from torch import Tensor
 
-from asymflow import documents, lineage, parts, provenance
+from asymflow import documents, lineage, parts
 from asymflow.command import run
 from asymflow.config.sampling import Sampling
 from asymflow.config.velocity import Velocity as Config
@@ -62,7 +62,7 @@ def main() -> None:
         "file": summary["file"],
         "model": loaded.checksum,
         "images_seen": loaded.images,
-        **provenance.record(*parts.of_velocity(loaded.arm), without=parts.undeciding(loaded.arm)),
+        **parts.of_velocity(loaded.arm).record(),
     }
     documents.write(arguments.out, "score", result)
 
