@@ -18,6 +18,7 @@ from scipy.stats import norm
 
 from asymflow.config.loading import load
 from asymflow.report import lengths, tables
+from asymflow.report.intervals import interval
 from asymflow.report.study import number
 from asymflow.report.target_figures import network_name, target_name
 
@@ -30,6 +31,7 @@ PAGES = (
     "docs/mechanism.md",
     "docs/spectrum.md",
     "docs/which_target.md",
+    "docs/losses.md",
     "docs/prx.md",
     "docs/latents.md",
     "docs/miniature.md",
@@ -77,6 +79,15 @@ FINETUNED = {
     "asymflow_lpips": "+ perceptual correction, weight 0.01",
     "asymflow_lpips_paper": "the same, weight 0.2 (the paper's)",
 }
+LOSSES = {
+    "": "none",
+    "repa_": "alignment (REPA)",
+    "masked_": "alignment by a masked adapter (PixelREPA)",
+    "spatial_": "alignment by a convolution, normalised teacher (iREPA)",
+    "lpips_": "perceptual (LPIPS)",
+    "pixelgen_": "perceptual and semantic (P-DINO)",
+}
+PARTS = {"part1": "13 000 images", "part8": "104 000"}
 SHORT = ("rank0", "rank2", "rank8", "rank32", "rank_full", "random8")
 
 
@@ -90,7 +101,8 @@ def filled(page: str) -> str:
     """A page with each of its tables made anew from the CSV. Raises KeyError for a table that nobody makes."""
     tables_of_pages = (
         rank_sweep, rank_sweep_short, claims, claims_of_documents, length, length_by_noise, error_by_noise, spectrum,
-        linear_denoiser, cifar10, rivals, agreement, bypass, prx, finetuning, miniatures, recipe, averages,
+        linear_denoiser, cifar10, rivals, agreement, bypass, auxiliary, auxiliary_leads, prx,
+        finetuning, miniatures, recipe, averages,
     )  # fmt: skip
     makers = {maker.__name__: maker for maker in tables_of_pages}
     return BLOCK.sub(lambda match: "\n".join([match[1], *makers[match[2]](), "", match[3]]), page)
@@ -309,6 +321,40 @@ def bypass() -> list[str]:
     return lines
 
 
+def auxiliary() -> list[str]:
+    """Each loss with either target, early and late: the second judge's mean over seeds, and the difference from no loss."""
+    rows = tables.read(ROOT / "docs/tables/auxiliary.csv")
+    lines = _head("loss", *(f"{target}: {span}" for target in ("x_0", "rank 8") for span in PARTS.values()))
+    found = {}
+    for rank in ("rank0", "rank8"):
+        summary = tables.summarise(rows, f"aux_{rank}").query("metric == 'fid_second'")
+        found[rank] = summary.set_index(["arm", "sampling"])
+    for loss, said in LOSSES.items():
+        at = [(found[rank], f"aux_{loss}{rank}", part) for rank in found for part in PARTS]
+        shown = [_with_difference(runs.loc[arm, part], of=arm) if arm in runs.index else "" for runs, arm, part in at]
+        lines.append(f"| {' | '.join([said, *shown])} |")
+    return lines
+
+
+def auxiliary_leads() -> list[str]:
+    """How far rank 8 is from data prediction with each loss, and by how much more than without one, late."""
+    rows = tables.read(ROOT / "docs/tables/auxiliary.csv")
+    values = rows.pivot(index="seed", columns=["arm", "sampling"], values="fid_second")
+    with_both = [loss for loss in LOSSES if {f"aux_{loss}rank0", f"aux_{loss}rank8"} <= set(rows["arm"])]
+    leads = {
+        (loss, part): values[f"aux_{loss}rank8", part] - values[f"aux_{loss}rank0", part]
+        for loss in with_both
+        for part in PARTS
+    }
+    spans = [f"rank 8 against x_0, {span}" for span in PARTS.values()]
+    lines = _head("loss", *spans, "beyond that without a loss, 104 000")
+    for loss in with_both:
+        shown = [leads[loss, "part1"], leads[loss, "part8"]] + [leads[loss, "part8"] - leads["", "part8"]] * bool(loss)
+        cells = [_between(lead.mean(), *interval(lead), 1) for lead in shown]
+        lines.append(f"| {' | '.join([LOSSES[loss], *cells, ''][:4])} |")
+    return lines
+
+
 def prx() -> list[str]:
     """prx-tg's arms over seeds, and their differences from D."""
     digits = {"fid_local": 1, "seams": 1, "recon_lpips_local": 3, "text_lpips_local": 3, "kept_accuracy_local": 3}
@@ -417,7 +463,7 @@ def _over_seeds(name: str, reference: str, words: dict[str, str], digits: dict[s
         cells = []
         for metric, places in digits.items():
             row = summary.loc[metric, arm]
-            cells.append("; ".join(filter(None, (f"{row['mean']:.{places}f}", _difference(row, places, of=arm)))))
+            cells.append(_with_difference(row, places, of=arm))
         lines.append(f"| {' | '.join([said, *cells])} |")
     return lines
 
@@ -451,6 +497,11 @@ def _difference(row: pd.Series, digits: int = 1, of: str | None = None) -> str:
     if (of or row.name) == row.reference:
         return ""
     return _between(row.difference, row.difference_low, row.difference_high, digits)
+
+
+def _with_difference(row: pd.Series, digits: int = 1, of: str | None = None) -> str:
+    """A mean over seeds, and behind it the paired difference."""
+    return "; ".join(filter(None, (f"{row['mean']:.{digits}f}", _difference(row, digits, of))))
 
 
 def _between(mean: float, low: float, high: float, digits: int) -> str:

@@ -132,7 +132,7 @@ def test_a_training_takes_the_networks_that_its_losses_look_through(arm, evaluat
 def test_no_loss_of_the_auxiliary_losses_sees_what_decides_between_them():
     """The second judge is another network than the teacher's and than that of the perceptual distance."""
     study = PLAN.experiment.studies["auxiliary"]
-    assert study.judges[-1] == "second"
+    assert study.judges[0] == "second", "what the first judge measures is drawn"
     seen = {PLAN.train(wildcards(arm))[name] or None for arm in study.arms for name in ("evaluator", "perceptual")}
     decides = PLAN.score(wildcards("aux_rank0", sampling="part8", judge="second"))["evaluator"]
     assert decides not in seen and seen - {None} == {PLAN.paths.evaluator, PLAN.paths.perceptual}

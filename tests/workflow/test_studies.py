@@ -62,7 +62,7 @@ def test_an_arm_is_judged_by_its_teacher_and_by_another_evaluator_whose_numbers_
     first, second = (studied.folder / RESULTS / "evaluator" / name for name in ("floor.json", "second/floor.json"))
     digests = {json.loads(path.read_text())["evaluator_digest"] for path in (first, second)}
     assert len(digests) == 2
-    assert "seams_second" not in table and table.columns.get_loc("fid_local") < table.columns.get_loc("fid_second")
+    assert "seams_second" not in table and table.columns.get_loc("fid_second") < table.columns.get_loc("fid_local")
 
 
 def test_nothing_is_left_to_do_and_another_guidance_trains_nothing(studied):

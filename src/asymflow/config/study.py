@@ -43,7 +43,8 @@ class Study(Section):
     """Sampling settings; each arm is measured under every one."""
 
     judges: tuple[Measure, ...] = Field(("distribution",), min_length=1)
-    """What is measured, in the order of the table's columns."""
+    """What is measured, in the order of the table's columns. The first Frechet distance among them heads the table, is drawn, and
+    is what verdicts speak of: where a loss has seen the evaluator of `distribution`, list `second` before it."""
 
     seeds: int | None = Field(None, gt=0, le=1000)
     """How many seeds are run (0, 1, ...); null takes the workflow's number."""

@@ -37,7 +37,7 @@ def named(table: pd.DataFrame, wanted: str) -> str:
 
 
 def first(table: pd.DataFrame) -> str:
-    """The metric that heads a table and its figure: the Frechet distance."""
+    """The metric that heads a table and its figure: the Frechet distance of the first judge that measures one."""
     return named(table, "fid")
 
 
