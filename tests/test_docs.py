@@ -250,3 +250,19 @@ def test_every_number_that_is_said_of_prx_tg_is_in_its_table():
     said = said.replace("0.0002", "").replace("(0.02)", "")  # of the claim: its interval, and what is of interest
     numbers = re.findall(r"(?<![\d.])(\d{1,3}\.\d+)(?!\d)", said)
     assert len(numbers) > 15 and set(numbers) <= known, set(numbers) - known
+
+
+def test_every_number_that_is_said_of_auxiliary_losses_is_in_a_table():
+    rows = tables.read(DOCS / "tables/auxiliary.csv")
+    claims = tables.read(DOCS / "tables/claims.csv")
+    found = [claims[["mean", "low", "high"]].to_numpy().ravel(), rows["fid_second"]]
+    for rank in ("rank0", "rank8"):
+        summary = tables.summarise(rows, f"aux_{rank}").query("metric in ('fid_second', 'fid_local')")
+        found.append(summary[["mean", "difference", "difference_low", "difference_high"]].to_numpy().ravel())
+    page = (DOCS / "losses.md").read_text()
+    start = page.index("- **Alignment harms")
+    made, said = page[:start], page[start:]  # its tables, which are made from the rows, and what is said of them
+    known = {f"{abs(value):.1f}" for values in found for value in values} | {"98.3"}
+    known |= set(re.findall(r"\d+\.\d+", made + " ".join(claims["published"].dropna())))
+    numbers = re.findall(r"(?<![\d.])(\d{1,3}\.\d+)(?!\d)", said)
+    assert len(numbers) > 40 and set(numbers) <= known, set(numbers) - known
