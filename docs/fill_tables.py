@@ -349,9 +349,14 @@ def auxiliary_leads() -> list[str]:
     spans = [f"rank 8 against x_0, {span}" for span in PARTS.values()]
     lines = _head("loss", *spans, "beyond that without a loss, 104 000")
     for loss in with_both:
-        shown = [leads[loss, "part1"], leads[loss, "part8"]] + [leads[loss, "part8"] - leads["", "part8"]] * bool(loss)
-        cells = [_between(lead.mean(), *interval(lead), 1) for lead in shown]
-        lines.append(f"| {' | '.join([LOSSES[loss], *cells, ''][:4])} |")
+        late = leads[loss, "part8"]
+        shown = [
+            _between(lead.mean(), *interval(lead), 1)
+            for lead in (leads[loss, "part1"], late, late - leads["", "part8"])
+        ]
+        if not loss:
+            shown[-1] = ""  # it is what the others are compared with
+        lines.append(f"| {' | '.join([LOSSES[loss], *shown])} |")
     return lines
 
 
@@ -460,10 +465,7 @@ def _over_seeds(name: str, reference: str, words: dict[str, str], digits: dict[s
     lines = _head("arm", *digits)
     summary = tables.summarise(tables.read(ROOT / f"docs/tables/{name}.csv"), reference).set_index(["metric", "arm"])
     for arm, said in words.items():
-        cells = []
-        for metric, places in digits.items():
-            row = summary.loc[metric, arm]
-            cells.append(_with_difference(row, places, of=arm))
+        cells = [_with_difference(summary.loc[metric, arm], places, of=arm) for metric, places in digits.items()]
         lines.append(f"| {' | '.join([said, *cells])} |")
     return lines
 
