@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.machinery import ModuleSpec
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import get_args
@@ -235,16 +236,16 @@ def test_a_judge_of_a_whole_run_has_no_more_samples_in_memory_than_it_looks_at_t
     assert max(taken) == most
 
 
-def test_samples_are_written_as_files_only_for_a_judge_that_is_installed(workshop, tmp_path, monkeypatch):
+def test_samples_are_written_as_files_only_for_a_judge_that_is_installed(workshop, monkeypatch):
     workshop.sample("jit_caption", "own")
     written, save = [], Image.Image.save
     monkeypatch.setattr(Image.Image, "save", lambda *given, **how: written.append(given[1]) or save(*given, **how))
     assert "not installed" in workshop.score("jit_caption", "own", "captions")["not_run"]["hpsv2"] and not written
-    package = (
-        "from PIL import Image\n\ndef score(paths, caption, hps_version):\n    return [Image.open(paths[0]).size[0]]\n"
+    package = SimpleNamespace(
+        __spec__=ModuleSpec("hpsv2", None),
+        score=lambda paths, caption, hps_version: [Image.open(paths[0]).size[0]],
     )
-    (tmp_path / "hpsv2.py").write_text(package)
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, "hpsv2", package)  # an import from a path would stay for the tests after this one
     assert workshop.score("jit_caption", "own", "captions")["metrics"]["hpsv2"] == 32 and len(written) == 20
 
 

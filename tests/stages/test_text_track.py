@@ -168,6 +168,7 @@ def test_another_evaluator_than_the_captions_were_meant_for_is_an_error_before_t
 
 
 def test_scores_say_what_was_not_run_and_why(track):
+    track.train("latent_base")
     track.sample("asymflow_lpips", "captions", **SAMPLING)
     scores = track.score("asymflow_lpips", "captions", "captions")
     assert set(scores["metrics"]) == {"clip_local", "attribute_accuracy_local"}
