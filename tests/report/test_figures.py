@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from asymflow.config.subspace import Basis
-from asymflow.report import figures, image_figures, style, target_figures
+from asymflow.report import figures, image_figures, metrics, style, target_figures
 from asymflow.report.study import Study
 
 
@@ -18,6 +18,7 @@ def table(arms):
             "fid_local": 5.0 + i + seed,
             "samples": 8,
             "evaluator": "local",
+            "images_seen": 4000,
         }
         for i, arm in enumerate(arms)
         for seed in (0, 1)
@@ -77,6 +78,27 @@ def test_arms_stand_in_the_study_s_order():
         "random8",
         "rank_full",
     ]
+
+
+def test_samplings_after_different_lengths_of_training_are_named_with_their_images():
+    frame = table(ARMS)
+
+    def named():
+        return [text.get_text() for text in figures.by_arm(frame, study(ARMS)).axes[0].get_legend().get_texts()]
+
+    assert named() == ["unguided", "guided"]
+    frame.loc[frame["sampling"] == "guided", "images_seen"] = 32000
+    assert named() == ["unguided, 4,000 images", "guided, 32,000 images"]
+
+
+def test_a_figure_names_the_evaluator_of_the_metric_that_it_draws():
+    def footnote(frame):
+        return figures.by_arm(frame, study(ARMS)).axes[0].texts[-1].get_text()
+
+    assert "local evaluator" in footnote(table(ARMS))
+    frame = table(ARMS)
+    frame.insert(0, "fid_second", 2.0)
+    assert metrics.first(frame) == "fid_second" and "second evaluator" in footnote(frame)
 
 
 def test_an_arm_that_is_far_off_makes_the_axis_logarithmic_and_no_other():

@@ -59,7 +59,10 @@ def against_rank(table: pd.DataFrame, study: Study) -> Figure:
 
 
 def by_arm(table: pd.DataFrame, study: Study) -> Figure:
-    """The first metric of each arm under each sampling setting, one row for an arm; small marks are single seeds."""
+    """The first metric of each arm under each sampling setting, one row for an arm; small marks are single seeds.
+
+    Settings that sample an arm after different lengths of training are named with the number of images seen.
+    """
     figure, axes = plt.subplots(figsize=(6.4, 0.8 + 0.42 * len(study.arms)))
     _marks_by_arm(axes, ours(table), study)
     axes.set_title(study.title, pad=20)
@@ -68,6 +71,7 @@ def by_arm(table: pd.DataFrame, study: Study) -> Figure:
 
 def _marks_by_arm(axes: Axes, table: pd.DataFrame, study: Study) -> None:
     metric, arms = metrics.first(table), list(study.arms)
+    by_length = table.groupby(["arm", "seed"])["images_seen"].nunique().max() > 1
     for shift, (sampling, colour) in enumerate(style.colours(list(study.samplings)).items()):
         block = table[table["sampling"] == sampling]
         spread = block.groupby("arm")[metric].agg(["mean", "std"]).loc[arms]
@@ -79,7 +83,7 @@ def _marks_by_arm(axes: Axes, table: pd.DataFrame, study: Study) -> None:
             fmt="o",
             color=colour,
             capsize=3,
-            label=sampling,
+            label=f"{sampling}, {block['images_seen'].max():,.0f} images" if by_length else sampling,
         )
         axes.scatter(block[metric], [height[arms.index(a)] for a in block["arm"]], s=6, color=colour, alpha=0.5)
     axes.set_yticks(range(len(arms)), [f"{arm} *" if arm == study.reference else arm for arm in arms])

@@ -48,8 +48,9 @@ def label(column: str) -> str:
 
 
 def note(table: pd.DataFrame) -> str:
-    """What a figure of a table says below: by which evaluator, of how many samples and seeds."""
-    evaluator, samples = table["evaluator"].iloc[0], int(table["samples"].iloc[0])
+    """What a figure of a table says below: by which evaluator its first metric is, of how many samples and seeds."""
+    evaluator = "second" if first(table).endswith("_second") else table["evaluator"].iloc[0]
+    samples = int(table["samples"].iloc[0])
     seeds = table["seed"].nunique()
     return (
         f"{evaluator} evaluator, {samples} samples, {seeds} seed{'s: mean and standard deviation' if seeds > 1 else ''}"
