@@ -32,6 +32,9 @@ def module(path):
 fill_tables = module(DOCS / "fill_tables.py")
 
 
+add_looks = module(DOCS / "add_looks.py")
+
+
 # ----- pages and what they are made from -----
 
 
@@ -46,6 +49,24 @@ def test_the_tables_of_a_page_are_those_of_its_csv(page):
 def test_a_number_that_was_typed_into_a_table_is_found_out():
     text = (DOCS / "results.md").read_text()
     assert fill_tables.filled(text.replace("| 30.3 ± 1.6 |", "| 29.3 ± 1.6 |")) == text
+
+
+def test_a_look_takes_the_row_of_its_claim_and_no_other():
+    table = tables.read(add_looks.TABLE)
+    new = table.iloc[3].to_dict() | {"mean": -9.0, "seeds": 8}
+    joined = add_looks.joined(table, [new])
+    assert joined.iloc[3].to_dict() == new
+    pd.testing.assert_frame_equal(joined.drop(index=3), table.drop(index=3), check_dtype=False)
+    pd.testing.assert_frame_equal(add_looks.joined(table.drop(index=3), [new]), joined, check_dtype=False)
+
+
+def test_a_look_at_an_unknown_claim_or_of_other_columns_is_not_added():
+    table = tables.read(add_looks.TABLE)
+    new = table.iloc[3].to_dict()
+    with pytest.raises(ValueError, match=r"has no claim of_old"):
+        add_looks.joined(table, [new | {"claim": "of_old"}])
+    with pytest.raises(ValueError, match=r"differ in the columns places"):
+        add_looks.joined(table, [new | {"places": 3}])
 
 
 def test_every_page_with_a_table_of_a_csv_is_filled():

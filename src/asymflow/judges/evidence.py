@@ -22,8 +22,6 @@ from asymflow.metrics.evaluators import Evaluator
 from asymflow.metrics.perceptual import Lpips
 from asymflow.metrics.statistics import Statistics
 
-BACKBONE = "alex"  # of the published LPIPS; prx-tg's
-
 
 @dataclass(frozen=True)
 class Evidence:
@@ -79,7 +77,7 @@ class Evidence:
             lineage.check_file(
                 self.perceptual_path, "perceptual network", self.reference_path, self.description["data"]
             )
-        return perceptual.load(self.perceptual_path, BACKBONE, self.device)
+        return perceptual.judge(self.perceptual_path, self.device)
 
     @cached_property
     def suite(self) -> Suite:

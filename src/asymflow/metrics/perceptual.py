@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from asymflow import tensors
 
+JUDGE = "alex"  # the backbone of the published LPIPS that judges; prx-tg's
+
 
 class Lpips(nn.Module):
     """Takes images in [-1, 1] and gives a map of distances; `name` is what its numbers may be called."""
@@ -51,6 +53,11 @@ def load(path: Path | None, backbone: str, device: torch.device) -> Lpips:
     network = untrained(description["config"]["backbone"])
     network.load_state_dict(tensors.load(path, "perceptual network"))
     return Lpips(network, "lpips_local").to(device)
+
+
+def judge(path: Path | None, device: torch.device) -> Lpips:
+    """`load`, of the network that judges samples."""
+    return load(path, JUDGE, device)
 
 
 def _published(backbone: str) -> Lpips:

@@ -17,11 +17,11 @@ def main() -> None:
     parser.add_argument("--look", type=Path, required=True, help="the last look at the claim")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    documents.write(arguments.out, "claim", {"row": _row(documents.read(arguments.look, "look"), arguments.scale)})
+    documents.write(arguments.out, "claim", {"row": row(documents.read(arguments.look, "look"), arguments.scale)})
 
 
-def _row(look: dict[str, Any], scale: str) -> dict[str, Any]:
-    """One claim; of several comparisons the one that decides it: of those with its verdict the worst for the claim."""
+def row(look: dict[str, Any], scale: str) -> dict[str, Any]:
+    """The row of a look in the table of claims: of several comparisons that with its verdict which is worst for the claim."""
     claim, means = look["claim"], look["means"]
     deciding = [i for i, verdict in enumerate(look["verdicts"]) if verdict == look["verdict"]]
     worst = max(deciding, key=lambda i: abs(means[i]) if "=" in claim["holds_if"] else means[i])

@@ -21,7 +21,6 @@ from asymflow.metrics.suite import Judge, answers
 from asymflow.randomness import generator
 from asymflow.report import tables
 
-BACKBONE = "alex"  # of the published LPIPS; prx-tg's
 BATCH = 50  # images looked at together
 BLUR = 1 / 16  # standard deviation of the blur, as a share of the image's side
 
@@ -37,9 +36,7 @@ def main() -> None:
     for path, kind in ((arguments.evaluator, "evaluator"), (arguments.perceptual, "perceptual network")):
         if path:
             lineage.check_file(path, kind, arguments.suite, suite.data)
-    judge = Judge(
-        evaluators.load(arguments.evaluator, device), perceptual.load(arguments.perceptual, BACKBONE, device), BATCH
-    )
+    judge = Judge(evaluators.load(arguments.evaluator, device), perceptual.judge(arguments.perceptual, device), BATCH)
     wanted = suite.wanted_by_kind()
     rows = []
     for name, drawn in drawings(wanted).items():
