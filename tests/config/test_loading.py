@@ -8,7 +8,8 @@ import yaml
 from project import DEFAULT, ROOT
 
 from asymflow.config.conditions import Conditions
-from asymflow.config.loading import ENDS, ConfigurationError, load, merge
+from asymflow.config.loading import ConfigurationError, load, merge
+from asymflow.config.misspelt import ENDS
 from asymflow.studies import Studies
 
 SCALES = sorted((ROOT / "workflow/scales").glob("*.yaml"))

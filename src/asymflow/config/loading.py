@@ -17,6 +17,7 @@ from asymflow.config.arm import Arm
 from asymflow.config.claim import Claim
 from asymflow.config.contradictions import contradictions, suggest
 from asymflow.config.experiment import Experiment
+from asymflow.config.misspelt import ENDS, FIXED, misspelt
 from asymflow.config.release import Release
 from asymflow.config.requested import requested
 from asymflow.config.sampling import Sampling
@@ -24,21 +25,6 @@ from asymflow.config.section import Section
 from asymflow.config.study import Study
 
 NAME = re.compile(r"[a-z0-9_]+")
-# of studies: a table and a figure are called <study> and <study>_<what>, and must not be another's, nor one of these
-FIXED = re.compile(r"claims|components|cost|data|parameterisation|released|spectrum|subspace_\w+_p\d+")
-ENDS = (
-    "summary",
-    "velocity",
-    "speedup",
-    "pairs",
-    "paired",
-    "crops",
-    "samples",
-    "curves",
-    "progression",
-    "nearest_images",
-    "compare",
-)
 RESULTS = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")  # a folder that needs no quotes anywhere
 GROUPS = {"arms": Arm, "samplings": Sampling, "studies": Study, "claims": Claim, "releases": Release}  # entries by name
 SECTIONS = tuple(name for name in Experiment.model_fields if name not in ("results", *GROUPS))
@@ -100,8 +86,9 @@ def load(
 ) -> Experiment:
     """The experiment that YAML files describe, later ones over earlier ones, `given` (the command line's) over all.
 
-    Contradictions between sections count in what the targets among the `words` of a command line use, and everywhere where none
-    is given (`words` of None: nowhere); other mistakes count everywhere. Raises ConfigurationError with all that could be found.
+    The targets among the `words` of a command line have to be of studies and arms that there are. Contradictions between sections
+    count in what these targets use, and everywhere where none is given (`words` of None: nowhere); other mistakes count
+    everywhere. Raises ConfigurationError with all that could be found.
     """
     source = Source(files, given)
     misshapen = [mistake for file, content in source.contents for mistake in _misshapen(file, content)]
@@ -125,6 +112,7 @@ def load(
     if not mistakes:
         experiment = _build(Experiment, values, [()], source, mistakes)
     if not mistakes and words is not None:
+        mistakes += [f"{COMMAND_LINE}: {text}" for text in misspelt(experiment, words)]
         for keys, text in contradictions(experiment, requested(experiment, words)):
             places = [(group, name, *keys[2:]) for group, name in _ancestry(config, keys[0], keys[1])] or [keys]
             file, _ = source.origin(places)
