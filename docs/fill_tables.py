@@ -100,7 +100,7 @@ def main() -> None:
 def filled(page: str) -> str:
     """A page with each of its tables made anew from the CSV. Raises KeyError for a table that nobody makes."""
     tables_of_pages = (
-        rank_sweep, rank_sweep_short, claims, claims_of_documents, length, length_by_noise, error_by_noise, spectrum,
+        rank_sweep, overnight, rank_sweep_short, claims, claims_of_documents, length, length_by_noise, error_by_noise, spectrum,
         linear_denoiser, cifar10, rivals, agreement, bypass, auxiliary, auxiliary_leads, prx,
         finetuning, miniatures, recipe, averages,
     )  # fmt: skip
@@ -110,12 +110,12 @@ def filled(page: str) -> str:
 
 def rank_sweep() -> list[str]:
     """Every arm of the rank sweep; crops, recall and seams unguided."""
-    lines = _head("arm", "predicts", "fid_local, unguided", "guided", "patch_fid_local", "recall_local", "seams")
-    guided = _by_arm("guided")
-    for arm, row in _by_arm("unguided").iterrows():
-        others = f"{row.patch_fid_local:.1f} | {row.recall_local:.2f} | {row.seams:.1f}"
-        lines.append(f"| {arm} | {_predicts(row)} | {_distance(row)} | {_distance(guided.loc[arm])} | {others} |")
-    return lines
+    return _sweep("rank_sweep")
+
+
+def overnight() -> list[str]:
+    """The same with eight times the training."""
+    return _sweep("overnight_rank_sweep")
 
 
 def rank_sweep_short() -> list[str]:
@@ -298,10 +298,10 @@ def agreement() -> list[str]:
     errors = tables.read(ROOT / "docs/tables/rivals_velocity.csv")
     for kind, name in (("jit", "JiT"), ("nanodit", "NanoDiT")):
         means = rows[rows["network.kind"] == kind].groupby("arm")[["fid_local", "velocity_error"]].mean()
-        lines.append(_agreement(f"every target on {name}", means, errors))
+        lines.append(_agreement(f"every [target](which_target.md) on {name}", means, errors))
     means = pd.DataFrame({metric: _summary(metric)["mean"] for metric in ("fid_local", "velocity_error")})
     ranks = tables.read(ROOT / "docs/tables/error_by_noise_velocity.csv")
-    return [*lines, _agreement("the ranks of [the mechanism](mechanism.md) on JiT", means, ranks)]
+    return [*lines, _agreement("the ranks above on JiT", means, ranks)]
 
 
 def bypass() -> list[str]:
@@ -470,8 +470,17 @@ def _over_seeds(name: str, reference: str, words: dict[str, str], digits: dict[s
     return lines
 
 
-def _by_arm(sampling: str) -> pd.DataFrame:
-    rows = tables.read(ROOT / "docs/tables/rank_sweep.csv")
+def _sweep(name: str) -> list[str]:
+    lines = _head("arm", "predicts", "fid_local, unguided", "guided", "patch_fid_local", "recall_local", "seams")
+    guided = _by_arm("guided", name)
+    for arm, row in _by_arm("unguided", name).iterrows():
+        others = f"{row.patch_fid_local:.1f} | {row.recall_local:.2f} | {row.seams:.1f}"
+        lines.append(f"| {arm} | {_predicts(row)} | {_distance(row)} | {_distance(guided.loc[arm])} | {others} |")
+    return lines
+
+
+def _by_arm(sampling: str, name: str = "rank_sweep") -> pd.DataFrame:
+    rows = tables.read(ROOT / f"docs/tables/{name}.csv")
     return rows[rows.sampling == sampling].set_index("arm")
 
 
@@ -482,7 +491,7 @@ def _summary(metric: str) -> pd.DataFrame:
 
 def _predicts(row: pd.Series) -> str:
     named = {"0": "data (rank 0, JiT)", "full": "velocity (all 192)"}
-    return named.get(rank := row["target.rank"], f"rank {rank}, {BASES[row['target.basis']]}")
+    return named.get(rank := str(row["target.rank"]), f"rank {rank}, {BASES[row['target.basis']]}")
 
 
 def _target(fields: dict[str, Any]) -> str:
