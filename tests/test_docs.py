@@ -51,6 +51,12 @@ def test_a_number_that_was_typed_into_a_table_is_found_out():
     assert fill_tables.filled(text.replace("| 30.3 ± 1.6 |", "| 29.3 ± 1.6 |")) == text
 
 
+def test_the_table_of_claims_says_and_compares_what_the_configuration_does():
+    claims = yaml.safe_load((ROOT / "workflow/claims.yaml").read_text())["claims"]
+    for row in tables.read(add_looks.TABLE).itertuples():
+        assert (row.says, row.holds_if) == (claims[row.claim]["says"], claims[row.claim]["holds_if"])
+
+
 def test_a_look_takes_the_row_of_its_claim_and_no_other():
     table = tables.read(add_looks.TABLE)
     new = table.iloc[3].to_dict() | {"mean": -9.0, "seeds": 8}
