@@ -224,7 +224,7 @@ def test_every_number_that_is_said_of_lengths_is_in_their_table():
         known |= {f"{abs(value):.{digits}f}" for value in found}
     changes = rows.pivot(index=["images_seen", "rank", "seed"], columns="sampling", values="fid_local")
     known |= {f"{value:.1f}" for value in (changes["unguided"] - changes["guided"]).groupby(level=[0, 1]).mean()}
-    text = (DOCS / "length.md").read_text()
+    text = " ".join((DOCS / "length.md").read_text().split())  # wherever lines are broken
     said = (
         text[text.index("- **The lead") : text.index("Where the error")]
         + text[text.index("The guidance is") : text.index("What [the")]

@@ -83,7 +83,7 @@ def test_every_number_that_is_said_below_the_claims_is_in_a_table():
         f"{abs(value):.{digits}f}" for found in compared for value in found.to_numpy().ravel() for digits in (0, 1)
     }
     said = README[README.index("- **For how long.**") : README.index("docs/samples.png")]
-    numbers = re.findall(r"(?<![\d.,])(\d{1,3}\.\d|\d{3})(?![\d,])", re.sub(r"\b\d+ 000", "", said))
+    numbers = re.findall(r"(?<![\d.,])(\d{1,3}\.\d|\d{3})(?![\d,])", re.sub(r"\b\d+\s+000", "", said))
     assert len(numbers) >= 15 and set(numbers) <= known, set(numbers) - known
 
 
