@@ -107,28 +107,46 @@ def test_preconditioning_predicts_noise_near_data_and_data_near_noise(drawn):
 
 
 def test_all_targets_recover_the_same_velocity_from_the_exact_posterior_mean_of_a_gaussian():
-    """Data of covariance V diag(l) V^T: the best prediction of each target is linear in x_t, and the velocities agree."""
-    generator = torch.Generator().manual_seed(3)
+    """Data of covariance V diag(l) V^T: the best prediction of a x_0 + b eps is W x_t, W = (a (1 - t) l + b t) / d.
+
+    That is the covariance with x_t over its variance. Each target has a W of its own, and all recover that of a = -1, b = 1.
+    """
     V, variances = random_basis(D, seed=4), torch.linspace(2.0, 0.02, D, dtype=torch.float64)
-    x_t, t = (
-        torch.randn(B, N, D, dtype=torch.float64, generator=generator),
-        torch.tensor([0.02, 0.3, 0.8, 1.0]).double(),
-    )
+    x_t = torch.randn(B, N, D, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    t = torch.tensor([0.02, 0.3, 0.8, 1.0], dtype=torch.float64)
     time = t[:, None, None]
-    d = (1 - time) ** 2 * variances + time**2
-    x_0 = ((1 - time) * variances / d * (x_t @ V)) @ V.T  # posterior means of data and noise
-    eps = (time / d * (x_t @ V)) @ V.T
-    u, s, A = eps - x_0, some_shares(), V[:, :3]
-    scalar = torch.tensor(0.3, dtype=torch.float64)
+
+    def best(a, b):
+        W = (a * (1 - time) * variances + b * time) / ((1 - time) ** 2 * variances + time**2)
+        return (W * (x_t @ V)) @ V.T
+
+    s, A, scalar = some_shares(), V[:, :3], torch.tensor(0.3, dtype=torch.float64)
+    first = (torch.arange(D) < 3).double()
+    deviation, energy = 0.5, preconditioned.energy(t, 0.5)
+    scale = 1 / (deviation * energy.sqrt())
     recovered = {
-        "asymmetric": asymmetric.recover(asymmetric.target(x_0, eps, A), x_t, t, A),
-        "isotropic": velocity_of(scalar * eps - x_0, x_t, t, scalar),
-        "spectral": recover((eps @ V * s) @ V.T - x_0, x_t, t, V, s),
-        "opening": recover(opening(t) * asymmetric.project(eps, A) - x_0, x_t, t, A, opening(t)),
-        "preconditioned": preconditioned.recover(preconditioned.target(x_0, eps, t, 0.5), x_t, t, 0.5),
+        "asymmetric": asymmetric.recover(best(-1, first), x_t, t, A),
+        "isotropic": velocity_of(best(-1, scalar), x_t, t, scalar),
+        "spectral": recover(best(-1, s), x_t, t, V, s),
+        "opening": recover(best(-1, opening(t) * first), x_t, t, A, opening(t)),
+        "preconditioned": preconditioned.recover(
+            best(time * scale, -(1 - time) * deviation**2 * scale), x_t, t, deviation
+        ),
     }
     for name, found in recovered.items():
-        torch.testing.assert_close(found, u, rtol=1e-8, atol=1e-8, msg=lambda text, name=name: f"{name}: {text}")
+        torch.testing.assert_close(
+            found, best(-1, 1), rtol=1e-8, atol=1e-8, msg=lambda text, name=name: f"{name}: {text}"
+        )
+
+
+def test_an_opening_subspace_is_data_prediction_at_noise_and_the_asymmetric_target_from_the_middle_on(drawn):
+    x_t, y, t = drawn
+    A = random_basis(D, seed=1)[:, :4]
+    found = recover(y, x_t, t, A, opening(t), 0.04)
+    for index, columns in ((0, A), (1, A), (3, A[:, :0])):  # t of 0.02, 0.3 and 1
+        rows = slice(index, index + 1)
+        expected = asymmetric.recover(y[rows], x_t[rows], t[rows], columns, 1.0, 0.04)
+        torch.testing.assert_close(found[rows], expected, **EXACT)
 
 
 def test_shares_of_least_copying_are_a_minimum_over_shares():

@@ -11,6 +11,7 @@ from asymflow import parts
 from asymflow.config.arm import Arm
 from asymflow.flow.forcing import low_pass
 from asymflow.flow.path import interpolate, velocity
+from asymflow.flow.shares import least_copying
 from asymflow.models.condition import Condition, presence
 from asymflow.models.targets import asymmetric, forced, isotropic, opening, preconditioned, spectral
 from asymflow.subspace.bases import random_basis
@@ -92,6 +93,71 @@ def test_a_model_is_made_again_from_the_subspace_that_its_file_keeps(drawn, kind
     again = parts.load(parts.target(configured)).build(configured, Answer(x_0), first.A.clone(), 1.0, torch.float32)
     results = [m(x_t, t, condition, sigma_min=0.04) for m in (first, again)]
     assert torch.equal(*results)
+
+
+class Oracle(nn.Module):
+    """The best prediction of a x_0 + b eps from x_t for Gaussian patches of the fitted covariance, which is linear."""
+
+    def __init__(self, x_t, a, b):
+        super().__init__()
+        self.x_t, self.a, self.b = x_t, a, b
+
+    def forward(self, x, t, condition):
+        time, basis = t[:, None, None], FITTED.basis.float()
+        W = (self.a * (1 - time) * SPECTRUM + self.b * time) / ((1 - time) ** 2 * SPECTRUM + time**2)
+        return (W.float() * (self.x_t @ basis)) @ basis.T
+
+
+def shares(kind, time):
+    """a and b of a target, direction by direction, from its definition."""
+    first = (torch.arange(D) < 3).double()
+    match kind:
+        case "asymmetric":
+            return -1, first
+        case "isotropic" | "learnt":
+            return -1, torch.tensor(0.3)
+        case "opening":
+            return -1, ((1 - time) / time).clamp_max(1) * first
+        case "spectral":
+            law = arm(kind).training
+            return -1, least_copying(SPECTRUM, *spectral.levels(law.time_mean, law.time_std, law.shift))
+        case "preconditioned":
+            variance = SPECTRUM.mean()
+            scale = (variance * ((1 - time) ** 2 * variance + time**2)).sqrt()
+            return time / scale, -(1 - time) * variance / scale
+        case "forced":  # the low-pass keeps something of every frequency, so its input tells as much
+            return -1, torch.tensor(0.0)
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "learnt"])
+def test_every_model_has_the_same_velocity_of_the_exact_posterior_mean_of_gaussian_patches(drawn, kind):
+    _, _, t, x_t, condition = drawn
+    configured = arm("isotropic", share=0.3, learnt=True) if kind == "learnt" else arm(kind, **KINDS[kind])
+    made = model(configured, None)
+    made.network.forward = Oracle(x_t, *shares(kind, t[:, None, None])).forward  # a learnt share stays where it is
+    expected = Oracle(x_t, -1, torch.tensor(1.0))(x_t, t, condition)
+    torch.testing.assert_close(made(x_t, t, condition, sigma_min=0.0), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_learnt_share_begins_as_the_given_one(drawn):
+    x_0, _, t, x_t, condition = drawn
+    learnt, given = (model(arm("isotropic", share=0.3, learnt=flag), x_0) for flag in (True, False))
+    results = [m(x_t, t, condition, sigma_min=0.04) for m in (learnt, given)]
+    torch.testing.assert_close(*results, rtol=1e-5, atol=1e-5)
+
+
+def test_shares_of_the_spectrum_are_one_share_where_it_is_flat_and_the_asymmetric_target_where_they_are_whole(drawn):
+    x_0, _, t, x_t, condition = drawn
+    flat = replace(FITTED, spectrum=torch.full((D,), 0.4, dtype=torch.float64))
+    steep = replace(FITTED, spectrum=torch.tensor([1e6] * 3 + [0.0] * (D - 3), dtype=torch.float64))
+    A = spectral.subspace(arm("spectral"), flat)
+    pairs = ((flat, arm("isotropic", share=A[:, 0].square().sum().item())), (steep, arm("asymmetric", rank=3)))
+    for fitted, other in pairs:
+        mine = spectral.build(
+            arm("spectral"), Answer(x_0), spectral.subspace(arm("spectral"), fitted), 1.0, torch.float32
+        )
+        results = [m(x_t, t, condition, sigma_min=0.04) for m in (mine, model(other, x_0))]
+        torch.testing.assert_close(*results, rtol=1e-4, atol=1e-4)
 
 
 def test_a_share_of_0_is_rank_0_and_of_1_full_rank(drawn):

@@ -41,6 +41,17 @@ class Study:
             pattern = pattern.replace(f"{{{name}}}", value)
         return self.root / pattern
 
+    def reference_of(self, arm: str) -> str:
+        """What an arm is compared with: the reference's target in the arm's own network, where the study has that, else the
+        reference."""
+
+        def part(name: str, *, network: bool) -> dict[str, Any]:
+            return {k: v for k, v in self.arms[name].items() if k.startswith("network.") == network}
+
+        own, target = part(arm, network=True), part(self.reference, network=False)
+        like = (name for name in self.arms if part(name, network=True) == own and part(name, network=False) == target)
+        return next(like, self.reference)
+
     def rank(self, arm: str) -> float:
         """The rank of an arm's target (`number`)."""
         return number(self.arms[arm]["target.rank"])

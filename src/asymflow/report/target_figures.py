@@ -1,4 +1,4 @@
-"""What the network should predict: a metric by target and network, and against what the training cost."""
+"""What the network should predict: a metric by target and network, against what the training cost, and errors by noise level."""
 
 from typing import Any
 
@@ -6,11 +6,22 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from asymflow.report import metrics, style
 from asymflow.report.study import Study
 
 SHAPES = ("o", "s", "D", "^", "v", "X")  # of networks
+KINDS = {
+    "asymmetric": "#3a6ea5",
+    "isotropic": "#c8553d",
+    "spectral": "#5b8c5a",
+    "opening": "#8d6a9f",
+    "preconditioned": "#b08900",
+    "forced": "#4c4c4c",
+}
+STYLES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))  # of a kind's members
+SHOWN = (0.1, 4.0)  # of the error's ratio: a velocity that drowns in noise leaves the panel
 
 
 def by_target(table: pd.DataFrame, study: Study) -> Figure:
@@ -58,6 +69,56 @@ def _by_name(axes: Axes, block: pd.DataFrame, metric: str, places: dict[str, flo
         markersize=5, linestyle="-", linewidth=0.8,
     )  # fmt: skip
     axes.scatter(block[metric], [places[target] for target in block["target"]], s=5, color=colour, alpha=0.5)
+
+
+def errors(table: pd.DataFrame, study: Study) -> Figure:
+    """The error of each target's velocity over that of its reference, by noise level: a row for each network, a column for each
+    group of directions."""
+    table = table[table["sampling"] == study.first_sampling]
+    table = table.assign(network=[network_name(study.arms[arm]) for arm in table["arm"]])
+    networks = list(dict.fromkeys(table["network"]))
+    groups = list(table[["first", "last"]].drop_duplicates().itertuples(index=False))
+    size = (2.3 * len(groups) + 0.7, 2.0 * len(networks) + 0.8)
+    figure, panels = plt.subplots(len(networks), len(groups), figsize=size, sharex=True, sharey=True, squeeze=False)
+    looks = _looks([study.arms[arm] for arm in dict.fromkeys(table["arm"])])
+    for (network, last), block in table.groupby(["network", "last"], sort=False):
+        row, column = networks.index(network), [group.last for group in groups].index(last)
+        panel = panels[row, column]
+        for arm, runs in block.groupby("arm", sort=False):
+            colour, dashes = looks[target_name(study.arms[arm])]
+            mean = runs.groupby("t")["ratio"].mean()
+            panel.plot(mean.index, mean, linestyle=dashes, marker="o", markersize=2.5, linewidth=1.2, color=colour)
+        reference = study.reference_of(block["arm"].iloc[0])
+        panel.set(yscale="log", ylim=SHOWN)
+        panels[row, 0].set_ylabel(f"{network}:\nvelocity error\nover that of {target_name(study.arms[reference])}")
+    for panel, group in zip(panels[0], groups, strict=True):
+        panel.set_title(f"directions {group.first} to {group.last}")
+    for panel in panels[-1]:
+        panel.set_xlabel("noise level t")
+    style.logarithmic(panels[0, 0].yaxis)
+    figure.suptitle(study.title, fontsize=10, fontweight="bold")
+    figure.tight_layout()
+    handles = [
+        Line2D([], [], color=colour, linestyle=dashes, marker="o", markersize=2.5) for colour, dashes in looks.values()
+    ]
+    figure.legend(handles, list(looks), loc="upper center", ncols=min(len(looks), 4), bbox_to_anchor=(0.5, 0.01))
+    seeds, images = table["seed"].nunique(), int(table["heldout"].iloc[0])
+    beyond = int((table.groupby(["arm", "t", "last"])["ratio"].mean() > SHOWN[1]).sum())
+    note = f"{images} held-out images, means of {seeds} seed{'s' * (seeds > 1)}; {beyond} means lie above the panels"
+    style.footnote(figure, note)
+    return figure
+
+
+def _looks(arms: list[dict[str, Any]]) -> dict[str, tuple[str, Any]]:
+    """A colour for each target's kind and a style of line for each of its members, by the target's name."""
+    found: dict[str, dict[str, None]] = {}
+    for fields in arms:
+        found.setdefault(fields["target.kind"], {})[target_name(fields)] = None
+    return {
+        name: (KINDS[kind], STYLES[index % len(STYLES)])
+        for kind, names in found.items()
+        for index, name in enumerate(names)
+    }
 
 
 def target_name(fields: dict[str, Any]) -> str:

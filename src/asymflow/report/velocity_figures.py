@@ -16,19 +16,20 @@ SHOWN = (0.45, 2.5)  # of the error's ratio: a velocity that drowns in noise lea
 SLOPE = "share of the noise\nthat is predicted"
 
 
-def gather(cards: dict[tuple[str, int, str], dict[str, Any]], reference: str) -> pd.DataFrame:
+def gather(cards: dict[tuple[str, int, str], dict[str, Any]], study: Study) -> pd.DataFrame:
     """One row for each run, noise level and group of directions: `cards` says what was measured by arm, seed and setting.
 
-    `ratio` is the error over that of the reference arm with the same seed and setting.
+    `ratio` is the error over that of the arm's `reference` (`Study.reference_of`) with the same seed and setting.
     """
     rows = [
         {"arm": arm, "seed": seed, "sampling": sampling, "images_seen": card["images_seen"], "heldout": card["samples"]}
+        | {"reference": study.reference_of(arm)}
         | row
         for (arm, seed, sampling), card in cards.items()
         for row in card["rows"]
     ]
-    table, keys = pd.DataFrame(rows), ["seed", "sampling", "t", "last"]
-    base = table[table["arm"] == reference][[*keys, "error"]].rename(columns={"error": "reference_error"})
+    table, keys = pd.DataFrame(rows), ["reference", "seed", "sampling", "t", "last"]
+    base = table[table["arm"] == table["reference"]][[*keys, "error"]].rename(columns={"error": "reference_error"})
     table = table.merge(base, on=keys, how="left")
     return table.assign(ratio=table["error"] / table["reference_error"]).drop(columns="reference_error")
 
@@ -56,7 +57,7 @@ def by_noise(table: pd.DataFrame, study: Study) -> Figure:
         panels[1, column].set_xlabel("noise level t")
     panels[0, 0].set_yticks([0.5, 1, 2], ["0.5", "1", "2"])
     panels[0, 0].yaxis.set_minor_formatter(NullFormatter())
-    panels[0, 0].set_ylabel(f"velocity error\nover that of {study.reference}")
+    panels[0, 0].set_ylabel(f"velocity error over that of\n{', '.join(dict.fromkeys(table['reference']))}")
     panels[1, 0].set_ylabel(SLOPE)
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="upper center", ncols=min(len(labels), 8), bbox_to_anchor=(0.5, 0.01))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from asymflow import documents
 from asymflow.command import run
-from asymflow.report import style, tables, velocity_figures
+from asymflow.report import style, tables, target_figures, velocity_figures
 from asymflow.report.study import Study, study_arguments
 
 
@@ -19,9 +19,10 @@ def main() -> None:
     study = Study.parse(arguments.study, arguments.root)
     runs = [(arm, seed, sampling) for arm in study.arms for seed in study.seeds for sampling in study.samplings]
     cards = {run: documents.read(study.path("velocity", *run), "score") for run in runs}
-    table = velocity_figures.gather(cards, study.reference)
+    table = velocity_figures.gather(cards, study)
     tables.write(table, arguments.table)
-    style.save(velocity_figures.by_noise(table, study), arguments.figure)
+    draw = target_figures.errors if study.figure == "targets" else velocity_figures.by_noise
+    style.save(draw(table, study), arguments.figure)
 
 
 if __name__ == "__main__":
