@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
+from asymflow import files
 from asymflow.commands import doctor, main, sample, status
 from asymflow.commands.doctor import NOTE, OK, PROBLEM
 from asymflow.commands.table import table
@@ -109,6 +110,18 @@ def test_a_training_whose_process_is_gone_is_interrupted_or_failed(project):
     assert status.training(folder)[:3] == ("interrupted", "1280/26000 4 %", "0.2517")
     (folder / "train.log").write_text(f"{LINE}error: loss became nan at update 7\n")
     assert status.training(folder)[::4] == ("failed", "error: loss became nan at update 7")
+
+
+def test_a_state_that_is_kept_elsewhere_is_found_there(project, monkeypatch, tmp_path):
+    monkeypatch.setenv("ASYMFLOW_STATE", str(tmp_path / "scratch"))
+    folder = run_folder(project, "rank8")
+    (folder / "train.log").write_text(LINE)
+    state = files.kept(folder / "state")
+    state.mkdir(parents=True)
+    (state / "checkpoint.safetensors").touch()
+    assert status.training(folder).state == "interrupted"
+    with files.locked(state):
+        assert status.training(folder).state == "running"
 
 
 def test_the_line_of_a_log_is_the_one_that_progress_writes(capsys, monkeypatch):

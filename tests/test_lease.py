@@ -91,6 +91,15 @@ def test_under_slurm_it_steps_back(four, monkeypatch, tmp_path):
     assert machine.device() == torch.device("cuda", 3) and not list(tmp_path.iterdir())
 
 
+def test_processes_of_one_job_of_slurm_that_torchrun_did_not_start_lease_within_the_job(four, monkeypatch, tmp_path):
+    """As under `salloc --gpus=4`; another job may call other devices by the same names."""
+    assert lease(["0", "1", "2", "3"]) == 0  # of nobody's job
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    assert machine.device() == torch.device("cuda", 0)
+    machine._place.cache_clear()
+    assert machine.device() == torch.device("cuda", 1)
+
+
 def test_where_none_is_left_one_is_shared_and_that_is_said(four, capsys, tmp_path):
     for _ in range(4):
         lease(["0", "1", "2", "3"], tmp_path / f"asymflow-devices-{module.os.getuid()}")

@@ -2,6 +2,8 @@
 
     0.lock, 1.lock, ...   below asymflow-devices-UID in the system's temporary folder; whoever has a file locked has the device
 
+A job of SLURM, which may call other devices by the same names as another job of this host, has a folder of its own.
+
 A lock dies with its process, however it ends, so no device stays taken.
 """
 
@@ -18,9 +20,10 @@ _held: list[BinaryIO] = []  # until this process ends
 def lease(devices: Sequence[str], folder: Path | None = None) -> int | None:
     """Takes the first device that no other process has, for as long as this process lives; gives its place in the list.
 
-    `devices` are names that mean the same to all processes of this host. None: all are taken.
+    `devices` are names that mean the same to all processes of this host, or of a job of SLURM. None: all are taken.
     """
-    folder = folder or Path(tempfile.gettempdir()) / f"asymflow-devices-{os.getuid()}"
+    whose = [str(os.getuid()), *filter(None, [os.environ.get("SLURM_JOB_ID")])]
+    folder = folder or Path(tempfile.gettempdir()) / f"asymflow-devices-{'-'.join(whose)}"
     folder.mkdir(mode=0o700, exist_ok=True)
     for place, name in enumerate(devices):
         file = open(folder / f"{name}.lock", "wb")  # noqa: SIM115  (open as long as this process lives)

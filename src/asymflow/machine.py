@@ -48,8 +48,9 @@ def choose(precision: Literal["auto", "bfloat16", "float32"], compiled: Literal[
 def device() -> torch.device:
     """A GPU when there is one, the same in every call; else the processor.
 
-    Of several GPUs SLURM gives each job its own, and processes of one job take one each by their local rank. Elsewhere each
-    process takes one that no other process of this user has (`lease`); where there is none left, it shares one, and says so.
+    SLURM gives each job GPUs of its own; of these, processes that torchrun started take one each by their local rank. All others
+    take one that no other process of this user, within the same job of SLURM, has (`lease`); where there is none left, they share
+    one, and say so.
     Convolutions of float32 stay float32 from then on, which is not torch's default: those of the judges are measurements.
     """
     if not torch.cuda.is_available():
@@ -62,7 +63,7 @@ def device() -> torch.device:
 @cache
 def _place(count: int) -> int:
     _, _, local_rank = torchrun()
-    if count == 1 or "SLURM_JOB_ID" in os.environ:
+    if count == 1 or {"SLURM_JOB_ID", "LOCAL_RANK"} <= os.environ.keys():
         return local_rank
     visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(count)))
     place = lease([name.strip() for name in visible.split(",")][:count])

@@ -61,6 +61,11 @@ class Plan:
         """One section of the configuration as JSON, which compares by value; whole, or the keys that a stage reads of it."""
         return getattr(self.experiment, name).model_dump_json(include=only)
 
+    @property
+    def suite_cases(self) -> str:
+        """What the suite's own stage reads of its section: which cases there are."""
+        return self.section("suite", {"edits", "memories", "reconstructions", "seed", "swaps", "texts"})
+
     def suite_of(self, wildcards: Any) -> str:
         """What a judge reads of the suite's section; most read nothing."""
         intervals = {"resamples", "seed"}

@@ -28,6 +28,7 @@ from asymflow.models.assemble import Beginning, Lift, assemble, restore
 from asymflow.models.condition import Condition, Shapes
 from asymflow.paths import Paths
 from asymflow.report import pictures
+from asymflow.sampling import pieces
 from asymflow.sampling.asks import cases
 from asymflow.sampling.asks.request import shown
 from asymflow.sampling.run import Files, Run, load
@@ -55,10 +56,12 @@ def picture(arguments: argparse.Namespace) -> None:
         run = load(model, settings, _files(arm, description["seed"], paths, arguments.folder))
     condition, what = _asked(run, description, paths, settings, arguments)
     device, count = run.machine.device, len(condition.present)
-    start = noise(arguments.seed, range(count), run.shape).to(device)
-    images = sample(run, start, condition.to(device), settings)
+    images = [
+        sample(run, noise(arguments.seed, numbers, run.shape).to(device), part.to(device), settings)
+        for numbers, part in zip(pieces.ranges(count, settings.batch), condition.split(settings.batch), strict=True)
+    ]
     columns = arguments.columns or max(1, round(count**0.5))
-    drawn = pictures.grid(images.permute(0, 2, 3, 1).cpu().numpy(), columns)
+    drawn = pictures.grid(torch.cat(images).permute(0, 2, 3, 1).cpu().numpy(), columns)
     pictures.save(pictures.enlarge(drawn, arguments.enlarge), arguments.out)
     print(f"{count} images of {what} in {arguments.out}")
 
@@ -71,7 +74,12 @@ def _published(folder: Path, settings: Sampling) -> Run:
         )
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        arm = Arm.model_validate(config["arm"])
+        arm, shapes, classes = (
+            Arm.model_validate(config["arm"]),
+            Shapes.parse(config["shapes"]),
+            tuple(config["classes"]),
+        )
+        size, scale = int(config["image_size"]), float(config["s"])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{folder}/config.json does not describe a run as stage publish writes it; expected the folder of a run, or"
@@ -82,16 +90,15 @@ def _published(folder: Path, settings: Sampling) -> Run:
             f"{folder} is no model of pixels that is told classes alone and adapts no other; sample the run that it was made of"
         )
     weights = tensors.load(folder / "model.safetensors", "export")
-    A, lift = weights.pop("A"), Lift(weights.pop("lift"), config["s"]) if "lift" in weights else None
-    shapes = Shapes.parse(config["shapes"])
-    grid = grid_of(config["image_size"], config["image_size"], arm.representation.patch_size)
+    if "A" not in weights:
+        raise ValueError(f"{folder}/model.safetensors has no A, the subspace of its prediction; export the run again")
+    A, lift = weights.pop("A"), Lift(weights.pop("lift"), scale) if "lift" in weights else None
+    grid = grid_of(size, size, arm.representation.patch_size)
     machine = choose(settings.precision, settings.compile)
     model = assemble(arm, shapes, grid, Beginning(subspace=A, lift=lift), seed=0, precision=machine.precision)
     restore(model.network, weights)
     model = model.to(machine.device).eval().requires_grad_(False)
-    return Run(
-        model, arm, machine, shapes, tuple(config["classes"]), config["image_size"], grid, seed=0, images=0, lift=lift
-    )
+    return Run(model, arm, machine, shapes, classes, size, grid, seed=0, images=0, lift=lift)
 
 
 def _files(arm: Arm, seed: int, paths: Paths, folder: Path | None) -> Files:

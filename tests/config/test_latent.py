@@ -93,3 +93,8 @@ def test_latent_tokens_with_more_numbers_than_a_patch_are_an_error(folder):
     edit(folder / "vae" / "config.json", latent_channels=193)
     text = mistake(folder)
     assert "has 772 numbers, but the pixel patch that it spans only 768 (16 x 16 x 3): nothing lifts it" in text
+
+
+def test_an_autoencoder_that_is_not_described_is_one_sentence(folder):
+    (folder / "vae/config.json").write_text('{"latent_channels": 32}')
+    assert "does not describe an autoencoder of FLUX.2 ('block_out_channels')" in mistake(folder)

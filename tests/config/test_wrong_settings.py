@@ -161,7 +161,7 @@ STRUCTURES = {
     "a large learning rate": ("bases: {scratch: {training: {lr: 1000}}}", "key training.lr: found 1000; expected"),
     "a scale beyond sense": ("samplings: {guided: {guidance: {kind: classifier_free, scale: 1.0e+9}}}", "found 1000000000.0"),
     "a search without end": ("search: {scale_step: 1.0e-9}", "make a grid of"),
-    "a search that cannot double": ("search: {count: 3}", "count is 3, which cannot double"),
+    "a search without samples to begin with": ("search: {count: 32}", "the first of 3 rounds has 8 samples and expected are 10"),
     "a low scale above the high one": ("search: {scale_low: 5}", "scale_low (5.0) exceeds scale_high (4.0)"),
     "results with a command": ("pathvars: {results: 'results/$(touch x)'}", "key pathvars.results: found 'results/$(touch x)'"),
     "results with a space": ("pathvars: {results: results/a b}", "key pathvars.results: found 'results/a b'; expected a folder"),
@@ -257,6 +257,13 @@ WANTED = {
         "claims: {clamp: {metric: recon_lpips}}", CLAMP, "compares 'recon_lpips', which the judge 'distribution' does not measure"
     ),
     "a cost that is none": ("claims: {clamp: {judge: cost}}", CLAMP, "compares 'fid', which the judge 'cost' does not measure"),
+    "a claim by the name of its rule": ("claims: {clamp: {metric: fdi}}", "claims", "'fdi', which the judge"),
+    "a velocity of an average that is searched": (
+        "bases: {scratch: {training: {snapshots: 2, averages: [power_7]}}}\n"
+        "samplings: {searched: {guidance: {average: true}}}",
+        "results/runs/rank8/seed0/searched/velocity.json",
+        "searches the average of the weights, but the judge 'velocity' looks at weights that the run keeps",
+    ),
     "held-out images of claims": ("data: {heldout: 3}", CLAIMS, "key data.heldout: found 3; expected at least"),
     "held-out images of a run": ("data: {heldout: 3}", GUIDED, "key data.heldout: found 3; expected at least"),
     "held-out images of a velocity": (

@@ -181,12 +181,21 @@ def test_keys_that_no_two_tars_share_stay_as_they_are(tmp_path, scratch):
     assert {record.key for record in read(tmp_path / "{0,1}.tar", scratch).records} == {"a0", "a1"}
 
 
-def test_the_same_key_in_two_tars_of_one_name_is_a_duplicate_that_names_both(tmp_path, scratch):
-    for folder in ("0", "1"):
-        (tmp_path / folder).mkdir()
-        write(tmp_path / folder / "s.tar", [("a.png", png())])
-    listing = read(tmp_path / "{0,1}" / "s.tar", scratch)
-    assert reason(listing) == "s.tar/a.png: has the same key, 'a', as s.tar/a.png, which is kept"
+@pytest.mark.parametrize("inner", ["", "shards/"])
+def test_tars_of_one_name_in_several_folders_are_told_apart_by_these(tmp_path, scratch, inner):
+    """img2dataset numbers the tars and the samples of every set alike."""
+    for folder in ("cc3m", "cc12m"):
+        (tmp_path / folder / inner).mkdir(parents=True)
+        write(tmp_path / folder / inner / "00000.tar", [("000000000.png", png())])
+    listing = read(tmp_path / "{cc3m,cc12m}" / inner / "00000.tar", scratch)
+    assert not listing.rejects
+    assert {record.key for record in listing.records} == {f"{s}/{inner}00000.tar/000000000" for s in ("cc3m", "cc12m")}
+
+
+def test_a_tar_that_is_named_twice_gives_its_samples_once(tmp_path, scratch):
+    write(tmp_path / "s.tar", [("a.png", png())])
+    listing = read(f"{tmp_path}/{{s,s}}.tar", scratch)
+    assert len(listing.records) == 1 and not listing.rejects
 
 
 def test_an_archive_without_a_usable_sample_is_an_error(tmp_path, scratch):

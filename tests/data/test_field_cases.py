@@ -139,10 +139,11 @@ def test_a_class_behind_a_link_that_leads_nowhere_is_a_reject(tmp_path):
 @pytest.mark.parametrize(
     "splits", [("train", "val"), ("train", "test", "val"), ("Training", "Validation"), ("test", "dev")]
 )
-def test_splits_above_the_classes_are_refused_with_the_folder_that_was_meant(tmp_path, splits):
+@pytest.mark.parametrize("names", [("cat/1.png", "dog/1.png"), ("1.png", "2.png")])
+def test_splits_are_refused_as_classes_with_the_folder_that_was_meant(tmp_path, splits, names):
     for split in splits:
-        for name in ("cat", "dog"):
-            put(tmp_path / split / name / "1.png")
+        for name in names:
+            put(tmp_path / split / name)
     meant = tmp_path / next((split for split in splits if split.lower().startswith("train")), splits[-1])
     with pytest.raises(
         ValueError, match=f"which are splits and not classes; set data.path to one of them, such as {meant}"

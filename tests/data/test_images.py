@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from pictures import noise
 from PIL import Image, ImageFilter
+from PIL.PngImagePlugin import PngInfo
 
 from asymflow.data.images import ImageError, crop, load, to_png, to_rgb
 
@@ -252,3 +253,14 @@ def test_where_small_ones_are_enlarged_it_is_by_the_filter_that_shrinks_large_on
     left, top = (resized.width - 16) // 2, (resized.height - 16) // 2
     expected = np.asarray(resized)[top : top + 16, left : left + 16]
     assert np.array_equal(np.asarray(crop(noise(width, height), (16, 16), "enlarge")), expected)
+
+
+@pytest.mark.parametrize("chunk", ["zTXt", "iTXt", "iCCP"])
+def test_long_texts_and_profiles_of_a_png_cost_nothing(chunk):
+    """XMP and the profiles of printers exceed PIL's own limit of 1 MiB."""
+    image, text = noise(4, 3), "x" * (2 << 20)
+    info = PngInfo()
+    if chunk != "iCCP":
+        info.add_itxt("XML:com.adobe.xmp", text, zip=True) if chunk == "iTXt" else info.add_text("note", text, zip=True)
+    options = {"icc_profile": text.encode()} if chunk == "iCCP" else {"pnginfo": info}
+    assert np.array_equal(decoded(image, "PNG", **options), np.asarray(image))

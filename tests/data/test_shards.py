@@ -250,6 +250,7 @@ def test_long_captions_names_and_any_script_survive(tmp_path):
     (tmp_path / "photos" / "猫" / f"{name}.txt").write_text("一只猫", encoding="utf-8")
     write_splits(data(tmp_path / "photos", evaluator=0, heldout=0), tmp_path / "out", 1)
     reader = ShardReader(tmp_path / "out" / "train.json")
+    assert all((tmp_path / "out" / split).is_dir() for split in ("evaluator", "heldout")), "rule shard declares them"
     assert (reader.classes, reader.captions) == (["猫"], ["一只猫"])
     assert reader.record(0)["source"] == f"猫/{name}.png"
 

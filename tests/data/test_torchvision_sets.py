@@ -52,6 +52,18 @@ def test_datasets_of_files_have_their_folders_as_classes(tmp_path):
     assert listed("ImageFolder", tmp_path).classes == ["cat", "dog"]
 
 
+def test_classes_of_one_name_stay_several_and_have_their_numbers(tmp_path, monkeypatch):
+    """As torchvision's ImageNet has a bird and a machine called crane."""
+    from torchvision.datasets import MNIST
+
+    monkeypatch.setattr(MNIST, "classes", [("crane",), *"abcdefgh", ("crane",)])
+    listing = listed("MNIST", mnist(tmp_path))
+    assert listing.classes == ["crane (0)", *"abcdefgh", "crane (9)"]
+    for record in listing.records:
+        assert record.class_name == listing.classes[LABELS[int(record.key)]]
+        assert "(" not in record.caption
+
+
 @pytest.mark.parametrize(
     "name, nearest", [("CIFAR01", "CIFAR10"), ("VisionDataset", ""), ("os", ""), ("wrap_dataset_for_transforms_v2", "")]
 )

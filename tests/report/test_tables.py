@@ -170,7 +170,9 @@ def test_published_numbers_join_by_arm_in_their_own_columns(study):
 
 def test_a_metric_that_one_run_lacks_is_an_error(study):
     write(study, "distribution", "b", 1, score(fid_local=4.5))
-    with pytest.raises(KeyError, match="the runs of study test were scored with different metrics; score them again"):
+    with pytest.raises(
+        ValueError, match="study test were scored with different metrics: kid_local are not in all; delete"
+    ):
         gather(study, [], [])
 
 

@@ -294,6 +294,18 @@ def test_a_picture_can_be_drawn_by_hand_from_every_run(workshop, tmp_path, monke
     assert out.stat().st_size > 200 and says in capsys.readouterr().out
 
 
+def test_many_pictures_go_through_the_network_in_batches(workshop, tmp_path, monkeypatch):
+    asked, drawn, sizes = by_hand.asked_settings, by_hand.sample, []
+    monkeypatch.setattr(by_hand, "asked_settings", lambda words: asked(words).model_copy(update={"batch": 3}))
+    monkeypatch.setattr(
+        by_hand, "sample", lambda run, start, *rest: sizes.append(len(start)) or drawn(run, start, *rest)
+    )
+    words = [str(workshop.train("plain")), "--count", "7", "--steps", "2", "--out", str(tmp_path / "x.png")]
+    monkeypatch.setattr("sys.argv", ["sample", *words])
+    by_hand.main()
+    assert sizes == [3, 3, 1]
+
+
 @pytest.mark.parametrize(
     ("name", "asked", "sentence"),
     [

@@ -343,8 +343,11 @@ def test_prompts_come_from_text_files_and_jsonl_files(tmp_path):
     expected = [{"caption": "a red bird", "named": {}}, {"caption": "a blue house", "named": {}}]
     assert prompts.from_file(tmp_path / "prompts.txt") == expected
     assert prompts.from_file(tmp_path / "prompts.jsonl") == expected
-    (tmp_path / "prompts.jsonl").write_text('{"prompt": "a red bird"}\n{"text": "a blue house"}\n')
-    with pytest.raises(ValueError, match="line 2: expected a JSON object with a prompt, found"):
+    for name, text in (("prompts.txt", "a\u2028b\r\n"), ("prompts.jsonl", '{"prompt": "a\u2028b"}\n')):
+        (tmp_path / name).write_text(text, newline="", encoding="utf-8")
+        assert prompts.from_file(tmp_path / name) == [{"caption": "a\u2028b", "named": {}}], "a line feed ends a line"
+    (tmp_path / "prompts.jsonl").write_text('{"prompt": "a red bird"}\n\n{"text": "a blue house"}\n')
+    with pytest.raises(ValueError, match="line 3: expected a JSON object with a prompt, found"):
         prompts.from_file(tmp_path / "prompts.jsonl")
     with pytest.raises(ValueError, match="cannot be read"):
         prompts.from_file(tmp_path / "none.txt")

@@ -67,7 +67,41 @@ def saved(path, lift=None, **changes):
     return kept
 
 
-@pytest.mark.parametrize("optimiser", [adam, muon])
+class Eight(torch.optim.Optimizer):
+    """Keeps its state as bitsandbytes' 8-bit AdamW does: steps in an int, what is quantised in a dictionary within."""
+
+    def __init__(self, parameters):
+        super().__init__(parameters, {"lr": 0.01})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for parameter in self.param_groups[0]["params"]:
+            state = self.state[parameter]
+            state["step"] = state.get("step", 0) + 1
+            assert type(state["step"]) is int, "it is handed to C as one"
+            state.setdefault("mean", torch.zeros_like(parameter)).lerp_(parameter.grad, 0.1)
+            parameter -= 0.01 * state["mean"] / (1 - 0.9 ** state["step"])
+
+    def state_dict(self):
+        said = super().state_dict()
+        said["state"] = {
+            number: {"step": state["step"], "__quantised__": {"mean": state["mean"]}}
+            for number, state in said["state"].items()
+        }
+        return said
+
+    def load_state_dict(self, state_dict):
+        for state in state_dict["state"].values():
+            state |= state.pop("__quantised__", {})
+        for parameter, state in zip(self.param_groups[0]["params"], state_dict["state"].values(), strict=True):
+            self.state[parameter] = state
+
+
+def eight_bits(made: nn.Module) -> torch.optim.Optimizer:
+    return Eight(made.parameters())
+
+
+@pytest.mark.parametrize("optimiser", [adam, muon, eight_bits])
 def test_a_training_goes_on_from_its_checkpoint_as_if_nothing_had_happened(tmp_path, optimiser):
     through, first, resumed = network(), network(), network(seed=1)
     runs = [

@@ -26,6 +26,14 @@ def test_the_smallest_study_gives_its_table_and_figure(finished):
     assert not {"fid", "kid", "is"} & set(table.columns), "local evaluators must not bear published names"
 
 
+def test_a_split_of_nothing_is_made_too(fresh):
+    """Scales with a published evaluator keep no images for one of our own."""
+    fresh.overlay({"data": {"train": 4, "evaluator": 0, "heldout": 2}})
+    result = fresh.run("results/smoke/data/train.json")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert not list((fresh.folder / "results/smoke/data/evaluator").glob("*.tar"))
+
+
 def test_published_settings_stand_in_columns_of_their_own(finished):
     table = pd.read_csv(finished.folder / TABLE).set_index("arm")
     assert table.loc["rank0", "published_guidance"] == 2.7

@@ -12,6 +12,7 @@ from asymflow.config.latent import check
 from asymflow.config.loading import load
 from asymflow.config.protocols import Protocol
 from asymflow.config.representation import Colour
+from asymflow.config.requested import requested
 from asymflow.config.subspace import Basis
 from asymflow.config.study import Judge
 from asymflow.descriptions import Descriptions
@@ -32,7 +33,8 @@ try:
         workflow.config_settings.config,
         sys.argv[1:] if workflow.is_main_process else None,
     )
-    check(experiment.latent, experiment.arms)
+    if workflow.is_main_process:
+        check(experiment.latent, {arm: experiment.arms[arm] for arm in requested(experiment, sys.argv[1:]).arms})
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 

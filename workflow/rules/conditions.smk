@@ -65,7 +65,7 @@ rule suite:
         gpu=1,
         mem_mb=64000,
     params:
-        config=lambda wildcards: plan.section("suite"),
+        config=lambda wildcards: plan.suite_cases,
         embeddings=lambda wildcards: plan.suite_embeddings,
         reader=plan.reader,
         code=plan.code("suite"),

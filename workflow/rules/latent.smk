@@ -33,7 +33,7 @@ rule fit_lift:
         "<results>/latent/lift_{colour}_p{patch_size}.fit_lift.log",
     threads: 1
     params:
-        config=lambda wildcards: plan.section("subspace"),
+        config=lambda wildcards: plan.section("subspace", {"images", "seed"}),
         code=plan.code("fit_lift"),
     shell:
         "python -m asymflow.stages.fit_lift --config {params.config:q} --patch-size {wildcards.patch_size}"

@@ -110,7 +110,7 @@ rule protocol:
 
 
 rule give_samples:
-    "Samples as ADM's evaluator reads them."
+    "Give samples as other evaluators read them: one file for ADM's, a folder of pictures for most."
     input:
         samples="<results>/runs/{arm}/seed{seed}/{sampling}/samples.npy",
         summary="<results>/runs/{arm}/seed{seed}/{sampling}/samples.json",

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from asymflow.commands import snakemake
 from asymflow.commands.table import table
+from asymflow.files import kept
 from asymflow.logs import tail
 from asymflow.paths import Paths
 
@@ -110,12 +111,13 @@ def training(folder: Path) -> Training:
     found = LINE.findall(text)
     done, total, share, _, left, loss = found[-1] if found else ("", "", "", "", "", "")
     images = f"{done}/{total} {share} %" if found else "-"
-    if _is_locked(folder / ".state.lock"):
+    state = kept(folder / "state")
+    if _is_locked(state.with_name(".state.lock")):
         return Training("running", images, loss or "-", left or "-")
     last = text.strip().rpartition("\n")[2]
     if last.startswith("error:") or "Traceback (most recent call last)" in text:
         return Training("failed", images, loss or "-", said=last)
-    if (folder / "state" / "checkpoint.safetensors").exists():
+    if (state / "checkpoint.safetensors").exists():
         return Training("interrupted", images, loss or "-")
     return Training("waiting")
 

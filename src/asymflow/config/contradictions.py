@@ -212,6 +212,12 @@ def _unanswered(arm: Arm, sampling: Sampling, judges: tuple[str, ...], experimen
         yield "but the judge 'velocity' looks at patches of pixels, and the arm works on latents; leave one of them out"
     if "coupling" in judges and not (arm.target.basis == "lift" and arm.start.run):
         yield "but the judge 'coupling' looks at lifted arms, which begin with a latent one; leave one of them out"
+    for judge in ("velocity", "coupling"):
+        if judge in judges and sampling.searches_average:
+            yield (
+                f"which searches the average of the weights, but the judge {judge!r} looks at weights that the run keeps; set"
+                " guidance.average to false"
+            )
     for judge, needed in (("captions", "captions"), ("suite", "cases")):
         if judge in judges and what != needed:
             yield f"which asks for {what}, but the judge {judge!r} looks at {needed}; set its asks to {needed}"

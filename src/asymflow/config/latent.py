@@ -23,7 +23,8 @@ class Latent(Section):
 
 
 def check(latent: Latent, arms: Mapping[str, Arm]) -> None:
-    """Raises ValueError when `latent.model` is not a folder with a whole FLUX.2 klein, or its tokens are not patches of the arms.
+    """Raises ValueError when `latent.model` is not a folder with a whole FLUX.2 klein, or its tokens are not patches of the arms,
+    which are those that are asked for.
 
     Looks at names and configurations alone, so that a mistake costs no job.
     """
@@ -39,7 +40,13 @@ def check(latent: Latent, arms: Mapping[str, Arm]) -> None:
             " page and log in with `hf auth login` first), or leave latent.model out to train a small latent model here"
         )
     vae = json.loads((folder / "vae/config.json").read_text(encoding="utf-8"))
-    spanned, token = SIDE * 2 ** (len(vae["block_out_channels"]) - 1), SIDE**2 * vae["latent_channels"]
+    try:
+        spanned, token = SIDE * 2 ** (len(vae["block_out_channels"]) - 1), SIDE**2 * vae["latent_channels"]
+    except (KeyError, TypeError) as error:
+        raise ValueError(
+            f"{folder / 'vae/config.json'} does not describe an autoencoder of FLUX.2 ({error}); expected block_out_channels and"
+            " latent_channels: fetch the folder again"
+        ) from error
     for name, arm in arms.items():
         size = arm.representation.patch_size
         if size != spanned and (arm.lifted or arm.needs_latents):

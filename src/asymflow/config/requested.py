@@ -7,6 +7,10 @@ from typing import NamedTuple
 
 from asymflow.config.experiment import Experiment
 
+RULES = {name: f"{name}.csv" for name in ("claims", "cost", "released")} | {
+    "supplement": "supplement.html"
+}  # and their files
+
 
 class Requested(NamedTuple):
     """What a call of the workflow can use."""
@@ -22,9 +26,10 @@ def requested(experiment: Experiment, words: Iterable[str]) -> Requested:
     """What the targets among the words of a command line use; without any, what `rule all` makes: every study, no claim.
 
     A target is taken to use each study whose name its own begins with, and the arm whose folder it lies in, with the arms that
-    these begin with.
+    these begin with. The name of a rule stands for its file.
     """
     folder = f"{experiment.results}/"
+    words = [f"{folder}{RULES[word]}" if word in RULES else word for word in words]
     targets = [target.removeprefix(folder) for word in words if (target := os.path.normpath(word)).startswith(folder)]
     if not targets:
         return Requested(set(experiment.arms), set(experiment.studies), set(), set(), set())

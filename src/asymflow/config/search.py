@@ -5,6 +5,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from asymflow.config.section import Section
 
 LARGEST_GRID = 10**6  # points
+BLOCKS = 10  # of the jackknife: parts of the samples that are left out in turn
 
 
 class Search(Section):
@@ -48,9 +49,12 @@ class Search(Section):
                 f"scale_step ({self.scale_step:g}) and interval_step ({self.interval_step:g}) make a grid of {points:.0e} points;"
                 f" expected at most {LARGEST_GRID:.0e}: raise them"
             )
-        if self.count < 2**self.rounds:
+        least = BLOCKS << (self.rounds - 1)
+        if self.count < least:
             raise ValueError(
-                f"count is {self.count}, which cannot double {self.rounds} times (rounds); raise it to {2**self.rounds}"
+                f"count is {self.count}, so the first of {self.rounds} rounds has {self.count >> (self.rounds - 1)} samples and"
+                f" expected are {BLOCKS}, one for each part that its interval leaves out in turn; raise it to {least}, or lower"
+                " rounds"
             )
         if self.interval_step > 1:
             raise ValueError(f"interval_step is {self.interval_step}; noise levels end at 1")

@@ -61,30 +61,43 @@ def list_archives(pattern: str, seed: int, scratch: Path, *, whole: bool) -> Lis
     With `whole`, remote files are fetched before they are read. Raises ValueError when a file is missing, truncated or not a tar,
     and when there is no sample at all.
     """
-    records, rejects, remote = [], [], False
-    for number, location in enumerate(fetch.expand(pattern)):
+    sharded: list[tuple[str, Record]] = []
+    rejects, remote, locations = [], False, fetch.expand(pattern)
+    for number, (location, shard) in enumerate(zip(locations, _shard_names(locations), strict=True)):
         tar = fetch.local(location, scratch, number, whole=whole)
         remote |= is_remote(tar)
-        for entry in _read_shard(tar, short_name(location)):
-            (rejects if isinstance(entry, Reject) else records).append(entry)
-    if not records:
+        for entry in _read_shard(tar, shard):
+            if isinstance(entry, Reject):
+                rejects.append(entry)
+            else:
+                sharded.append((shard, entry))
+    if not sharded:
         raise ValueError(
             f"data.path {pattern!r} has no usable sample" + "".join(f"; {r.path}: {r.reason}" for r in rejects[:3])
         )
-    records, duplicates = unique(_with_shard(records))
+    records, duplicates = unique(_with_shard(sharded))
     records, classless = _completed(records)
     classes, unusable = class_list(r.class_name for r in records), rejects + duplicates + classless
     return Listing(classes, dealt(records, seed), unusable, remote=remote)
 
 
-def _with_shard(records: list[Record]) -> list[Record]:
+def _shard_names(locations: list[str]) -> list[str]:
+    """Each file's own name, behind its folders where that alone does not tell them apart: img2dataset numbers every set alike."""
+    for depth in range(1, max(map(len, locations)) + 1):
+        names = [short_name(location, depth) for location in locations]
+        if len(set(names)) == len(set(locations)):
+            break
+    return names
+
+
+def _with_shard(sharded: list[tuple[str, Record]]) -> list[Record]:
     """The records with their shard in the key, where keys start anew in each shard; else as they are."""
     shards: dict[str, set[str]] = {}
-    for record in records:
-        shards.setdefault(record.key, set()).add(record.source.partition("/")[0])
+    for shard, record in sharded:
+        shards.setdefault(record.key, set()).add(shard)
     if all(len(named) == 1 for named in shards.values()):
-        return records
-    return [replace(record, key=f"{record.source.partition('/')[0]}/{record.key}") for record in records]
+        return [record for _, record in sharded]
+    return [replace(record, key=f"{shard}/{record.key}") for shard, record in sharded]
 
 
 def _read_shard(tar: str, shard: str) -> list[Record | Reject]:

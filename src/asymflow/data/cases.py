@@ -56,9 +56,11 @@ def edits(data: ShardReader, count: int, seed: int) -> list[Edit]:
         record = data.record(image)
         person = portrait_of(record["source"])
         edit = _of_words(image, record["caption"]) if person is None else _of_attribute(image, person, record, seed)
-        if edit and len(chosen) < count:
+        if edit:
             chosen.append(edit)
-    if len(chosen) < count:
+        if len(chosen) == count:
+            break
+    else:
         raise ValueError(
             f"{data.path}: {len(chosen)} captions can be edited, but suite.edits asks for {count};"
             f" {'lower it, ' if chosen else ''}describe the images with words such as"

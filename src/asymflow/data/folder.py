@@ -90,9 +90,10 @@ def _notes(contents: Contents) -> list[str]:
 
 
 def _check_layout(path: str, images: list[Path]) -> None:
-    """Raises ValueError when the folders of the root are splits that hold class folders: their names are not classes."""
+    """Raises ValueError when the folders of the root are splits, whether they hold images or class folders: their names are not
+    classes."""
     tops = sorted({image.parts[0] for image in images})
-    if len(tops) > 1 and SPLITS.issuperset(map(str.lower, tops)) and all(len(image.parts) > 2 for image in images):
+    if len(tops) > 1 and SPLITS.issuperset(map(str.lower, tops)):
         meant = Path(path) / next((top for top in tops if top.lower().startswith("train")), tops[0])
         raise ValueError(
             f"folder {path!r} has the folders {', '.join(tops)}, which are splits and not classes; set data.path to one of them,"

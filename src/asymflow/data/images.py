@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, PngImagePlugin
 
 from asymflow.config.data import Small
 
@@ -41,6 +41,10 @@ SUFFIXES = frozenset(
     }
 )
 
+
+# of a text or a colour profile in a PNG, unpacked; PIL's own limit of 1 MiB refuses the image, and XMP and profiles of printers
+# exceed it. All texts of a file together stay below PIL's 64 MiB
+PngImagePlugin.MAX_TEXT_CHUNK = 1 << 24
 
 Shape = tuple[int, int]  # height and width in pixels
 

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from functools import partial
 from itertools import islice
@@ -73,5 +74,7 @@ def _in_processes(records: Sequence[Record], form: Form, processes: int) -> Iter
             if not waiting:
                 return
             yield from waiting.popleft().result()
+    except BrokenProcessPool as error:  # the system ends a process without a word when the memory is full
+        raise MemoryError from error
     finally:
         pool.shutdown(cancel_futures=True)

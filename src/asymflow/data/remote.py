@@ -40,9 +40,9 @@ def is_remote(location: str) -> bool:
     return SCHEME.match(location) is not None
 
 
-def short_name(location: str) -> str:
-    """The file's own name: without its folder, and without a query, which may hold a password."""
-    return Path(urlsplit(location).path if is_remote(location) else location).name
+def short_name(location: str, depth: int = 1) -> str:
+    """The last parts of a file's path, as a rule its own name alone; never a query, which may hold a password."""
+    return "/".join(Path(urlsplit(location).path if is_remote(location) else location).parts[-depth:])
 
 
 def gives_parts(location: str) -> bool:

@@ -141,11 +141,13 @@ def check_rejects(rejects: list[Reject], of: int, data: Data) -> None:
 
 
 def _clear(out_dir: Path) -> None:
-    """Removes what an earlier call wrote, indexes first, and what a killed one left behind."""
+    """Removes what an earlier call wrote, indexes first, and what a killed one left behind. Every split has a folder, if an empty
+    one."""
     for split in SPLITS:
         (out_dir / f"{split}.json").unlink(missing_ok=True)
         table.path_of(out_dir / f"{split}.json").unlink(missing_ok=True)
     for split in SPLITS:
+        (out_dir / split).mkdir(parents=True, exist_ok=True)
         for file in [*(out_dir / split).glob("shard-*.tar"), *(out_dir / split).glob(".shard-*")]:
             file.unlink()
     for folder in out_dir.glob(f"{SCRATCH}*"):

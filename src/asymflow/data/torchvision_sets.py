@@ -7,6 +7,7 @@ ones.
 
 import difflib
 import inspect
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -43,16 +44,23 @@ def list_torchvision(name: str, root: str, split: str | None, *, download: bool,
     dataset = _dataset(name, root, split, download=download)
     targets = _targets(dataset, name)
     if hasattr(dataset, "classes"):
-        classes = [", ".join(label) if isinstance(label, tuple) else str(label) for label in dataset.classes]
-        names = [classes[target] for target in targets]
+        said = [", ".join(label) if isinstance(label, tuple) else str(label) for label in dataset.classes]
+        classes = _distinct(said)
+        labels = [(classes[target], said[target]) for target in targets]
     else:
-        names = [str(target) for target in targets]
-        classes = class_list(names)
+        labels = [(str(target), str(target)) for target in targets]
+        classes = class_list(label for label, _ in labels)
     records = [
-        Record(f"{i:09d}", TorchvisionPicture(name, root, split, i), label, default_caption(label), {}, f"{name}/{i}")
-        for i, label in enumerate(names)
+        Record(f"{i:09d}", TorchvisionPicture(name, root, split, i), label, default_caption(shown), {}, f"{name}/{i}")
+        for i, (label, shown) in enumerate(labels)
     ]
     return Listing(classes, dealt(records, seed), [])
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """The names, with their number where several classes have the same: torchvision's ImageNet has two kinds of crane."""
+    counts = Counter(names)
+    return [f"{name} ({number})" if counts[name] > 1 else name for number, name in enumerate(names)]
 
 
 @lru_cache(maxsize=1)

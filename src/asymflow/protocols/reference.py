@@ -46,7 +46,7 @@ def load(path: Path) -> Reference:
     try:
         with np.load(path, allow_pickle=False) as file:
             held = {name: file[name] for name in file.files}
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:  # TypeError: a single array, .npy
         raise ValueError(f"{path} is no whole .npz of arrays ({error}); fetch it again") from error
     if missing := [name for name in (MU, SIGMA) if name not in held]:
         raise ValueError(f"{path} has no {missing[0]!r}; it has {', '.join(sorted(held)) or 'nothing'}")

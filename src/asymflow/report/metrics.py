@@ -29,10 +29,10 @@ def names(table: pd.DataFrame) -> list[str]:
 
 
 def named(table: pd.DataFrame, wanted: str) -> str:
-    """The column of a metric, whoever measured it. Raises KeyError where the table has none."""
+    """The column of a metric, whoever measured it. Raises ValueError where the table has none."""
     columns = [column for column in names(table) if base(column) == wanted]
     if not columns:
-        raise KeyError(f"the table has no {wanted}; it has {', '.join(names(table))}")
+        raise ValueError(f"the table has no {wanted}; it has {', '.join(names(table))}: add a judge that measures it")
     return columns[0]
 
 

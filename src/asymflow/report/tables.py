@@ -59,8 +59,8 @@ def gather(study: Study, published: list[pd.DataFrame], systems: list[pd.DataFra
     """The table of a study: what was varied, what was measured, what it cost, what made it, and what was published.
 
     `published` has numbers for our arms, joined by the keys that it shares with them; `systems` has rows of its own, which
-    have no seed. Raises KeyError when a score lacks a metric that another has, or has one that is not declared: a missing
-    number is an error, not a blank.
+    have no seed. Raises ValueError when a score lacks a metric that another has - a missing number is an error, not a blank -
+    and KeyError when it has one that is not declared.
     """
     rows, measured = [], set()
     for arm, fields in _varying(study.arms).items():
@@ -89,7 +89,11 @@ def gather(study: Study, published: list[pd.DataFrame], systems: list[pd.DataFra
                 )
                 measured.add(tuple(measures))
     if len(measured) > 1:
-        raise KeyError(f"the runs of study {study.name} were scored with different metrics; score them again")
+        differing = sorted(set.union(*map(set, measured)) - set.intersection(*map(set, measured)))
+        raise ValueError(
+            f"the runs of study {study.name} were scored with different metrics: {', '.join(differing)} are not in all;"
+            " delete the scores that lack them and give the same command again"
+        )
     unknown = [name for name in measured.pop() if metrics.base(_mean(name)) not in METRICS]
     if unknown:
         raise KeyError(f"the judges of study {study.name} measured {', '.join(unknown)}; declare it in measured.py")

@@ -37,7 +37,10 @@ def main() -> None:
     )
     print(f"orthonormal to {departure:.2g}" + ("" if torch.equal(A, found.A) else ": mended"), flush=True)
     grid = grid_of(arguments.image_size, arguments.image_size, arm.representation.patch_size)
-    shapes = layout.shapes(found.weights, grid, arguments.folder)
+    try:
+        shapes = layout.shapes(found.weights, grid, arguments.folder)
+    except (KeyError, IndexError) as error:  # what a network is told is read off weights that the file may lack
+        raise ValueError(f"{arguments.file} lacks weights of this layout: no {error}; fetch the whole file") from error
     lift = Lift(A, found.s) if arm.lifted else None
     _check_subspace(A, arm, arguments.file)
     _check(found, outline(arm, shapes, grid, A.shape[1] if lift else None, arguments.folder), arguments.file)

@@ -21,6 +21,7 @@ from asymflow.metrics.evaluators import Evaluator
 from asymflow.metrics.perceptual import Lpips
 from asymflow.report import tables
 from asymflow.report.study import Study, study_arguments
+from asymflow.sampling.pieces import ranges
 
 BATCH = 50  # images looked at together
 
@@ -40,12 +41,11 @@ def main() -> None:
         evaluators.load(arguments.evaluator, device),
     )
     runs = [(arm, seed) for arm in study.arms for seed in study.seeds]
-    samples = {run: _load(study.path("samples", *run, study.last_sampling)) for run in runs}
+    samples = {run: drawn.load(study.path("samples", *run, study.last_sampling)) for run in runs}
     rows = []
     for (arm, seed), images in samples.items():
         reference = samples[study.reference, seed]
-        others = reference.roll(1, 0)  # another caption and another noise for each
-        near, far = (alike(images, other, distance, evaluator) for other in (reference, others))
+        near, far = (alike(images, reference, shift, distance, evaluator) for shift in (0, 1))
         rows.append(
             {"arm": arm, "seed": seed, "reference": study.reference, "pairs": len(images)}
             | {f"{name}_paired": value for name, value in near.items()}
@@ -54,10 +54,18 @@ def main() -> None:
     tables.write(pd.DataFrame(rows), arguments.out)
 
 
-def alike(images: Tensor, others: Tensor, distance: Lpips, evaluator: Evaluator) -> dict[str, float]:
-    """Mean LPIPS of the pairs (0: the same), and mean cosine of the evaluator's features (1: the same)."""
+def alike(
+    images: np.ndarray, others: np.ndarray, shift: int, distance: Lpips, evaluator: Evaluator
+) -> dict[str, float]:
+    """Mean LPIPS of the pairs (0: the same), and mean cosine of the evaluator's features (1: the same).
+
+    Image i goes with number i - shift of the others, which with a shift began with another noise and caption. They are read as
+    they are needed: all samples of a study may be more than the memory.
+    """
     distances, cosines = [], []
-    for one, other in zip(images.split(BATCH), others.split(BATCH), strict=True):
+    for numbers in ranges(len(images), BATCH):
+        rows = np.arange(numbers.start, numbers.stop)
+        one, other = _pixels(images, rows), _pixels(others, (rows - shift) % len(others))
         pixels = [(x.to(next(distance.buffers()).device).float() / 127.5 - 1) for x in (one, other)]
         with torch.no_grad():
             distances.append(distance(*pixels).mean((1, 2)))
@@ -68,8 +76,8 @@ def alike(images: Tensor, others: Tensor, distance: Lpips, evaluator: Evaluator)
     }
 
 
-def _load(path: Path) -> Tensor:
-    return torch.from_numpy(np.array(drawn.load(path))).permute(0, 3, 1, 2)
+def _pixels(images: np.ndarray, rows: np.ndarray) -> Tensor:
+    return torch.from_numpy(images[rows]).permute(0, 3, 1, 2)
 
 
 if __name__ == "__main__":

@@ -45,13 +45,16 @@ def from_file(path: Path) -> list[dict]:
     Raises ValueError for a line that is neither.
     """
     try:
-        lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"the captions in {path} (prompts.path) cannot be read: {error}") from error
+    lines = [
+        (number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()
+    ]  # JSON may have other ends
     if path.suffix != ".jsonl":
-        return [{"caption": line.strip(), "named": {}} for line in lines]
+        return [{"caption": line.strip(), "named": {}} for _, line in lines]
     prompts = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in lines:
         try:
             prompts.append({"caption": str(json.loads(line)["prompt"]), "named": {}})
         except (ValueError, KeyError, TypeError) as error:

@@ -35,11 +35,13 @@ def _sample(arguments: argparse.Namespace) -> None:
     request = parts.load(parts.request(arguments.asks)).build(run, settings, arguments.asked)
     code = parts.of_sampling(run.arm, settings.solver, arguments.asks)
     print(f"sampling on {run.machine}, {world_size} process(es)", flush=True)
-    files = [*weight_files(arguments.model, settings), *(f for f in (arguments.start, arguments.asked) if f)]
+    beside = (arguments.start, arguments.asked, arguments.latents)
+    files = [*weight_files(arguments.model, settings), *(f for f in beside if f and f.is_file())]
     identity = {
         "files": " ".join(map(checksum, files)),
         "sampling": settings.model_dump_json(),
         "asks": arguments.asks,
+        "precision": str(run.machine.precision),
         "code": code.digest(),
     }
     folder, count, batch = _folder(arguments), request.count, settings.batch

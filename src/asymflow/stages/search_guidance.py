@@ -28,7 +28,6 @@ from asymflow.sampling.sampler import noise, sample_each, times
 from asymflow.sampling.search import Candidate, Grid, Measured, Outcome, evaluations, lengths, search_guidance
 from asymflow.training.posthoc import reconstruct
 
-BLOCKS = 10  # of the jackknife: parts of the samples that are left out in turn
 # added to the numbers of noises: the samples that are scored later must not be those that were searched
 UNSCORED = 1 << 21
 

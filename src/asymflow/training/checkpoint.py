@@ -49,7 +49,7 @@ def save(
     for average in averages:
         contents |= _prefixed(f"average.{average.name}", average.state())
     for index, state in optimiser.state_dict()["state"].items():
-        contents |= _prefixed(f"optimiser.{index}", state)
+        contents |= _prefixed(f"optimiser.{index}", _flat(state))
     if contents := gathered(contents):
         _check_finite(contents, progress.images)
         tensors.save(path, "checkpoint", contents, {"progress": asdict(progress), "identity": identity})
@@ -90,7 +90,7 @@ def restore(
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     for index, parameter in zip(numbers, parameters, strict=True):
         saved = _group(contents, f"optimiser.{index}")
-        state["state"][index] = spread_like(saved, dict.fromkeys(saved, parameter))
+        state["state"][index] = _nested(spread_like(saved, dict.fromkeys(saved, parameter)))
     optimiser.load_state_dict(state)
     return progress, ""
 
@@ -161,6 +161,29 @@ def load_model(path: Path | str, weights: str | None = None) -> Model:
 def snapshot_path(folder: Path, number: int) -> Path:
     """Where a snapshot lies in a run's folder of snapshots."""
     return folder / f"{number:04d}.safetensors"
+
+
+def _flat(state: dict[str, Any]) -> dict[str, Tensor]:
+    """An optimiser's state of one parameter as tensors alone: bitsandbytes has the steps in an int, and a dictionary within."""
+    flat = {}
+    for name, value in state.items():
+        if isinstance(value, dict):
+            flat |= _prefixed(name, _flat(value))
+        else:
+            flat[name] = value if isinstance(value, Tensor) else torch.tensor(value)
+    return flat
+
+
+def _nested(flat: dict[str, Tensor]) -> dict[str, Any]:
+    """The state that `_flat` was given; torch's own optimisers have no whole number without dimensions."""
+    state: dict[str, Any] = {}
+    for path, value in flat.items():
+        *outer, name = path.split("/")
+        place = state
+        for part in outer:
+            place = place.setdefault(part, {})
+        place[name] = value.item() if value.dtype == torch.int64 and not value.dim() else value
+    return state
 
 
 def _prefixed(prefix: str, values: dict[str, Tensor]) -> dict[str, Tensor]:

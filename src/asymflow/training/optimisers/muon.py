@@ -44,7 +44,8 @@ class Muon(torch.optim.Muon):
         """One step of parameters of one shape; its size is 0.2 sqrt(max(rows, columns)), as Adam's is.  [Liu et al. 2025]"""
         gradients = [p.grad for p in parameters]
         for p in parameters:
-            self.state[p].setdefault("momentum_buffer", torch.zeros_like(p))
+            if "momentum_buffer" not in self.state[p]:
+                self.state[p]["momentum_buffer"] = torch.zeros_like(p)
         velocities = [self.state[p]["momentum_buffer"] for p in parameters]
         torch._foreach_lerp_(velocities, gradients, 1 - momentum)
         updates = orthogonal(torch.stack(torch._foreach_lerp(gradients, velocities, momentum)), self.precision)
