@@ -5,7 +5,8 @@ import torch_fidelity.feature_extractor_inceptionv3 as published
 from asymflow import tensors
 from asymflow.metrics import evaluators
 from asymflow.metrics.crops import centre_crops
-from asymflow.metrics.evaluators import INCEPTION, INCEPTION_FILE, InceptionEvaluator, LocalEvaluator
+from asymflow.metrics.evaluators import INCEPTION, InceptionEvaluator, LocalEvaluator
+from asymflow.metrics.inception import TENSORFLOW_PORT
 
 CPU = torch.device("cpu")
 
@@ -68,7 +69,7 @@ def test_other_files_are_refused(evaluator, tmp_path):
 def test_missing_inception_weights_say_what_to_put_where(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(
-        ValueError, match=f"(?s){tmp_path}/hub/checkpoints/{INCEPTION_FILE}.*download https://github.com"
+        ValueError, match=f"(?s){tmp_path}/hub/checkpoints/{TENSORFLOW_PORT.name}.*download https://github.com"
     ):
         evaluators.load(INCEPTION, CPU)
     with pytest.raises(ValueError, match=r"mine\.pth"):
@@ -76,7 +77,7 @@ def test_missing_inception_weights_say_what_to_put_where(tmp_path, monkeypatch):
 
 
 def test_the_file_and_the_address_are_those_of_the_package():
-    assert evaluators.INCEPTION_URL == published.URL_INCEPTION_V3
+    assert TENSORFLOW_PORT.url == published.URL_INCEPTION_V3
 
 
 def test_wrong_inception_weights_are_refused_before_they_are_unpickled(tmp_path):

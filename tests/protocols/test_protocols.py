@@ -181,7 +181,7 @@ def test_a_network_that_is_missing_or_another_is_refused_with_where_it_is_to_be_
         (networks.tensorflow_port, networks.TENSORFLOW_PORT),
         (networks.torchscript, networks.TORCHSCRIPT),
     ):
-        with pytest.raises(ValueError, match="is not there; fetch https"):
+        with pytest.raises(ValueError, match="is not there; download https"):
             make(tmp_path, torch.device("cpu"))
         (tmp_path / file.name).write_bytes(b"something else")
         with pytest.raises(ValueError, match="has the SHA-256"):

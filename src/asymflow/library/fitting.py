@@ -52,27 +52,13 @@ def fit_subspace(
         raise ValueError(
             f"rank is {rank}; patches of {patch_size} x {patch_size} pixels have 0 to {len(gram)} directions"
         )
-    columns = _columns(basis, gram, total, count, patch_size, seed)
+    if basis not in bases.FITTED:
+        raise ValueError(f"basis is {basis!r}; expected one of {', '.join(bases.FITTED)}")
+    columns = bases.columns(basis, gram, total, count, patch_size, seed)
     spectrum = torch.einsum("dk,de,ek->k", columns, gram, columns) / count
     described = f"{count} patches"
     fitted = Subspace(columns[:, :rank], spectrum[:rank], basis, patch_size, CHANNEL_LAST, colour, described, count)
     return fitted.in_order(order)
-
-
-def _columns(basis: Basis, gram: Tensor, total: Tensor, count: int, patch_size: int, seed: int) -> Tensor:
-    """All columns of a basis, as stage fit_subspace makes them; a test holds the two together."""
-    if basis == "pca":
-        return bases.pca(gram)[0]
-    if basis == "pca_centred":
-        return bases.pca(bases.centred(gram, total, count))[0]
-    if basis == "dct":
-        return bases.dct_basis(patch_size)
-    if basis == "random":
-        return bases.random_basis(len(gram), seed)
-    if basis == "identity":
-        return bases.identity_basis(len(gram))
-    known = ", ".join(name for name in get_args(Basis) if name != "pca_unexplained")  # needs labels and whole images
-    raise ValueError(f"basis is {basis!r}; expected one of {known}")
 
 
 def fit_lift(

@@ -9,7 +9,6 @@
 Letters in shapes: b images, h and w their sides, d features, c classes, s the side of a crop.
 """
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -20,17 +19,13 @@ from torch import Tensor, nn
 
 from asymflow import tensors
 from asymflow.config.evaluator import Evaluator as Config
+from asymflow.metrics import inception
 from asymflow.metrics.crops import centre_crops, half_side, random_crops
 from asymflow.metrics.probe import Probe
 from asymflow.metrics.tower import ImageTower, features, to_pixels
 from asymflow.metrics.tower import load as load_tower
 
 INCEPTION = "inception"  # asks for the published network by name
-# torch-fidelity's release, which torch-fidelity unpickles: nothing else may be handed to it
-INCEPTION_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
-INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"
-INCEPTION_URL = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{INCEPTION_FILE}"
-INCEPTION_SIDE = 299  # pixels; larger images are shrunk to this, so their patches are central squares of it
 
 
 class Names(NamedTuple):
@@ -67,7 +62,9 @@ class Evaluator(Protocol):
 def load(evaluator: str, device: torch.device) -> Evaluator:
     """The evaluator in a file (.pth: Inception weights; others: the local one), or `inception` from torch's cache."""
     if evaluator == INCEPTION:
-        return InceptionEvaluator.load(Path(torch.hub.get_dir()) / "checkpoints" / INCEPTION_FILE, device)
+        return InceptionEvaluator.load(
+            Path(torch.hub.get_dir()) / "checkpoints" / inception.TENSORFLOW_PORT.name, device
+        )
     if Path(evaluator).suffix == ".pth":
         return InceptionEvaluator.load(Path(evaluator), device)
     return LocalEvaluator.load(Path(evaluator), device)
@@ -164,20 +161,9 @@ class InceptionEvaluator:
 
         Raises ValueError when the file is missing or is not the published one (by its whole SHA-256).
         """
-        if not path.is_file():
-            raise ValueError(
-                f"the Inception weights are not at {path}; download {INCEPTION_URL} to that place (or set TORCH_HOME"
-                " to a folder that has it as hub/checkpoints/...), or configure 'evaluators: local'"
-            )
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        if digest != INCEPTION_SHA256:
-            raise ValueError(f"{path} has the SHA-256 {digest}, not {INCEPTION_SHA256}; download {INCEPTION_URL} again")
-        # torch-fidelity loads libraries that the local evaluator has no use for
-        from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
-
-        layers = ["2048", "logits_unbiased"]
-        inception = FeatureExtractorInceptionV3("inception", layers, feature_extractor_weights_path=str(path))
-        return cls(inception.to(device).eval(), digest[:12], device)
+        otherwise = "set TORCH_HOME to a folder that has it as hub/checkpoints/..., or configure 'evaluators: local'"
+        file = inception.TENSORFLOW_PORT
+        return cls(inception.load(inception.checked(file, path, otherwise), device), file.sha256[:12], device)
 
     @torch.inference_mode()
     def look(self, images: UInt8[Tensor, "b 3 h w"]) -> Look:
@@ -187,6 +173,6 @@ class InceptionEvaluator:
 
     def crops(self, images: UInt8[Tensor, "b 3 h w"], first: int, seed: int) -> UInt8[Tensor, "b 3 s s"]:
         """The central 299 x 299 pixels of larger images; of others, a square of half the side at a random place."""
-        if min(images.shape[-2:]) > INCEPTION_SIDE:
-            return centre_crops(images, side=INCEPTION_SIDE)
+        if min(images.shape[-2:]) > inception.SIDE:
+            return centre_crops(images, side=inception.SIDE)
         return random_crops(images, first, side=half_side(*images.shape[-2:]), seed=seed)

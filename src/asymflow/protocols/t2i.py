@@ -9,7 +9,8 @@ from torch.nn.functional import interpolate
 
 from asymflow.metrics.crops import centre_crops
 from asymflow.metrics.frechet import Moments, frechet_distance
-from asymflow.protocols.networks import SIDE, Network, tensorflow_port
+from asymflow.metrics.inception import SIDE
+from asymflow.protocols.networks import Network, tensorflow_port
 from asymflow.protocols.reference import Reference, gaussian
 
 NETWORK = tensorflow_port

@@ -45,16 +45,7 @@ def fit(basis: Basis, reader: ShardReader, patch_size: int, colour: Colour, conf
     numbers = chosen(reader, config)
     seen = patches(reader, numbers, patch_size, colour, flip=config.flip, what="fit_subspace")
     gram, total, count = bases.gram(seen)
-    if basis in ("pca", "pca_unexplained"):
-        columns, _ = bases.pca(gram)
-    elif basis == "pca_centred":
-        columns, _ = bases.pca(bases.centred(gram, total, count))
-    elif basis == "dct":
-        columns = bases.dct_basis(patch_size)
-    elif basis == "random":
-        columns = bases.random_basis(len(gram), config.seed)
-    else:
-        columns = bases.identity_basis(len(gram))
+    columns = bases.columns("pca" if basis == "pca_unexplained" else basis, gram, total, count, patch_size, config.seed)
     if basis == "pca_unexplained":
         spectrum, order = unexplained(reader, columns, patch_size, colour, config).sort(descending=True, stable=True)
         columns = columns[:, order]

@@ -13,6 +13,30 @@ from jaxtyping import Float
 from scipy.fft import dct
 from torch import Tensor
 
+FITTED = (
+    "pca",
+    "pca_centred",
+    "dct",
+    "random",
+    "identity",
+)  # from patches alone: pca_unexplained needs labels and whole images
+
+
+def columns(
+    basis: str, gram: Float[Tensor, "D D"], total: Float[Tensor, "D"], count: int, patch_size: int, seed: int
+) -> Float[Tensor, "D D"]:
+    """All columns of a basis that is one of FITTED, from what `gram` gives of the patches; most look at these not at all."""
+    match basis:
+        case "pca":
+            return pca(gram)[0]
+        case "pca_centred":
+            return pca(centred(gram, total, count))[0]
+        case "dct":
+            return dct_basis(patch_size)
+        case "random":
+            return random_basis(len(gram), seed)
+    return identity_basis(len(gram))
+
 
 def gram(batches: Iterable[Float[Tensor, "_ n D"]]) -> tuple[Float[Tensor, "D D"], Float[Tensor, "D"], int]:
     """The uncentred Gram matrix sum_i x_i x_i^T of all patches and their sum, both in float64, and their count.
