@@ -10,6 +10,7 @@ from math import ceil, log10
 from pathlib import Path
 from typing import Any
 
+import code_lines
 import numpy as np
 import pandas as pd
 import yaml
@@ -30,7 +31,7 @@ PAGES = (
     "docs/length.md",
     "docs/mechanism.md",
     "docs/spectrum.md",
-    "docs/which_target.md",
+    "docs/rivals.md",
     "docs/losses.md",
     "docs/prx.md",
     "docs/latents.md",
@@ -57,6 +58,17 @@ CHANGES = {
     "training.images": "{} images",
     "training.time_mean": "noise levels of mean {:g}",
     "training.time_std": "deviation {:g}",
+}
+RIVALS = {
+    "AsymFlow, x_0 and velocity": "asymmetric",
+    "one share, given or learnt": "isotropic",
+    "shares from a spectrum": "spectral",
+    "opening": "opening",
+    "EDM's preconditioning": "preconditioned",
+    "x_0 behind a low-pass": "forced",
+    "long skips": "uvit",
+    "decoder": "decoupled",
+    "gain on the input": "gained",
 }
 WIDTHS = {64: "narrow_bypass", 192: "bypass_gained"}
 SPANS = {"2": "25 000", "4": "160 000"}  # images
@@ -101,7 +113,8 @@ def filled(page: str) -> str:
     """A page with each of its tables made anew from the CSV. Raises KeyError for a table that nobody makes."""
     tables_of_pages = (
         rank_sweep, overnight, rank_sweep_short, claims, claims_of_documents, length, length_by_noise, error_by_noise, spectrum,
-        linear_denoiser, cifar10, rivals, agreement, bypass, auxiliary, auxiliary_leads, prx,
+        linear_denoiser, cifar10, rivals, rivals_overnight, rival_lines, published_rivals, agreement, bypass, auxiliary,
+        auxiliary_leads, prx,
         finetuning, miniatures, recipe, averages,
     )  # fmt: skip
     makers = {maker.__name__: maker for maker in tables_of_pages}
@@ -286,6 +299,52 @@ def rivals() -> list[str]:
     return lines
 
 
+def rivals_overnight() -> list[str]:
+    """Each target after eight times the training, one seed: the distance with its standard error, and the velocity's error."""
+    lines = _head(
+        "the network predicts",
+        *(f"{net}: {what}" for net in ("JiT", "NanoDiT") for what in ("unguided", "guided", "velocity_error")),
+    )
+    rows = tables.read(ROOT / "docs/tables/overnight_rivals.csv").dropna(subset="seed")
+    rows = rows.assign(target=[_target(row) for row in rows.to_dict("records")]).set_index(
+        ["network.kind", "sampling", "target"]
+    )
+    for target in rows.loc["jit", "unguided"].sort_values("fid_local").index:
+        cells = []
+        for kind in ("jit", "nanodit"):
+            if (kind, "unguided", target) in rows.index:
+                unguided, guided = (rows.loc[kind, sampling, target] for sampling in ("unguided", "guided"))
+                cells += [_distance(unguided), _distance(guided), f"{unguided.velocity_error:.4f}"]
+            else:
+                cells += ["", "", ""]
+        lines.append(f"| {' | '.join([target, *cells])} |")
+    return lines
+
+
+def rival_lines() -> list[str]:
+    """Lines of code of each target and of each network with a way around, by where they are."""
+    rows = _head("rival", "config/", "flow/", "models/")
+    for name, kind in RIVALS.items():
+        found = code_lines.of_target(kind) if kind in code_lines.TARGETS else code_lines.of_network(kind)
+        rows.append(f"| {name} | {found['config']} | {found.get('flow', '')} | {found['models']} |")
+    return rows
+
+
+def published_rivals() -> list[str]:
+    """What others published, as the table of the study has it."""
+    columns = {
+        "published_prediction": "predicts", "published_fid": "FID", "published_fid_unguided": "FID, unguided",
+        "published_epochs": "epochs", "published_protocol": "protocol", "cost": "hours", "published_source": "source",
+        "published_read_in_source": "read there",
+    }  # fmt: skip
+    rows = pd.read_csv(ROOT / "workflow/published/rivals.csv", dtype=str).fillna("")
+    rows["cost"] = (rows["published_hours"] + " " + rows["published_hardware"]).str.strip()
+    return [
+        *_head("ImageNet at 256 pixels", *columns.values()),
+        *(f"| {' | '.join(row)} |" for row in rows[["arm", *columns]].itertuples(index=False)),
+    ]
+
+
 def agreement() -> list[str]:
     """Spearman's correlations over arms: of the distance with the velocity's error in two groups of directions, and in all."""
     lines = _head(
@@ -298,7 +357,7 @@ def agreement() -> list[str]:
     errors = tables.read(ROOT / "docs/tables/rivals_velocity.csv")
     for kind, name in (("jit", "JiT"), ("nanodit", "NanoDiT")):
         means = rows[rows["network.kind"] == kind].groupby("arm")[["fid_local", "velocity_error"]].mean()
-        lines.append(_agreement(f"every [target](which_target.md) on {name}", means, errors))
+        lines.append(_agreement(f"every [target](rivals.md) on {name}", means, errors))
     means = pd.DataFrame({metric: _summary(metric)["mean"] for metric in ("fid_local", "velocity_error")})
     ranks = tables.read(ROOT / "docs/tables/error_by_noise_velocity.csv")
     return [*lines, _agreement("the ranks above on JiT", means, ranks)]

@@ -35,6 +35,9 @@ fill_tables = module(DOCS / "fill_tables.py")
 add_looks = module(DOCS / "add_looks.py")
 
 
+code_lines = module(DOCS / "code_lines.py")
+
+
 # ----- pages and what they are made from -----
 
 
@@ -195,24 +198,58 @@ def test_the_browser_loads_every_picture(site, browser, name):
     assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
 
 
-def test_every_sentence_on_targets_names_its_rows_and_has_their_numbers():
-    """Means of distances, and their differences from data prediction, with one digit after the point, errors with four."""
+TARGETS_SAID = {
+    "which_target.md": ("", 5),
+    "rivals.md": ("## Every target", 4),
+}  # where sentences on the table begin, and how many
+
+
+@pytest.mark.parametrize("page", TARGETS_SAID)
+def test_every_sentence_on_targets_names_its_rows_and_has_their_numbers(page):
+    """Distances and their differences from data prediction or another row have one digit after the point, errors have four."""
     rows = tables.read(DOCS / "tables/rivals.csv").dropna(subset="seed")
     means = rows.groupby("arm")[["fid_local", "velocity_error"]].mean()
-    summaries = [
-        tables.summarise(rows[rows["network.kind"] == kind], reference)
-        for kind, reference in (("jit", "rank0"), ("nanodit", "nanodit_rank0"))
-    ]
-    distances = pd.concat(summaries).query("metric == 'fid_local'").set_index("arm")
-    differences = distances[["difference", "difference_low", "difference_high"]]
-    sentences = re.findall(r"^- (.*?)(?=^- |^$)", (DOCS / "which_target.md").read_text(), re.MULTILINE | re.DOTALL)
-    assert len(sentences) == 8
+    begins, count = TARGETS_SAID[page]
+    text = (DOCS / page).read_text()
+    text = text[text.index(begins) + len(begins) :].partition("\n## ")[0]
+    sentences = re.findall(r"^- (.*?)(?=^- |^$)", text, re.MULTILINE | re.DOTALL)
+    assert len(sentences) == count
     for sentence in sentences:
         named = [word for word in re.findall(r"`(\w+)`", sentence) if word in means.index]
         known = {f"{means.fid_local[arm]:.1f}" for arm in named} | {f"{means.velocity_error[arm]:.4f}" for arm in named}
-        known |= {f"{abs(end):.1f}" for arm in named for end in differences.loc[arm]}
+        for reference in {*named, "rank0", "nanodit_rank0"}:
+            found = tables.summarise(rows, reference).query("metric == 'fid_local'").set_index("arm")
+            differences = found.loc[named, ["difference", "difference_low", "difference_high"]]
+            known |= {f"{abs(end):.1f}" for end in differences.to_numpy().ravel()}
         numbers = re.findall(r"(?<![\d.])(\d{1,3}\.\d|0\.\d{4})(?!\d)", sentence)
-        assert named and numbers and set(numbers) <= known, sentence
+        assert named and numbers and set(numbers) <= known, (sentence, set(numbers) - known)
+
+
+def test_which_target_to_use_is_said_on_one_screen():
+    text = (DOCS / "which_target.md").read_text()
+    assert len(text.split("\n")) < 40 and len(text.split()) < 420
+
+
+def test_every_ratio_that_is_said_of_targets_is_in_their_table():
+    errors = tables.read(DOCS / "tables/rivals_velocity.csv")
+    known = {f"{ratio:.2f}" for ratio in errors.groupby(["arm", "t", "last"])["ratio"].mean()}
+    text = (DOCS / "rivals.md").read_text()
+    said = text[text.index("- **Near the data") : text.index("## What was expected")].replace("t = 0.05", "")
+    numbers = re.findall(r"(?<![\d.])(\d\.\d\d)(?!\d)", said)
+    assert len(numbers) > 6 and set(numbers) <= known, set(numbers) - known
+
+
+@pytest.mark.parametrize("kind", code_lines.TARGETS + code_lines.NETWORKS)
+def test_a_rival_takes_fewer_than_sixty_lines_of_formulas_and_configuration(kind):
+    found = code_lines.of_target(kind) if kind in code_lines.TARGETS else code_lines.of_network(kind)
+    assert 0 < found["config"] + found.get("flow", 0) < 60 and found["models"] > 5
+
+
+def test_lines_of_code_are_those_without_comments_docstrings_and_blank_ones(tmp_path):
+    (tmp_path / "a.py").write_text(
+        '"""Says\nwhat."""\n\nX = (  # why\n    1\n)\n\n\ndef f():\n    """Gives."""\n    return X\n'
+    )
+    assert code_lines.count(tmp_path / "a.py") == 5
 
 
 def test_every_number_that_is_said_of_lengths_is_in_their_table():
