@@ -54,19 +54,8 @@ def card(
         "",
         "## Measured",
         "",
-    ]
-    if not scores:
-        lines += ["Nothing was measured.", ""]
-    for setting, sampled, score in scores:
-        lines += [f"Setting `{setting}` ({_setting(sampled)}), {score['samples']} samples, {_judge(score)}:", ""]
-        lines += ["| metric | value | standard error |", "|---|---|---|"]
-        errors = score.get("errors", {})
-        lines += [
-            f"| {m} | {v:.4g} | {errors[m]:.2g} |" if m in errors else f"| {m} | {v:.4g} | |"
-            for m, v in score["metrics"].items()
-        ]
-        lines += [""]
-    lines += [
+        *(line for score in scores for line in _measured(*score)),
+        *([] if scores else ["Nothing was measured.", ""]),
         "## Limits",
         "",
         LIMITS,
@@ -77,6 +66,19 @@ def card(
         "",
     ]
     return "\n".join(lines)
+
+
+def _measured(setting: str, sampled: dict[str, Any], score: dict[str, Any]) -> list[str]:
+    """What one judge says of the samples of one setting."""
+    errors = score.get("errors", {})
+    return [
+        f"Setting `{setting}` ({_setting(sampled)}), {score['samples']} samples, {_judge(score)}:",
+        "",
+        "| metric | value | standard error |",
+        "|---|---|---|",
+        *(f"| {m} | {v:.4g} | {f'{errors[m]:.2g} |' if m in errors else '|'}" for m, v in score["metrics"].items()),
+        "",
+    ]
 
 
 def _space(space: dict[str, Any]) -> str:
