@@ -76,12 +76,12 @@ def test_operations_follow_images_passes_and_evaluations():
 
 def test_a_search_costs_at_most_all_samples_of_every_candidate_and_other_guidance_none():
     of = cost.Network(parameters=10, trained=10, gflops=2.0, activations=0)
-    search = Search(scale_high=2, scale_step=1, interval_step=0.5, count=8)
+    search = Search(scale_high=2, scale_step=1, interval_step=0.5, count=40)
     searched = Sampling(count=10, steps=2, solver="euler", guidance={"kind": "searched"})
     # levels 1 and .5: no guidance asks 2 times, scale 2 in [0, .5] 3 times, in [0, 1] 4 times
-    assert cost.search_gflop(searched, search, arm(), of) == 2.0 * 8 * (2 + 3 + 4)
+    assert cost.search_gflop(searched, search, arm(), of) == 2.0 * 40 * (2 + 3 + 4)
     both = searched.model_copy(update={"guidance": Searched(average=True)})
-    assert cost.search_gflop(both, search, arm(), of) == search.averages * 2.0 * 8 * (2 + 3 + 4)
+    assert cost.search_gflop(both, search, arm(), of) == search.averages * 2.0 * 40 * (2 + 3 + 4)
     assert cost.search_gflop(Sampling(count=10, guidance=ClassifierFree()), search, arm(), of) == 0
 
 
