@@ -70,7 +70,7 @@ RIVALS = {
     "decoder": "decoupled",
     "gain on the input": "gained",
 }
-WIDTHS = {64: "narrow_bypass", 192: "bypass_gained"}
+WIDTHS = {64: "narrow_bypass", 192: "bypass"}
 SPANS = {"2": "25 000", "4": "160 000"}  # images
 LENGTHS = (("fid_local", "unguided", 1), ("fid_local", "guided", 1), ("velocity_error", "unguided", 4))
 DOCUMENTS = ("Asymmetric Flow Models", "prx-tg")

@@ -74,6 +74,8 @@ def test_every_number_that_is_said_below_the_claims_is_in_a_table():
         ),
         difference("cifar10_ranks", "rank0"),
         tables.read(TABLES / "claims.csv").query("claim == 'way_around'")[["mean", "low", "high"]],
+        *(difference("bypass", f"{network}rank0") for network in ("", "open_", "gained_")),
+        tables.read(TABLES / "bypass.csv").groupby("arm")[["fid_local"]].mean(),
         difference("rivals", "nanodit_rank0"),
         difference("prx_arms", "prx_d", "seams"),
         tables.read(TABLES / "prx_arms.csv").groupby("arm")[["seams"]].mean(),

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import tarfile
 import tempfile
 from pathlib import Path
@@ -115,7 +116,8 @@ def test_prompts_are_those_of_the_file_whatever_they_say(captions, suffix):
             lines, expected = [json.dumps({"prompt": caption}) for caption in captions], captions
         else:
             lines = [caption.encode("utf-8", "ignore").decode() for caption in captions]
-            expected = [line.strip() for line in "\n".join(lines).removeprefix("\ufeff").splitlines() if line.strip()]
+            text = "\n".join(lines).removeprefix("\ufeff")
+            expected = [line.strip() for line in re.split(r"\r\n?|\n", text) if line.strip()]
         path.write_text("\n".join(lines), encoding="utf-8")
         assert [prompt["caption"] for prompt in from_file(path)] == expected
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from asymflow import documents, lineage, parts
 from asymflow.command import run
 from asymflow.config.sampling import Sampling
-from asymflow.config.search import Search
+from asymflow.config.search import BLOCKS, Search
 from asymflow.metrics import evaluators, statistics
 from asymflow.metrics.evaluators import Evaluator
 from asymflow.metrics.frechet import Moments, frechet_distance
