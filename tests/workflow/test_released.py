@@ -57,7 +57,7 @@ def work(copied, tmp_path_factory):
     )
     torch.save(_inception(), models / TENSORFLOW_PORT.name)
     digest = hashlib.sha256((models / TENSORFLOW_PORT.name).read_bytes()).hexdigest()
-    work.edit("src/asymflow/protocols/networks.py", TENSORFLOW_PORT.sha256, digest)
+    work.edit("src/asymflow/metrics/inception.py", TENSORFLOW_PORT.sha256, digest)
     draws = np.random.default_rng(0)
     images = draws.integers(0, 256, (20, 32, 32, 3), dtype=np.uint8)
     np.savez(models / "reference.npz", mu=draws.random(2048), sigma=np.diag(draws.random(2048)), arr_0=images)
