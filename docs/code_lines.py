@@ -1,4 +1,4 @@
-"""How many lines of code a target takes: blank lines, comments and docstrings are not counted.
+"""How many lines of code a target, or a network with a way around, takes: blank lines, comments and docstrings are not counted.
 
 Of its configuration and its model all; of `flow/` the functions that the model imports, and what these use of their own module.
 """
@@ -9,7 +9,6 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[1] / "src/asymflow"
 TARGETS = ("asymmetric", "isotropic", "spectral", "opening", "preconditioned", "forced")  # one module each
 NETWORKS = ("uvit", "decoupled", "gained")  # that carry the noise around
-LOSSES = ("alignment", "masked_alignment", "spatial_alignment", "perceptual", "semantic")
 SHARED = ("path",)  # of flow/: what every target stands on
 
 
@@ -28,11 +27,6 @@ def of_target(kind: str) -> dict[str, int]:
 def of_network(kind: str) -> dict[str, int]:
     """Lines by where they are: config/, models/."""
     return {folder: count(SOURCE / folder / f"{kind}.py") for folder in ("config", "models")}
-
-
-def of_loss(term: str) -> dict[str, int]:
-    """Lines of a term of the loss; its options stand in config/losses.py."""
-    return {"training": count(SOURCE / f"training/terms/{term}.py")}
 
 
 def count(path: Path) -> int:

@@ -113,8 +113,7 @@ def filled(page: str) -> str:
     """A page with each of its tables made anew from the CSV. Raises KeyError for a table that nobody makes."""
     tables_of_pages = (
         rank_sweep, overnight, rank_sweep_short, claims, claims_of_documents, length, length_by_noise, error_by_noise, spectrum,
-        linear_denoiser, cifar10, rivals, rivals_overnight, rival_lines, published_rivals, agreement, bypass, auxiliary,
-        auxiliary_leads, prx,
+        linear_denoiser, cifar10, rivals, rival_lines, published_rivals, agreement, bypass, auxiliary, auxiliary_leads, prx,
         finetuning, miniatures, recipe, averages,
     )  # fmt: skip
     makers = {maker.__name__: maker for maker in tables_of_pages}
@@ -296,28 +295,6 @@ def rivals() -> list[str]:
             recall = other["recall_local"]["mean"][target]
             found = [f"{there['mean']:.1f}", _difference(there, of=there.arm), f"{recall:.2f}"]
         lines.append(f"| {' | '.join([target, f'`{row.arm}`', *shown, *found])} |")
-    return lines
-
-
-def rivals_overnight() -> list[str]:
-    """Each target after eight times the training, one seed: the distance with its standard error, and the velocity's error."""
-    lines = _head(
-        "the network predicts",
-        *(f"{net}: {what}" for net in ("JiT", "NanoDiT") for what in ("unguided", "guided", "velocity_error")),
-    )
-    rows = tables.read(ROOT / "docs/tables/overnight_rivals.csv").dropna(subset="seed")
-    rows = rows.assign(target=[_target(row) for row in rows.to_dict("records")]).set_index(
-        ["network.kind", "sampling", "target"]
-    )
-    for target in rows.loc["jit", "unguided"].sort_values("fid_local").index:
-        cells = []
-        for kind in ("jit", "nanodit"):
-            if (kind, "unguided", target) in rows.index:
-                unguided, guided = (rows.loc[kind, sampling, target] for sampling in ("unguided", "guided"))
-                cells += [_distance(unguided), _distance(guided), f"{unguided.velocity_error:.4f}"]
-            else:
-                cells += ["", "", ""]
-        lines.append(f"| {' | '.join([target, *cells])} |")
     return lines
 
 

@@ -48,9 +48,8 @@ def from_file(path: Path) -> list[dict]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"the captions in {path} (prompts.path) cannot be read: {error}") from error
-    lines = [
-        (number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()
-    ]  # JSON may have other ends
+    # not splitlines(), which also splits at separators that a caption may hold
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
     if path.suffix != ".jsonl":
         return [{"caption": line.strip(), "named": {}} for _, line in lines]
     prompts = []

@@ -13,13 +13,8 @@ from jaxtyping import Float
 from scipy.fft import dct
 from torch import Tensor
 
-FITTED = (
-    "pca",
-    "pca_centred",
-    "dct",
-    "random",
-    "identity",
-)  # from patches alone: pca_unexplained needs labels and whole images
+# from patches alone; pca_unexplained needs labels and whole images
+FITTED = ("pca", "pca_centred", "dct", "random", "identity")
 
 
 def columns(
