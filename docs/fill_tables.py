@@ -72,6 +72,7 @@ RIVALS = {
 }
 WIDTHS = {64: "narrow_bypass", 192: "bypass"}
 SPANS = {"2": "25 000", "4": "160 000"}  # images
+GUIDANCE = ("unguided", "guided")
 LENGTHS = (("fid_local", "unguided", 1), ("fid_local", "guided", 1), ("velocity_error", "unguided", 4))
 DOCUMENTS = ("Asymmetric Flow Models", "prx-tg")
 PRX_ARMS = {
@@ -113,7 +114,7 @@ def filled(page: str) -> str:
     """A page with each of its tables made anew from the CSV. Raises KeyError for a table that nobody makes."""
     tables_of_pages = (
         rank_sweep, overnight, rank_sweep_short, claims, claims_of_documents, length, length_by_noise, error_by_noise, spectrum,
-        linear_denoiser, cifar10, rivals, rival_lines, published_rivals, agreement, bypass, auxiliary, auxiliary_leads, prx,
+        linear_denoiser, cifar10, rivals, rivals_overnight, rivals_once, rival_lines, published_rivals, agreement, bypass, auxiliary, auxiliary_leads, prx,
         finetuning, miniatures, recipe, averages,
     )  # fmt: skip
     makers = {maker.__name__: maker for maker in tables_of_pages}
@@ -277,15 +278,8 @@ def rivals() -> list[str]:
     """Every target, the best on JiT first: three seeds on each network, and the differences from data prediction there."""
     here = ("JiT: fid_local", "difference to x_0, 95 %", "recall_local", "velocity_error")
     lines = _head("the network predicts", "arm", *here, "NanoDiT: fid_local", "difference to x_0, 95 %", "recall_local")
-    rows = tables.read(ROOT / "docs/tables/rivals.csv").dropna(subset="seed")
-    rows = rows.assign(target=[_target(row) for row in rows.to_dict("records")])
-    measured = []
-    for kind, reference in (("jit", "rank0"), ("nanodit", "nanodit_rank0")):
-        block = rows[rows["network.kind"] == kind]
-        named = block.drop_duplicates("arm").set_index("arm")["target"]
-        summary = tables.summarise(block, reference).assign(target=lambda table, named=named: table["arm"].map(named))
-        measured.append({name: part.set_index("target") for name, part in summary.groupby("metric")})
-    jit, other = measured
+    summaries = _over_targets("rivals").values()
+    jit, other = ({name: part.set_index("target") for name, part in table.groupby("metric")} for table in summaries)
     for target, row in jit["fid_local"].sort_values("mean").iterrows():
         errors, recall = (jit[name]["mean"][target] for name in ("velocity_error", "recall_local"))
         shown = [f"{row['mean']:.1f}", _difference(row, of=row.arm), f"{recall:.2f}", f"{errors:.4f}"]
@@ -295,6 +289,35 @@ def rivals() -> list[str]:
             recall = other["recall_local"]["mean"][target]
             found = [f"{there['mean']:.1f}", _difference(there, of=there.arm), f"{recall:.2f}"]
         lines.append(f"| {' | '.join([target, f'`{row.arm}`', *shown, *found])} |")
+    return lines
+
+
+def rivals_overnight() -> list[str]:
+    """Four targets after eight times the training, as they are ordered guided: means over seeds, and the differences from x_0."""
+    both = [name for sampling in GUIDANCE for name in (f"fid_local, {sampling}", "difference to x_0, 95 %")]
+    lines = _head("the network predicts", "arm", *both, "velocity_error")
+    for summary in _over_targets("overnight_rivals").values():
+        at = {name: part.set_index("arm") for name, part in summary.groupby(["metric", "sampling"])}
+        for arm in at["fid_local", "guided"].sort_values("mean").index:
+            rows = [at["fid_local", sampling].loc[arm] for sampling in GUIDANCE]
+            shown = [cell for row in rows for cell in (f"{row['mean']:.1f}", _difference(row))]
+            error = at["velocity_error", "unguided"]["mean"][arm]
+            lines.append(f"| {' | '.join([rows[0].target, f'`{arm}`', *shown, f'{error:.4f}'])} |")
+    return lines
+
+
+def rivals_once() -> list[str]:
+    """Other arms after eight times the training, one seed: both distances with the samples' standard errors."""
+    lines = _head(
+        "network", "the network predicts", "arm", *(f"fid_local, {sampling}" for sampling in GUIDANCE), "velocity_error"
+    )
+    unguided, guided = (_by_arm(sampling, "overnight_rivals_once") for sampling in GUIDANCE)
+    for arm, row in unguided.iterrows():
+        fields = {"arm": arm, **row}
+        distances = f"{_distance(row)} | {_distance(guided.loc[arm])}"
+        lines.append(
+            f"| {network_name(fields)} | {_target(fields)} | `{arm}` | {distances} | {row.velocity_error:.4f} |"
+        )
     return lines
 
 
@@ -310,7 +333,7 @@ def rival_lines() -> list[str]:
 def published_rivals() -> list[str]:
     """What others published, as the table of the study has it."""
     columns = {
-        "published_prediction": "predicts", "published_fid": "FID", "published_fid_unguided": "FID, unguided",
+        "published_prediction": "predicts", "published_losses": "losses beside", "published_fid": "FID", "published_fid_unguided": "FID, unguided",
         "published_epochs": "epochs", "published_protocol": "protocol", "cost": "hours", "published_source": "source",
         "published_read_in_source": "read there",
     }  # fmt: skip
@@ -341,18 +364,35 @@ def agreement() -> list[str]:
 
 
 def bypass() -> list[str]:
-    """Networks of 64 and 192 channels: data prediction's mean over three seeds, the others' and their differences from it."""
-    lines = _head("channels", "network", "x_0", "AsymFlow, rank 8", "difference", "velocity", "difference")
+    """Networks of 64 and 192 channels: data prediction's mean over three seeds, the others' and their differences from it.
+
+    Beside rank 8's, by how much less it gains than in the first network, of the same seeds.
+    """
+    lines = _head(
+        "channels",
+        "network",
+        "x_0",
+        "AsymFlow, rank 8",
+        "difference",
+        "gains less than in JiT",
+        "velocity",
+        "difference",
+    )
     for channels, name in WIDTHS.items():
         rows = tables.read(ROOT / f"docs/tables/{name}.csv")
         rows = rows.assign(network=[network_name(row) for row in rows.to_dict("records")])
+        plain = None
         for network, block in rows.groupby("network", sort=False):
             rank = block.drop_duplicates("arm").set_index("arm")["target.rank"].astype(str)
             summary = tables.summarise(block, rank.index[rank == "0"][0]).query("metric == 'fid_local'")
             by_rank = summary.set_index(summary["arm"].map(rank))
-            shown = [f"{by_rank['mean']['0']:.1f}"]
-            for other in ("8", "full"):
-                shown += [f"{by_rank['mean'][other]:.1f}", _difference(by_rank.loc[other])]
+            values = block.assign(rank=block["arm"].map(rank)).pivot(index="seed", columns="rank", values="fid_local")
+            lead = values["0"] - values["8"]
+            plain = lead if plain is None else plain
+            less = "" if plain is lead else _between((plain - lead).mean(), *interval(plain - lead), 1)
+            low, full = by_rank.loc["8"], by_rank.loc["full"]
+            shown = [f"{by_rank['mean']['0']:.1f}", f"{low['mean']:.1f}", _difference(low), less]
+            shown += [f"{full['mean']:.1f}", _difference(full)]
             lines.append(f"| {' | '.join([str(channels), network, *shown])} |")
     return lines
 
@@ -504,6 +544,18 @@ def _over_seeds(name: str, reference: str, words: dict[str, str], digits: dict[s
         cells = [_with_difference(summary.loc[metric, arm], places, of=arm) for metric, places in digits.items()]
         lines.append(f"| {' | '.join([said, *cells])} |")
     return lines
+
+
+def _over_targets(name: str) -> dict[str, pd.DataFrame]:
+    """The summary of each network's arms against data prediction there, with the words for what an arm predicts."""
+    rows = tables.read(ROOT / f"docs/tables/{name}.csv").dropna(subset="seed")
+    found = {}
+    for kind, reference in (("jit", "rank0"), ("nanodit", "nanodit_rank0")):
+        block = rows[rows["network.kind"] == kind]
+        named = {row["arm"]: _target(row) for row in block.to_dict("records")}
+        summary = tables.summarise(block, reference)
+        found[kind] = summary.assign(target=summary["arm"].map(named))
+    return found
 
 
 def _sweep(name: str) -> list[str]:
