@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from asymflow.report import lengths, tables
+from asymflow.report.intervals import interval
 from asymflow.report.study import number
 
 ROOT = Path(__file__).parents[1]
@@ -206,10 +207,13 @@ TARGETS_SAID = {
 
 @pytest.mark.parametrize("page", TARGETS_SAID)
 def test_every_sentence_on_targets_names_its_rows_and_has_their_numbers(page):
-    """Distances and their differences from data prediction or another row have one digit after the point, errors have four."""
+    """Distances, their differences from data prediction or another row and what these are beyond those of the other network
+    have one digit after the point, errors have four.
+    """
     rivals, bypass = (tables.read(DOCS / f"tables/{name}.csv").dropna(subset="seed") for name in ("rivals", "bypass"))
     rows = pd.concat([rivals, bypass[~bypass.arm.isin(rivals.arm)]])
     means = rows.groupby("arm")[["fid_local", "velocity_error"]].mean()
+    gains = rows.pivot(index="seed", columns="arm", values="fid_local")
     begins, count = TARGETS_SAID[page]
     text = (DOCS / page).read_text()
     text = text[text.index(begins) + len(begins) :].partition("\n## ")[0]
@@ -222,6 +226,9 @@ def test_every_sentence_on_targets_names_its_rows_and_has_their_numbers(page):
             found = tables.summarise(rows, reference).query("metric == 'fid_local'").set_index("arm")
             differences = found.loc[named, ["difference", "difference_low", "difference_high"]]
             known |= {f"{abs(end):.1f}" for end in differences.to_numpy().ravel()}
+        for arm in {arm for arm in named if f"nanodit_{arm}" in named}:
+            here, there = gains[arm] - gains["rank0"], gains[f"nanodit_{arm}"] - gains["nanodit_rank0"]
+            known |= {f"{abs(end):.1f}" for end in ((here - there).mean(), *interval(here - there))}
         numbers = re.findall(r"(?<![\d.])(\d{1,3}\.\d|0\.\d{4})(?!\d)", sentence)
         assert named and numbers and set(numbers) <= known, (sentence, set(numbers) - known)
 
@@ -231,13 +238,23 @@ def test_which_target_to_use_is_said_on_one_screen():
     assert len(text.split("\n")) < 40 and len(text.split()) < 420
 
 
-def test_every_ratio_that_is_said_of_targets_is_in_their_table():
+ERRORS_SAID = {
+    "Near the data": ("ratio", [0.05], 128, ["kdiff_equal", "soft", "rank8"]),
+    "Noise in directions": ("ratio", None, 192, ["kdiff_equal", "soft"]),
+    "What is missed": ("noise_passed", [0.2, 0.4], 192, ["kdiff_equal", "rank_full", "full"]),
+}  # what is said of errors: the column, noise levels, the last of the directions, and arms of both networks
+
+
+@pytest.mark.parametrize("begins", ERRORS_SAID)
+def test_every_error_that_is_said_of_targets_is_in_their_table(begins):
+    column, levels, last, arms = ERRORS_SAID[begins]
     errors = tables.read(DOCS / "tables/rivals_velocity.csv")
-    known = {f"{ratio:.2f}" for ratio in errors.groupby(["arm", "t", "last"])["ratio"].mean()}
-    text = (DOCS / "rivals.md").read_text()
-    said = text[text.index("- **Near the data") : text.index("## What was expected")].replace("t = 0.05", "")
-    numbers = re.findall(r"(?<![\d.])(\d\.\d\d)(?!\d)", said)
-    assert len(numbers) > 6 and set(numbers) <= known, set(numbers) - known
+    of_arms = errors["arm"].isin([*arms, *(f"nanodit_{arm}" for arm in arms)])
+    rows = errors[of_arms & (errors["last"] == last) & (errors["t"].isin(levels) if levels else True)]
+    known = {f"{value:.2f}" for value in rows.groupby(["arm", "t"])[column].mean()}
+    said = (DOCS / "rivals.md").read_text().split(f"- **{begins}")[1].split("\n- **")[0].split("\n## ")[0]
+    numbers = re.findall(r"(?<![\d.])(\d\.\d\d)(?!\d)", said.replace("t = 0.05", ""))
+    assert len(numbers) > 2 and set(numbers) <= known, set(numbers) - known
 
 
 @pytest.mark.parametrize("kind", code_lines.TARGETS + code_lines.NETWORKS)
