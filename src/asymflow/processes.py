@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -12,6 +13,7 @@ import torch
 import torch.distributed as distributed
 
 PATIENCE = 600  # seconds
+ASKED_TO_STOP = (signal.SIGTERM, signal.SIGUSR1)  # what clusters send before they take a machine away
 # what the backends say when another process is gone or silent; which of them comes first is a matter of chance
 GONE = re.compile("timed? ?out|pair closure|closed by peer|reset by peer|broken pipe|heartbeat", re.IGNORECASE)
 
@@ -19,6 +21,14 @@ GONE = re.compile("timed? ?out|pair closure|closed by peer|reset by peer|broken 
 def torchrun() -> tuple[int, int, int]:
     """This process's rank, the number of processes, and its rank on this node, as torchrun says; a single process is 0 of 1."""
     return tuple(int(os.environ.get(name, d)) for name, d in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0)))
+
+
+def cores() -> int:
+    """Processor cores for each of this node's processes: of those that this job may use, not of those that the node has."""
+    allowed = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )  # macOS has none
+    return max(1, allowed // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
 
 
 def patience() -> timedelta:

@@ -1,5 +1,9 @@
 """Batches of squares with what is stored of them; images of several shapes: test_buckets."""
 
+import multiprocessing
+import os
+import signal
+
 import pytest
 import torch
 from plainly import plainly
@@ -92,6 +96,26 @@ def test_what_does_not_fit_into_memory_is_the_same_and_resumes_where_it_stopped(
     for one, other in zip(kept.starting_at(3, workers=1), resumed, strict=True):
         assert one.keys() == other.keys() == {"images", "label", "embedding", "text", "mask"}
         assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_workers_outlast_the_wish_to_stop_that_comes_to_their_whole_group(folder, monkeypatch):
+    """The training saves and ends; a worker that died before would end it in the middle of that."""
+    monkeypatch.setattr(module, "MEMORY_BYTES", 0)
+    read = batches(folder, stored=())
+    supply = read.starting_at(0, workers=2)
+    first = next(supply)
+    workers = multiprocessing.active_children()
+    assert len(workers) == 2
+    for worker in workers:
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            os.kill(worker.pid, number)
+    for update, batch in enumerate([first, *supply]):
+        assert torch.equal(batch["images"], read[update]["images"])
+    assert update == len(read) - 1
+    del supply
+    for worker in workers:
+        worker.join(10)
+    assert not any(worker.is_alive() for worker in workers)
 
 
 def test_a_set_that_is_larger_than_the_split_is_an_error(folder):

@@ -148,6 +148,33 @@ def test_a_checkpoint_of_something_else_is_left_alone_and_says_why(tmp_path, cha
     assert all(torch.equal(one, same) for one, same in zip(other.parameters(), before, strict=True))
 
 
+def test_states_of_another_optimiser_are_left_alone(tmp_path):
+    """Whether 8-bit states can be had depends on the machine that a training goes on at."""
+    made, path = network(), tmp_path / "checkpoint.safetensors"
+    checkpoint.save(path, made, [], adam(made), checkpoint.Progress(24), IDENTITY)
+    restored = checkpoint.restore(path, made, [], eight_bits(made), IDENTITY)
+    assert restored == (checkpoint.Progress(), "the checkpoint has states of AdamW, not of Eight")
+
+
+def test_frozen_weights_are_not_saved_and_stay_as_they_began(tmp_path):
+    runs = []
+    for made in (network(), network()):
+        made[0].requires_grad_(False)
+        runs.append((made, adam(made), averages.build(("last",), dict(made[2].named_parameters(prefix="2")))))
+    first, resumed = runs
+    updates(*first, range(3))
+    path = tmp_path / "checkpoint.safetensors"
+    checkpoint.save(path, first[0], first[2], first[1], checkpoint.Progress(24), IDENTITY)
+    names = set(tensors.describe(path, "checkpoint")["checksums"])
+    assert {"objective/2.weight", "objective/2.bias"} <= names and not {
+        "objective/0.weight",
+        "objective/0.bias",
+    } & names
+    assert checkpoint.restore(path, resumed[0], resumed[2], resumed[1], IDENTITY) == (checkpoint.Progress(24), "")
+    for one, other in zip(first[0].parameters(), resumed[0].parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
 @pytest.mark.parametrize("lift", [None, Lift(A[:, :2], 1.7)], ids=["without a lift", "with a lift"])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_model_comes_back_with_each_of_its_sets_of_weights(tmp_path, name, lift):

@@ -32,6 +32,15 @@ def test_a_limit_that_is_no_number_is_an_error_that_names_it(monkeypatch, name):
         ends()
 
 
+def test_how_long_a_save_takes_is_to_be_measured_where_the_time_is_limited():
+    assert not Stop(None).unmeasured
+    stop = Stop(time.time() + 1000)
+    assert stop.unmeasured
+    with stop.saving():
+        pass
+    assert not stop.unmeasured
+
+
 def test_it_stops_in_time_for_two_saves_as_long_as_the_longest(monkeypatch):
     now = time.time()
     stop = Stop(now + SPARE + 20)

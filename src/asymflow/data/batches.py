@@ -1,5 +1,6 @@
 """The images of a training, batch by batch, resumable at any position."""
 
+import signal
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, partial
@@ -13,7 +14,9 @@ from torch.utils.data import DataLoader, Dataset
 from asymflow.data import order
 from asymflow.data.reader import Bucket, ShardReader
 from asymflow.data.rows import RowReader
+from asymflow.processes import ASKED_TO_STOP, cores
 
+WORKERS = 16  # at most: more decode no faster than a GPU trains, and each holds two batches in shared memory
 MEMORY_BYTES = 2 << 30  # a set whose pixels fit in this is decoded once and kept; larger ones are decoded as they come
 
 Batch = dict[str, Tensor]  # images, and label or stored rows by name, one of each for every image
@@ -162,13 +165,29 @@ class Batches(Dataset):
             batch |= rows.read(chosen.tolist())
         return batch | ({"numbers": chosen} if self.numbered else {})
 
-    def starting_at(self, update: int, workers: int) -> Iterator[Batch]:
-        """Batches from the given update on, decoded ahead by worker processes when the set is not in memory."""
+    def starting_at(self, update: int, workers: int | None = None) -> Iterator[Batch]:
+        """Batches from the given update on, decoded ahead by worker processes when the set is not in memory.
+
+        `workers`: how many; None: one for each processor core of this process but its own.
+        """
         remaining = range(update, len(self))
         if self.memory is not None:
             return (self[i] for i in remaining)
-        pinned = torch.cuda.is_available()
-        return iter(DataLoader(self, batch_size=None, sampler=remaining, num_workers=workers, pin_memory=pinned))
+        loader = DataLoader(
+            self,
+            batch_size=None,
+            sampler=remaining,
+            num_workers=workers or min(max(1, cores() - 1), WORKERS),
+            pin_memory=torch.cuda.is_available(),
+            worker_init_fn=_outlast,
+        )
+        return iter(loader)
+
+
+def _outlast(_: int) -> None:
+    """Lets a worker leave the wish to stop, which comes to all processes of a group, to the training that it works for."""
+    for number in ASKED_TO_STOP:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _meet(one: range, other: range) -> bool:

@@ -42,17 +42,19 @@ def save(
 ) -> None:
     """Writes the state of a training. `identity` says what is being trained: configuration, code, data.
 
-    All processes call it and the first one writes. The random state needs no place: every step seeds its generators from (seed,
-    images seen). Raises FloatingPointError when a number in it is not finite: what was saved before stays.
+    Of the objective it has what is trained, not the frozen weights, which are as they began: those of a network that is adapted
+    are many times more. The random state needs no place: every step seeds its generators from (seed, images seen). All processes
+    call it and the first one writes. Raises FloatingPointError when a number in it is not finite: what was saved before stays.
     """
-    contents = _prefixed("objective", objective.state_dict())
+    contents = _prefixed("objective", _moving(objective))
     for average in averages:
         contents |= _prefixed(f"average.{average.name}", average.state())
     for index, state in optimiser.state_dict()["state"].items():
         contents |= _prefixed(f"optimiser.{index}", _flat(state))
     if contents := gathered(contents):
         _check_finite(contents, progress.images)
-        tensors.save(path, "checkpoint", contents, {"progress": asdict(progress), "identity": identity})
+        description = {"progress": asdict(progress), "identity": identity, "optimiser": type(optimiser).__name__}
+        tensors.save(path, "checkpoint", contents, description)
 
 
 def restore(
@@ -74,6 +76,8 @@ def restore(
         changed = [name for name in identity if identity[name] != description["identity"].get(name)]
         if changed:
             return Progress(), f"the checkpoint was made with another {' and '.join(changed)}"
+        if (kind := type(optimiser).__name__) != description["optimiser"]:  # which it is depends on what is installed
+            return Progress(), f"the checkpoint has states of {description['optimiser']}, not of {kind}"
         contents, progress = tensors.load(path, "checkpoint"), Progress(**description["progress"])
         for number, checksum in progress.snapshots.items():
             snapshot = snapshot_path(path.parent / "snapshots", int(number))
@@ -82,7 +86,8 @@ def restore(
             tensors.load(snapshot, "model")
     except (OSError, ValueError) as error:
         return Progress(), f"what was saved cannot be used: {str(error).partition(';')[0]}"
-    objective.load_state_dict(spread_like(_group(contents, "objective"), objective.state_dict()))
+    began = objective.state_dict()
+    objective.load_state_dict(began | spread_like(_group(contents, "objective"), began))
     for average in averages:
         average.restore(spread_like(_group(contents, f"average.{average.name}"), average.weights))
     state = optimiser.state_dict()
@@ -184,6 +189,12 @@ def _nested(flat: dict[str, Tensor]) -> dict[str, Any]:
             place = place.setdefault(part, {})
         place[name] = value.item() if value.dtype == torch.int64 and not value.dim() else value
     return state
+
+
+def _moving(objective: nn.Module) -> dict[str, Tensor]:
+    """The parameters that are trained, and all buffers."""
+    frozen = {name for name, parameter in objective.named_parameters() if not parameter.requires_grad}
+    return {name: value for name, value in objective.state_dict().items() if name not in frozen}
 
 
 def _prefixed(prefix: str, values: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,7 +1,6 @@
 """The training loop."""
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -89,8 +88,9 @@ def train(
     losses = [{name: on_device(value) for name, value in terms.items()} for terms in done.losses]
     norms = [on_device(norm) for norm in done.norms]
     since, marked = time.perf_counter() - done.seconds, images - len(losses) * schedule.batch  # the curve's last point
+    measures = any_of(stop.unmeasured)  # how long a save takes: the last one has to end in time
     total = len(batches) * schedule.batch  # a last incomplete batch is not trained
-    supply = batches.starting_at(images // schedule.batch, workers=max(1, (os.cpu_count() or 2) // world_size - 1))
+    supply = batches.starting_at(images // schedule.batch)
 
     with Progress("train", total, "images", done=images) as progress:
         for batch in supply:
@@ -126,7 +126,8 @@ def train(
             # once, by all processes together, and adds no point: an interrupted training has the curve of an undisturbed one.
             stopping, last = any_of(stop.wished), images >= total
             saves = last or images % schedule.checkpoint_images < schedule.batch
-            if saves or stopping or images % schedule.log_images < schedule.batch:
+            keeps, measures = saves or stopping or measures, False
+            if keeps or images % schedule.log_images < schedule.batch:
                 losses = _of_all(losses)
                 numbers = _finite(losses, norms, images, schedule.batch)
             if saves or images % schedule.log_images < schedule.batch:
@@ -154,7 +155,7 @@ def train(
             # Save. A snapshot comes first: a run that resumes from the checkpoint does not come by here again.
             if part := finished_part(images, schedule.batch, total, schedule.snapshots):
                 snapshots[str(part)] = snapshot(part, images)
-            if saves or stopping:
+            if keeps:
                 seconds = time.perf_counter() - since if losses else 0.0
                 points = curve.points if curve else []
                 reached = checkpoint.Progress(images, points, *numbers, seconds, snapshots)

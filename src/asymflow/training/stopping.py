@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+from asymflow.processes import ASKED_TO_STOP
+
 TRY_AGAIN = 75  # the status that sysexits.h has for a failure that is none: EX_TEMPFAIL
 SPARE = 10.0  # seconds before the end beside those of two saves: for the slowest update, and for leaving
 BEGAN = time.time()  # of this process
@@ -33,17 +35,22 @@ class Stop:
         self.ends, self.signalled, self._longest = ends, False, 0.0
 
     @property
+    def unmeasured(self) -> bool:
+        """Whether the time is limited and nobody knows yet how long a save takes."""
+        return self.ends is not None and not self._longest
+
+    @property
     def wished(self) -> bool:
         """Whether a signal came, or the time left is hardly enough to save twice, as it took until now."""
         return self.signalled or (self.ends is not None and time.time() > self.ends - SPARE - 2 * self._longest)
 
     def listen(self) -> "Stop":
-        """Takes SIGTERM and SIGUSR1, which clusters send before they take a machine away, as the wish to stop."""
+        """Takes the signals that clusters send before they take a machine away as the wish to stop."""
 
         def request(*_: object) -> None:
             self.signalled = True
 
-        for number in (signal.SIGTERM, signal.SIGUSR1):
+        for number in ASKED_TO_STOP:
             signal.signal(number, request)
         return self
 
