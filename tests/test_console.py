@@ -102,26 +102,26 @@ def test_status_says_what_is_made_runs_failed_and_waits(project, capsys):
 
 def test_a_training_whose_process_is_gone_is_interrupted_or_failed(project):
     folder = run_folder(project, "rank8")
-    assert status.training(folder).state == "waiting"
+    assert status.training(folder, folder / "state").state == "waiting"
     (folder / "train.log").write_text(LINE)
     (folder / ".state.lock").touch()  # one that a dead process left
     (folder / "state").mkdir()
     (folder / "state/checkpoint.safetensors").touch()
-    assert status.training(folder)[:3] == ("interrupted", "1280/26000 4 %", "0.2517")
+    assert status.training(folder, folder / "state")[:3] == ("interrupted", "1280/26000 4 %", "0.2517")
     (folder / "train.log").write_text(f"{LINE}error: loss became nan at update 7\n")
-    assert status.training(folder)[::4] == ("failed", "error: loss became nan at update 7")
+    assert status.training(folder, folder / "state")[::4] == ("failed", "error: loss became nan at update 7")
 
 
-def test_a_state_that_is_kept_elsewhere_is_found_there(project, monkeypatch, tmp_path):
+def test_a_state_that_is_kept_elsewhere_is_found_there(project, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("ASYMFLOW_STATE", str(tmp_path / "scratch"))
     folder = run_folder(project, "rank8")
     (folder / "train.log").write_text(LINE)
-    state = files.kept(folder / "state")
+    state = files.kept(folder.relative_to(project) / "state")  # as trainings say it, which run in the project's folder
     state.mkdir(parents=True)
     (state / "checkpoint.safetensors").touch()
-    assert status.training(folder).state == "interrupted"
+    assert "interrupted" in asymflow(capsys, "status", "--project", project)[1]
     with files.locked(state):
-        assert status.training(folder).state == "running"
+        assert "running " in asymflow(capsys, "status", "--project", project)[1]
 
 
 def test_the_line_of_a_log_is_the_one_that_progress_writes(capsys, monkeypatch):
@@ -176,8 +176,14 @@ def test_export_asks_snakemake_for_the_folder_of_a_run(project, called, capsys):
     code, said = asymflow(capsys, "export", "results/runs/rank8/seed0", "--project", project)
     assert code == 0 and called.read_text() == f"{project} results/runs/rank8/seed0/published\n"
     assert said.strip() == f"{project}/results/runs/rank8/seed0/published"
-    asymflow(capsys, "export", "results/runs/rank8/seed0/", "--diffusers", "--project", project)
-    assert called.read_text().endswith("results/runs/rank8/seed0/diffusers\n")
+    asymflow(capsys, "export", "results/runs/asymflow/seed0/", "--diffusers", "--project", project)
+    assert called.read_text().endswith("results/runs/asymflow/seed0/diffusers\n")
+
+
+@pytest.mark.parametrize("arm", ["rank8", "ddt", "unlifted"])
+def test_diffusers_has_no_place_for_other_networks_heads_and_what_is_not_lifted(project, called, capsys, arm):
+    said, _ = asymflow(capsys, "export", f"results/runs/{arm}/seed0", "--diffusers", "--project", project)
+    assert f"the arm {arm!r} is none: leave it out" in said and not called.exists()
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,19 @@ def test_four_jobs_at_a_time_have_a_device_each_and_a_fifth_has_none(tmp_path):
         process.communicate()
 
 
+def test_locks_are_not_taken_in_a_folder_of_somebody_else_nor_through_a_link(tmp_path):
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "linked").symlink_to(tmp_path / "theirs")
+    with pytest.raises(PermissionError, match="linked is another user's, so nobody knows which GPUs are taken"):
+        lease(["0"], tmp_path / "linked")
+    letter = tmp_path / "letter"
+    letter.write_text("dear")
+    (tmp_path / "theirs/0.lock").symlink_to(letter)
+    with pytest.raises(OSError, match="symbolic link"):
+        lease(["0"], tmp_path / "theirs")
+    assert letter.read_text() == "dear"
+
+
 @pytest.fixture
 def four(monkeypatch, tmp_path):
     """A host of four GPUs, as torch tells of them; gives what was made the current device."""

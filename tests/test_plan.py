@@ -321,3 +321,11 @@ def test_claims_count_only_where_they_are_asked_for(tmp_path):
 def test_an_index_lists_the_folder_of_its_name_and_other_files_list_nothing(file, listed):
     for results in ("results", "<results>"):
         assert PLAN.paths.listed(f"{results}/{file}") == [f"{results}/{other}" for other in listed]
+
+
+def test_a_run_is_published_with_the_scores_of_its_finished_model_alone():
+    """Snapshots are other models."""
+    assert PLAN.publish(wildcards("rank8_steady"))["cards"] == []
+    published = PLAN.publish(wildcards("rank8"))
+    assert len(published["cards"]) == len(published["sampled"]) == 2
+    assert PLAN.publish(wildcards("rank8", seed=7))["cards"] == []

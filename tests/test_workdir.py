@@ -1,5 +1,6 @@
 """The lock of a Snakemake that has died is removed; that of one that lives is left alone."""
 
+import socket
 import subprocess
 import sys
 
@@ -60,6 +61,16 @@ def test_one_of_two_that_ends_does_not_take_the_other_s_lock(tmp_path, lock):
     assert look(tmp_path) == "" and lock.exists()
     second.kill()
     second.wait()
+
+
+def test_what_another_host_left_stays_as_its_snakemake_may_live(tmp_path, lock):
+    """Some file systems of clusters keep the system's locks to each host."""
+    own = tmp_path / ".snakemake/asymflow.lock"
+    own.write_text("another-host")
+    assert look(tmp_path) == "" and lock.exists() and own.read_text() == "another-host"
+    lock.unlink()
+    look(tmp_path)
+    assert own.read_text() == socket.gethostname(), "it is this one's now"
 
 
 def test_a_folder_that_cannot_be_written_is_no_obstacle(tmp_path):

@@ -12,26 +12,30 @@ import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
 
-_held: list[BinaryIO] = []  # until this process ends
+_held: list[int] = []  # open until this process ends
 
 
 def lease(devices: Sequence[str], folder: Path | None = None) -> int | None:
     """Takes the first device that no other process has, for as long as this process lives; gives its place in the list.
 
-    `devices` are names that mean the same to all processes of this host, or of a job of SLURM. None: all are taken.
+    `devices` are names that mean the same to all processes of this host, or of a job of SLURM. None: all are taken. Raises
+    PermissionError when the folder of locks is somebody else's.
     """
     whose = [str(os.getuid()), *filter(None, [os.environ.get("SLURM_JOB_ID")])]
     folder = folder or Path(tempfile.gettempdir()) / f"asymflow-devices-{'-'.join(whose)}"
     folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        raise PermissionError(
+            f"{folder} is another user's, so nobody knows which GPUs are taken; remove it, or set TMPDIR"
+        )
     for place, name in enumerate(devices):
-        file = open(folder / f"{name}.lock", "wb")  # noqa: SIM115  (open as long as this process lives)
+        handle = os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            file.close()
+            os.close(handle)
             continue
-        _held.append(file)
+        _held.append(handle)
         return place
     return None

@@ -24,7 +24,6 @@ from asymflow.paths import Paths
 from asymflow.provenance import SOURCE, digest
 
 Inputs = dict[str, str | list[str]]  # files by the name that the rule gives them; none: []
-INCEPTION = "inception"  # what stages call the published evaluator
 TEMPLATES = SOURCE / "asymflow/report/templates"  # of web pages
 
 
@@ -287,8 +286,11 @@ class Plan:
         """What a run is published from: its model and records, and what the first study that has it says of it."""
         run = wildcards.arm, wildcards.seed
         trained_here = not self._arm(wildcards).start.released
-        study = next((s for s in self.experiment.studies.values() if wildcards.arm in s.arms), None)
-        settings = study.samplings if study and int(wildcards.seed) < (study.seeds or self.experiment.seeds) else ()
+        studies, samplings = self.experiment.studies, self.experiment.samplings
+        study = next((name for name, study in studies.items() if wildcards.arm in study.arms), None)
+        shown = study is not None and int(wildcards.seed) in self.experiment.study_seeds(study)
+        settings = studies[study].samplings if shown else ()
+        settings = [name for name in settings if not samplings[name].of_snapshots]  # snapshots are other models
         cards = [self.paths.run("distribution", *run, setting) for setting in settings]
         return {
             "model": self.paths.run("model", *run),

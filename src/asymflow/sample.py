@@ -53,7 +53,8 @@ def picture(arguments: argparse.Namespace) -> None:
     else:
         description = tensors.describe(model, "model")
         arm = Arm.model_validate(description["arm"])
-        run = load(model, settings, _files(arm, description["seed"], paths, arguments.folder))
+        weights = arguments.run_folder / "snapshots" if settings.of_snapshots else model
+        run = load(weights, settings, _files(arm, description["seed"], paths, arguments.folder))
     condition, what = _asked(run, description, paths, settings, arguments)
     device, count = run.machine.device, len(condition.present)
     images = [

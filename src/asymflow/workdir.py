@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -12,7 +13,8 @@ def clear_dead_lock(folder: Path) -> None:
     """Removes Snakemake's lock if no process that called this still runs in the folder, and says so.
 
     Snakemake leaves its lock behind when it is killed, and cannot tell whose it was. Every Snakemake of this workflow therefore
-    shares a lock of the system's, which dies with it: whoever has that one alone is the only one there.
+    shares a lock of the system's, which dies with it: whoever has that one alone is the only one there. On some file systems of
+    clusters such a lock holds on its own host alone, so what another host left is not touched.
     """
     own = folder / ".snakemake" / "asymflow.lock"
     try:
@@ -23,11 +25,15 @@ def clear_dead_lock(folder: Path) -> None:
         except BlockingIOError:
             pass
         else:
-            left = list((folder / ".snakemake" / "locks").glob("*"))
-            for lock in left:
-                lock.unlink()
-            if left:
+            left, host = list((folder / ".snakemake" / "locks").glob("*")), socket.gethostname().encode()
+            if left and os.pread(handle, 256, 0) in (b"", host):
+                for lock in left:
+                    lock.unlink()
                 print("a Snakemake that worked here has died; its lock is removed", file=sys.stderr)
+                left = []
+            if not left:
+                os.ftruncate(handle, 0)
+                os.pwrite(handle, host, 0)
         fcntl.flock(handle, fcntl.LOCK_SH)
         _held.append(handle)
     except OSError:

@@ -209,6 +209,26 @@ STRUCTURES = {
     "a suite larger than its split": ("suite: {texts: 99999}", "expected at least 99999 (suite.texts"),
     "memorisation without held-out captions": ("suite: {split: train}", "found train, but memorisation compares captions"),
     "fewer held-out captions than of training images": ("suite: {texts: 50}", "found 50; expected at least 60 (suite.memories)"),
+    "a search of more cases than there are": (
+        "search: {count: 500}\nsamplings: {bare: {guidance: {kind: searched}}}",
+        "key suite.texts: found 300; expected at least 500 (search.count",
+    ),
+    "fewer cases than a score needs": ("suite: {texts: 15}", "key suite.texts: found 15; expected at least 20 (a score needs"),
+    "latents of several shapes for one grid": (
+        "data: {source: folder, path: x, shapes: [[16, 64]]}\narms: {rank8: {base: scratch, representation: {space: latent},"
+        " target: {rank: full, basis: identity}, start: {pca: 0}}}",
+        "key representation.space: trains a network of one grid (jit) on latents of images of several shapes",
+    ),
+    "a perceptual network that sees no batch": ("perceptual: {images: 10}", "one batch (64 images) exceeds the whole training"),
+    "a kernel distance in one block": ("scoring: {kernel_blocks: 1}", "key scoring.kernel_blocks: found 1; expected"),
+    "a searched average of few snapshots": (
+        "samplings: {searched_average: {snapshot: 2}}", "and 2 snapshots until then; expected two averages"
+    ),
+    "an average of few snapshots": ("samplings: {average_003: {snapshot: 1}}", "and 1 snapshots until then; expected two averages"),
+    "one patch an image": (
+        "arms: {rank8: {base: scratch, representation: {patch_size: 32}, target: {rank: 8}}}",
+        "patches of 32 pixels in images of 32 have only one of them",
+    ),
     "a search of more than is drawn": ("search: {count: 99999}", "key count: found 1000; expected at least 99999 (search.count"),
 }  # fmt: skip
 

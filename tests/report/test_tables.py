@@ -280,8 +280,12 @@ def test_the_speed_up_over_seeds_has_an_interval_and_one_seed_has_none():
     shares = [2 / 3, (1 + 1 / 3) / 3, (1 + 1 / 5) / 3]
     low, high = stats.t.interval(0.95, 2, loc=pd.Series(shares).mean(), scale=pd.Series(shares).std() / 3**0.5)
     assert (over_seeds["share_low"], over_seeds["share_high"]) == pytest.approx((low, high))
+    assert over_seeds["share"] == pytest.approx(68 / 135), "the mean of 90, 60 and 54 parts in 135"
+    assert over_seeds["share_std"] == pytest.approx(372**0.5 / 135), "22, -8 and -14 parts from it"
+    assert over_seeds["speedup"] == pytest.approx(135 / 68), "of the mean share, not the mean of speed-ups"
     single = speedup(curves({key: value for key, value in values.items() if key[1] == 0}), "slow").iloc[-1]
-    assert single["seed"] == "all" and pd.isna(single["share_low"])
+    assert single["seed"] == "all" and pd.isna(single["share_low"]) and pd.isna(single["share_std"])
+    assert (single["share"], single["speedup"]) == pytest.approx((2 / 3, 1.5))
 
 
 def test_the_settings_of_one_arm_are_compared_with_the_first(study):
@@ -351,3 +355,17 @@ def test_a_table_of_another_study_is_refused(study):
     for wrong in (table.iloc[1:], table.assign(sampling="unguided"), table.drop(columns="seed")):
         with pytest.raises(ValueError, match=r"a.csv has other arms, seeds or sampling settings than study"):
             tables.check(wrong, study, Path("a.csv"))
+
+
+def test_names_are_names_whatever_they_look_like(tmp_path):
+    """Also where a row has none: that of a published system."""
+    table = pd.DataFrame({"arm": ["50", "nan", "1e5"], "sampling": ["007", "none", None], "seed": [0, 1, None]})
+    tables.write(table, tmp_path / "table.csv")
+    found = tables.read(tmp_path / "table.csv")
+    assert found["arm"].tolist() == ["50", "nan", "1e5"]
+    assert found["sampling"].tolist()[:2] == ["007", "none"] and found["sampling"].isna().tolist() == [
+        False,
+        False,
+        True,
+    ]
+    assert found["seed"].tolist()[:2] == [0, 1]

@@ -384,6 +384,16 @@ def test_a_published_folder_draws_the_picture_that_its_run_draws(workshop, tmp_p
         by_hand.main()
 
 
+def test_an_average_that_is_put_together_afterwards_is_drawn_by_hand_too(workshop, tmp_path, monkeypatch):
+    run, pictures = workshop.train("averaged"), []
+    for length in ("0.05", "0.19"):
+        pictures.append(tmp_path / f"{length}.png")
+        words = [str(run), "--count", "2", "--steps", "2", "--weights", f"average_{length}", "--out", str(pictures[-1])]
+        monkeypatch.setattr("sys.argv", ["sample", *words])
+        by_hand.main()
+    assert pictures[0].read_bytes() != pictures[1].read_bytes()
+
+
 @pytest.mark.parametrize(
     ("reader", "says"),
     [(None, "does not say what reads their captions"), ({"name": "flux2"}, "read by a FLUX.2: give its folder")],

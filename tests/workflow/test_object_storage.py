@@ -55,6 +55,19 @@ def test_results_in_object_storage_are_those_of_plain_files_and_no_working_folde
     assert any((tmp_path / "state").rglob("events.*")), "what trainings keep while they run lies where it was told to"
 
 
+def test_a_claim_whose_looks_lie_in_object_storage_is_known_in_another_working_folder(project, storage, tmp_path):
+    claim = {"says": "It is ahead", "source": "a test", "metric": "fid", "smallest": 2.0}
+    claim["holds_if"] = "rank8@guided < rank0@guided"
+    said = []
+    for place in ("decided", "asked"):
+        made = project(tmp_path / place)
+        made.overlay({"claims": {"ahead": claim}, "decision": {"looks": [2]}})
+        result = made.run("results/smoke/claims/ahead.json", *STORED)
+        said.append(result.stdout + result.stderr)
+        assert result.returncode == 0, said[-1]
+    assert "Nothing to be done" not in said[0] and "Nothing to be done" in said[1], said[1]
+
+
 def test_who_reads_an_index_is_given_what_it_lists(project, storage, tmp_path):
     result = project(tmp_path / "graph").run("-n", "all", *STORED)
     assert result.returncode == 0, result.stdout + result.stderr

@@ -11,7 +11,7 @@ Weights that others published are runs too, once `snakemake <results>/runs/<arm>
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 if TYPE_CHECKING:
     from asymflow.config.sampling import Sampling
@@ -20,7 +20,7 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from asymflow.config.sampling import ClassifierFree, Sampling
+    from asymflow.config.sampling import ClassifierFree, Sampling, Solver
 
     default, free = Sampling(), ClassifierFree()
     parser.add_argument(
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--captions", nargs="+", help="texts, in turn")
     parser.add_argument("--cases", help="a kind of case of the validation suite, such as reconstruction")
     parser.add_argument("--count", type=int, default=16)
-    parser.add_argument("--solver", choices=("heun", "euler", "unipc"), default=default.solver)
+    parser.add_argument("--solver", choices=get_args(Solver), default=default.solver)
     parser.add_argument("--steps", type=int, default=default.steps)
     parser.add_argument("--guidance", type=float, default=1.0, help="1 is none")
     parser.add_argument("--interval", type=float, nargs=2, default=free.interval, help="noise levels that are guided")

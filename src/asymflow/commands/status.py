@@ -54,7 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
         if name not in experiment.studies:
             raise ValueError(f"there is no study {name!r}; expected one of {', '.join(experiment.studies)}")
     paths = Paths(str(project / experiment.results))
-    trainings = {key: training(Path(paths.run("summary", *key)).parent) for key in _runs(experiment, names)}
+    runs = {key: Path(Paths(experiment.results).run("summary", *key)).parent for key in _runs(experiment, names)}
+    trainings = {key: training(project / run, project / kept(run / "state")) for key, run in runs.items()}
     print(f"{_made(paths, names)} of {len(names)} studies have their table\n")
     print(table([_study(experiment, paths, name, trainings) for name in names]))
     told = {key: one for key, one in trainings.items() if arguments.all or one.state not in ("done", "waiting")}
@@ -99,8 +100,8 @@ def _row(paths: Paths, key: tuple[str, int], one: Training) -> dict[str, object]
     return {"training": f"{key[0]} seed {key[1]}", "state": one.state, **shown, "log": log if log.exists() else "-"}
 
 
-def training(folder: Path) -> Training:
-    """How far the training in a run's folder is.
+def training(folder: Path, state: Path) -> Training:
+    """How far the training in a run's folder is, whose unfinished work lies in `state`.
 
     done: its summary is there. running: a process holds its lock. interrupted: it left a state to resume from. failed: its log
     ends in an error. Else it waits.
@@ -111,7 +112,6 @@ def training(folder: Path) -> Training:
     found = LINE.findall(text)
     done, total, share, _, left, loss = found[-1] if found else ("", "", "", "", "", "")
     images = f"{done}/{total} {share} %" if found else "-"
-    state = kept(folder / "state")
     if _is_locked(state.with_name(".state.lock")):
         return Training("running", images, loss or "-", left or "-")
     last = text.strip().rpartition("\n")[2]

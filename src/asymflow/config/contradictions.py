@@ -85,6 +85,12 @@ def _of_arm(name: str, arm: Arm, experiment: Experiment) -> Iterator[tuple[str, 
     for height, width in experiment.data.shapes if arm.network.any_grid else ():
         if height % patch or width % patch:
             yield key, f"found {patch}; expected a divisor of both sides of {height} x {width} (data.shapes)"
+    if arm.needs_latents and experiment.data.shapes and not arm.network.any_grid:
+        yield (
+            "representation.space",
+            f"trains a network of one grid ({arm.network.kind}) on latents of images of several shapes (data.shapes), and"
+            " latents are not cut to squares as pixels are; take network.kind flux, or leave data.shapes out",
+        )
     if arm.losses.perceptual:
         seen = size // 2 if arm.losses.perceptual.half else size
         backbone = experiment.perceptual.backbone if experiment.evaluators == "local" else "vgg"
@@ -160,12 +166,13 @@ def _unfit(arm: Arm, sampling: Sampling, experiment: Experiment) -> Iterator[str
         yield (
             f"which takes snapshot {sampling.snapshot}, but the arm keeps {training.snapshots}; raise its training.snapshots"
         )
-    if (sampling.of_snapshots and not sampling.snapshot) or sampling.length:
+    if sampling.length or sampling.searches_average:
         powers = sum(name.startswith("power_") for name in training.averages)
-        if powers < 2 or training.snapshots < FEWEST_SNAPSHOTS:
+        taken = sampling.snapshot or training.snapshots
+        if powers < 2 or taken < FEWEST_SNAPSHOTS:
             yield (
                 f"which puts an average of the weights together, but the arm keeps {', '.join(training.averages)} and"
-                f" {training.snapshots} snapshots; expected two averages power_<gamma> and at least {FEWEST_SNAPSHOTS} snapshots:"
+                f" {taken} snapshots until then; expected two averages power_<gamma> and at least {FEWEST_SNAPSHOTS} snapshots:"
                 " change its training"
             )
     elif sampling.weights and sampling.weights not in training.averages:
@@ -207,7 +214,12 @@ def _knows_nothing(arm: Arm, experiment: Experiment) -> bool:
 
 def _unanswered(arm: Arm, sampling: Sampling, judges: tuple[str, ...], experiment: Experiment) -> Iterator[str]:
     """Why a judge has nothing to judge."""
-    what = asked(arm, sampling)
+    what, patch = asked(arm, sampling), arm.representation.patch_size
+    if "distribution" in judges and not 1 < patch < experiment.data.image_size:
+        yield (
+            f"but the judge 'distribution' compares steps across the borders of patches with those within, and patches of {patch}"
+            f" pixels in images of {experiment.data.image_size} have only one of them; take another representation.patch_size"
+        )
     if "velocity" in judges and arm.representation.space == "latent":
         yield "but the judge 'velocity' looks at patches of pixels, and the arm works on latents; leave one of them out"
     if "coupling" in judges and not (arm.target.basis == "lift" and arm.start.run):
@@ -258,15 +270,14 @@ def _of_counts(runs: list[Run], judges: tuple[str, ...], experiment: Experiment)
         elif suite.texts < suite.memories:
             yield ("suite", "texts"), f"found {suite.texts}; expected at least {suite.memories} (suite.memories)"
     for (_, name), (arm, setting) in zip(runs, pairs, strict=True):
+        of_cases = asked(arm, setting) == "cases"  # whose distribution is that of their texts
+        there, place = (suite.texts, ("suite", "texts")) if of_cases else (setting.count, ("samplings", name, "count"))
         for count, what in (
-            (
-                scoring.smallest if scored and asked(arm, setting) != "cases" else 0,
-                "a score needs as many, see scoring",
-            ),
+            (scoring.smallest if scored else 0, "a score needs as many, see scoring"),
             (experiment.search.count if setting.guidance.kind == "searched" else 0, "search.count judges by as many"),
         ):
-            if setting.count < count:
-                yield ("samplings", name, "count"), f"found {setting.count}; expected at least {count} ({what})"
+            if there < count:
+                yield place, f"found {there}; expected at least {count} ({what})"
 
 
 def _too_few(needed: list[tuple[str, int, str]], data: Data) -> Iterator[Mistake]:

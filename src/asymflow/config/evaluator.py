@@ -6,6 +6,8 @@ from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveIn
 
 from asymflow.config.section import Section
 
+INCEPTION = "inception"  # asks stages for the published network in its place
+
 
 class Evaluator(Section):
     """Architecture and training of the local evaluator, which learns from a split of its own."""

@@ -22,7 +22,7 @@ from asymflow.config.prompts import Prompts
 from asymflow.config.protocols import Protocols
 from asymflow.config.publishing import Publishing
 from asymflow.config.release import Release
-from asymflow.config.sampling import Sampling
+from asymflow.config.sampling import Asks, Sampling
 from asymflow.config.scoring import Scoring
 from asymflow.config.search import Search
 from asymflow.config.section import Section
@@ -87,7 +87,7 @@ class Experiment(Section):
         return tuple(self.studies) if self.supplement.studies is None else self.supplement.studies
 
 
-def asked(arm: Arm, sampling: Sampling) -> Literal["classes", "captions", "cases"]:
+def asked(arm: Arm, sampling: Sampling) -> Asks:
     """What is asked for when an arm is sampled under a setting."""
     if sampling.asks != "own":
         return sampling.asks

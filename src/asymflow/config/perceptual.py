@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from asymflow.config.section import Section
 
@@ -24,3 +24,9 @@ class Perceptual(Section):
 
     seed: NonNegativeInt = 0
     """Decides initial weights and order."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Perceptual":
+        if self.batch > self.images:
+            raise ValueError(f"one batch ({self.batch} images) exceeds the whole training ({self.images} images)")
+        return self

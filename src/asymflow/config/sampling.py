@@ -7,6 +7,8 @@ from pydantic import Field, PositiveInt, model_validator
 
 from asymflow.config.section import Section
 
+Solver = Literal["heun", "euler", "unipc"]
+Asks = Literal["classes", "captions", "cases"]  # what an arm may be asked for
 AVERAGE = "average_"  # how weights are called that are put together after the training
 SHORTEST, LONGEST = 0.03, 0.2  # lengths that two averages and a few snapshots can be put together to
 
@@ -82,14 +84,14 @@ class Searched(Section):
 class Sampling(Section):
     """How images are drawn from a trained run."""
 
-    asks: Literal["own", "classes", "captions", "cases"] = "own"
+    asks: Literal["own"] | Asks = "own"
     """What is asked for. classes: all of them, evenly; captions: the prompts, each alone; cases: those of the validation suite.
     own: captions for arms that are conditioned on captions but not on classes, else classes."""
 
     count: PositiveInt = 2_000
     """Images drawn; for captions, one for each of the first `count`. The validation suite is always drawn whole."""
 
-    solver: Literal["heun", "euler", "unipc"] = "heun"
+    solver: Solver = "heun"
     """Heun: two evaluations of the network a step, the last one; Euler and UniPC (order 2): one."""
 
     steps: int = Field(12, gt=0, le=10_000)

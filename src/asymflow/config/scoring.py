@@ -11,7 +11,7 @@ class Scoring(Section):
     neighbours: PositiveInt = 3
     """Precision and recall: a ball reaches to this nearest neighbour."""
 
-    kernel_blocks: PositiveInt = 10
+    kernel_blocks: int = Field(10, ge=2)
     """Kernel distance: parts that its standard error is estimated from."""
 
     frechet_blocks: int = Field(10, ge=2)

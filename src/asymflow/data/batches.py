@@ -96,7 +96,7 @@ class Batches(Dataset):
         return self.images // self.batch
 
     def chosen(self, update: int) -> Int[Tensor, "b"]:
-        """The numbers of the images of an update, all of one bucket."""
+        """The numbers of the images of this process's share of an update, all of one bucket."""
         bucket, start = self._position(update)
         numbers = self.buckets[bucket].numbers
         return order.taken(partial(self._epoch, bucket), len(numbers), start, start + self.share)

@@ -1,19 +1,19 @@
 """Images from noise: the solvers, with classifier-free guidance in an interval of noise levels."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
 
 from asymflow import parts
-from asymflow.config.sampling import ClassifierFree, Sampling
+from asymflow.config.sampling import ClassifierFree, Sampling, Solver
 from asymflow.flow.guidance import Velocity, guide, guide_orthogonally, in_interval
 from asymflow.flow.solver import constant_time, time_grid
 from asymflow.library.model import flat
 
 SAMPLING, GUIDANCE = Sampling(), ClassifierFree()  # the defaults, which stand there alone
-SOLVERS = get_args(Sampling.model_fields["solver"].annotation)
+SOLVERS = get_args(Solver)
 
 
 def guided(
@@ -33,7 +33,7 @@ def guided(
     at the noise levels of `interval`, both ends included (0 = clean, 1 = noise), elsewhere u_c. `condition` is what the network
     takes beside x_t and its time, by name; `unconditional` the same with the condition hidden. `orthogonal` leaves out the part
     of the guidance that only scales the image (APG, eta = 0). Scale 1 is none. Raises ValueError for any other scale without
-    `unconditional`, and for an interval that holds no noise level.
+    `unconditional`, and for an interval that is not in order within [0, 1].
     """
     if not 0 <= interval[0] <= interval[1] <= 1:
         raise ValueError(f"interval is {tuple(interval)}; expected (low, high) with 0 <= low <= high <= 1, 1 = noise")
@@ -64,7 +64,7 @@ def draw(
     condition: Mapping[str, Any] | None = None,
     unconditional: Mapping[str, Any] | None = None,
     *,
-    solver: Literal["heun", "euler", "unipc"] = SAMPLING.solver,
+    solver: Solver = SAMPLING.solver,
     steps: int = SAMPLING.steps,
     shift: float = 1.0,
     scale: float = 1.0,

@@ -18,14 +18,13 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from asymflow import tensors
+from asymflow.config.evaluator import INCEPTION
 from asymflow.config.evaluator import Evaluator as Config
 from asymflow.metrics import inception
 from asymflow.metrics.crops import centre_crops, half_side, random_crops
 from asymflow.metrics.probe import Probe
 from asymflow.metrics.tower import ImageTower, features, to_pixels
 from asymflow.metrics.tower import load as load_tower
-
-INCEPTION = "inception"  # asks for the published network by name
 
 
 class Names(NamedTuple):

@@ -18,11 +18,15 @@ from asymflow.models.velocity import VelocityModel
 MEANING = "asymflow.safetensors"
 
 
-def export(model: VelocityModel, arm: Arm, lift: Lift, folder: Path) -> None:
-    """Writes the model; its adapters are merged in place. Raises ValueError for a model with a head, which diffusers has not."""
+def export(model: VelocityModel, arm: Arm, lift: Lift | None, folder: Path) -> None:
+    """Writes the model; its adapters are merged in place. Raises ValueError unless it is a FLUX.2 with its own last layer that
+    was lifted to pixels."""
     network = model.network
-    if isinstance(network, HeadedFlux):
-        raise ValueError("a model with a decoder head is not a transformer of diffusers; export an arm without a head")
+    if lift is None or not isinstance(network, Flux) or isinstance(network, HeadedFlux):
+        raise ValueError(
+            f"diffusers has a transformer for a FLUX.2 that was lifted to pixels and has no decoder head, not for this"
+            f" {arm.network.kind}; leave --diffusers out"
+        )
     flux = network.flux.merge_and_unload() if arm.start.adapter else network.flux
     flux.save_pretrained(folder / "transformer", safe_serialization=True)
     description = {

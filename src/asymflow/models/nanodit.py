@@ -18,13 +18,13 @@ from torch.nn.functional import gelu, layer_norm, scaled_dot_product_attention, 
 from torch.utils.checkpoint import checkpoint
 
 from asymflow.config.nanodit import NanoDiT as Config
+from asymflow.config.representation import CHANNELS
 from asymflow.models.condition import Condition, Shapes
 from asymflow.models.layers import TimeEmbedding, begin_as, sine_positions
 from asymflow.models.reader import Label, Reader
 from asymflow.models.scan import BidirectionalScan
 from asymflow.subspace.patches import patchify, unpatchify
 
-CHANNELS = 3  # of a pixel
 TIME_SCALE = 1000  # the time embedding takes t in thousandths, as networks over 1000 steps do
 
 

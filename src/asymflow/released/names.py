@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-CHANNELS = 3  # of a pixel
+from asymflow.config.representation import CHANNELS
 
 
 def _same(tensor: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from asymflow.report.intervals import interval
 from asymflow.report.study import Study
 
 CHECKSUM = "checksum"  # column of a table that stands for all other cells
+NAMES = ("arm", "sampling", "claim")  # columns that hold names, whatever these look like
 
 
 def write(table: pd.DataFrame, path: Path) -> None:
@@ -37,7 +38,9 @@ def read(path: Path) -> pd.DataFrame:
         raise ValueError(
             f"{path} is cut, damaged or was edited: its cells do not fit its checksum; delete it and give the same command again"
         )
-    return pd.read_csv(path).drop(columns=CHECKSUM)
+    table = pd.read_csv(path).drop(columns=CHECKSUM)
+    names = cells[[name for name in NAMES if name in cells]]
+    return table.assign(**names.where(names != ""))  # an arm may be called 50, or nan
 
 
 def check(table: pd.DataFrame, study: Study, path: Path) -> None:

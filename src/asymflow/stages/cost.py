@@ -16,6 +16,7 @@ from asymflow.command import long_arguments, run
 from asymflow.config.arm import Arm
 from asymflow.config.cost import Cost
 from asymflow.config.evaluator import Evaluator
+from asymflow.config.representation import CHANNELS
 from asymflow.config.sampling import Sampling
 from asymflow.config.search import Search
 from asymflow.data.tokens import grid_of
@@ -26,7 +27,6 @@ EVERYTHING = "all of them together"
 PREPARED = "made once for all"
 ADDED = ("trainings", "training_hours", "other_hours", "device_hours", "hours", "disk_gb", "money")
 SIDE = {"cpu": 1024, "cuda": 8192}  # of the matrices that the peak is measured with
-CHANNELS = 3
 
 
 class Scale(NamedTuple):

@@ -10,13 +10,14 @@ python -m asymflow.stages.coupling --sampling JSON --asks captions --asked resul
 
 import argparse
 from pathlib import Path
+from typing import get_args
 
 import torch
 from torch import Tensor
 
 from asymflow import documents, lineage, parts
 from asymflow.command import run
-from asymflow.config.sampling import Sampling
+from asymflow.config.sampling import Asks, Sampling
 from asymflow.flow.asymmetric import calibration
 from asymflow.flow.guidance import Velocity
 from asymflow.flow.solver import constant_time, euler, time_grid
@@ -83,7 +84,7 @@ def _field(of: Run, condition: Condition) -> Velocity:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sampling", required=True, help="the sampling setting as JSON")
-    parser.add_argument("--asks", choices=("classes", "captions", "cases"), required=True, help="what is asked for")
+    parser.add_argument("--asks", choices=get_args(Asks), required=True, help="what is asked for")
     parser.add_argument("--asked", type=Path, nargs="?", help="the prompts as tokens, or the validation suite")
     parser.add_argument("--model", type=Path, required=True, help="the lifted model, or the folder of its snapshots")
     parser.add_argument("--start", type=Path, required=True, help="the latent model that it began with")

@@ -15,6 +15,7 @@ from asymflow import machine, provenance, tensors
 from asymflow.command import run
 from asymflow.config.evaluator import Evaluator as Config
 from asymflow.data.reader import ShardReader
+from asymflow.data.tokens import to_bytes
 from asymflow.metrics import clip as network
 from asymflow.metrics import clip_training, probe
 from asymflow.metrics.clip_training import Choice
@@ -37,7 +38,7 @@ def main() -> None:
         size = f"{len(reader)} images in {len(reader.classes)} classes"
         raise ValueError(
             f"{arguments.data} has {size}; an evaluator needs two of each or more: sort the images into two folders, or"
-            " take evaluators: pretrained"
+            " let published networks judge, read and teach (evaluators, embeddings, teacher)"
         )
     hardware = machine.choose(config.precision, "off")
     print(f"fitting the evaluator on {hardware}: {len(reader)} images of {reader.source}", flush=True)
@@ -91,11 +92,7 @@ def _probes(standardised: Tensor, choices: dict[str, Choice], penalty: float) ->
 def _images(reader: ShardReader, size: int) -> Tensor:
     """All images of the split in the network's own size, uint8."""
     batches = torch.arange(len(reader)).split(BATCH)
-    return torch.cat([_resized(reader.images(indices.tolist()), size) for indices in batches])
-
-
-def _resized(images: Tensor, size: int) -> Tensor:
-    return ((to_pixels(images, size) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    return torch.cat([to_bytes(to_pixels(reader.images(indices.tolist()), size)) for indices in batches])
 
 
 if __name__ == "__main__":

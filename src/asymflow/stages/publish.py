@@ -13,12 +13,13 @@ from typing import Any
 
 from asymflow import documents, tensors
 from asymflow.command import run
+from asymflow.config.arm import Arm
 from asymflow.config.publishing import Publishing
 from asymflow.files import folder
 from asymflow.released import asymflux2, asymjit
 from asymflow.released.card import card
 from asymflow.released.found import Found
-from asymflow.training.checkpoint import Model, load_model
+from asymflow.training.checkpoint import load_model
 
 
 def main() -> None:
@@ -57,16 +58,17 @@ def main() -> None:
         tensors.save(made / "model.safetensors", "export", model.weights | {"A": model.A} | lift, said)
         (made / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
         (made / "README.md").write_text(text, encoding="utf-8")
-        if is_asymjit(model):
+        if is_asymjit(model.arm):
             tensors.save(made / "asymjit.safetensors", "export", asymjit.write(Found(model.weights, model.A)), said)
-        if is_asymflux2(model):
+        if is_asymflux2(model.arm):
             theirs = asymflux2.write(Found(model.weights, model.lift.A, model.lift.s))
             tensors.save(made / "asymflux2.safetensors", "export", theirs, said)
 
 
-def is_asymjit(model: Model) -> bool:
-    """Whether LakonLab's AsymJiT can be this model: a JiT of classes alone, on RGB, with a bottleneck, of the paper's target."""
-    arm, space = model.arm, model.arm.representation
+def is_asymjit(arm: Arm) -> bool:
+    """Whether LakonLab's AsymJiT can be a model of this arm: a JiT of classes alone, on RGB, with a bottleneck, of the paper's
+    target."""
+    space = arm.representation
     told, seen = arm.conditions.modalities == ("class",), (space.space, space.colour) == ("pixel", "rgb")
     return (
         arm.network.kind == "jit"
@@ -77,9 +79,11 @@ def is_asymjit(model: Model) -> bool:
     )
 
 
-def is_asymflux2(model: Model) -> bool:
-    """Whether LakonLab's AsymFLUX.2 can be this model: adapters over a FLUX.2 that was lifted to pixels."""
-    return model.arm.network.kind == "flux" and model.arm.lifted and model.arm.start.adapter is not None
+def is_asymflux2(arm: Arm) -> bool:
+    """Whether LakonLab's AsymFLUX.2 can be a model of this arm: adapters over a FLUX.2 that was lifted to Oklab pixels, with its
+    own last layer and the paper's target."""
+    lifted = arm.network.kind == "flux" and arm.lifted and arm.target.basis == "lift"
+    return lifted and arm.start.adapter is not None and arm.start.head is None and arm.representation.colour == "oklab"
 
 
 def _score(path: Path, model: str) -> tuple[str, dict[str, Any], dict[str, Any]]:

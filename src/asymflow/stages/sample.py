@@ -8,10 +8,11 @@ import argparse
 import time
 from contextlib import nullcontext
 from pathlib import Path
+from typing import get_args
 
 from asymflow import documents, parts
 from asymflow.command import run
-from asymflow.config.sampling import Sampling
+from asymflow.config.sampling import Asks, Sampling
 from asymflow.files import checksum, kept, locked, tidy
 from asymflow.processes import together, torchrun, wait_for_all
 from asymflow.progress import Progress
@@ -54,11 +55,12 @@ def _sample(arguments: argparse.Namespace) -> None:
         return
 
     own = pieces.missing(folder, count, batch, identity)[rank::world_size]
+    pieces.discard(folder, own)
     wait_for_all()  # all have looked before the first one writes
     _draw(run, request, settings, folder, own, identity)
 
-    wait_for_all()
     if rank == 0:
+        pieces.wait_for(folder, count, batch)
         samples, seconds = pieces.join(folder, arguments.samples, count, batch, identity)
         guidance = settings.guidance.model_dump(mode="json")
         summary = {
@@ -99,7 +101,7 @@ def _is_finished(arguments: argparse.Namespace, identity: dict[str, str]) -> boo
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sampling", required=True, help="the sampling setting as JSON")
-    parser.add_argument("--asks", choices=("classes", "captions", "cases"), required=True, help="what is asked for")
+    parser.add_argument("--asks", choices=get_args(Asks), required=True, help="what is asked for")
     parser.add_argument("--asked", type=Path, nargs="?", help="the prompts as tokens, or the validation suite")
     parser.add_argument("--model", type=Path, required=True, help="a model, or the folder of a run's snapshots")
     parser.add_argument("--start", type=Path, nargs="?", help="the model whose weights an adapted one began with")

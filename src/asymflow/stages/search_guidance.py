@@ -9,6 +9,7 @@ import argparse
 import time
 from itertools import pairwise
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from asymflow import documents, lineage, parts
 from asymflow.command import run
-from asymflow.config.sampling import Sampling
+from asymflow.config.sampling import Asks, Sampling
 from asymflow.config.search import BLOCKS, Search
 from asymflow.metrics import evaluators, statistics
 from asymflow.metrics.evaluators import Evaluator
@@ -69,7 +70,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", required=True, help="the search section as JSON")
     parser.add_argument("--sampling", required=True, help="the sampling setting whose guidance is searched, as JSON")
-    parser.add_argument("--asks", choices=("classes", "captions", "cases"), required=True, help="what is asked for")
+    parser.add_argument("--asks", choices=get_args(Asks), required=True, help="what is asked for")
     parser.add_argument("--asked", type=Path, nargs="?", help="the prompts as tokens, or the validation suite")
     parser.add_argument("--model", type=Path, required=True, help="a model, or the folder of a run's snapshots")
     parser.add_argument("--start", type=Path, nargs="?", help="the model whose weights an adapted one began with")

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from asymflow.config.arm import Arm
+from asymflow.config.representation import CHANNELS
 from asymflow.data.tokens import to_pixels
 from asymflow.flow.path import denoised, interpolate
 from asymflow.flow.variance import adaptive_weight, denoising_loss, fade, perceptual_weight, reduced_target
@@ -22,7 +23,6 @@ from asymflow.training.example import Example
 from asymflow.training.objective import Needs
 
 BACKBONE = "vgg"  # of the published LPIPS; the paper's
-CHANNELS = 3
 
 # distance(images, images) -> how different they look at each pixel, (b, H, W); both (b, 3, H, W) in [-1, 1]
 Distance = Callable[[Tensor, Tensor], Tensor]
