@@ -1,5 +1,8 @@
 """The low-pass of Spectral Forcing."""
 
+import math
+
+import pytest
 import torch
 from scipy.fft import dctn
 
@@ -20,6 +23,25 @@ def test_more_is_kept_as_noise_goes_and_low_frequencies_are_kept_first():
     assert (mask[1:] >= mask[:-1]).all() and (mask.diff(dim=1) <= 0).all() and (mask.diff(dim=2) <= 0).all()
     torch.testing.assert_close(mask[0, 0, 0], torch.tensor(1.5).sigmoid())  # 30 (0.05 - 0)
     torch.testing.assert_close(mask[2, 7, 7], torch.tensor(0.5))  # 30 (1 - 1)
+
+
+def test_the_edge_moves_evenly_with_the_noise_and_the_radius_is_that_of_a_circle():
+    for t, edge in ((0.5, 0.525), (0.25, 0.7625)):
+        mask = kept(torch.tensor([t], dtype=torch.float64), 8, 8)[0, 0]
+        for row, column in ((3, 4), (4, 3), (0, 5)):
+            expected = 1 / (1 + math.exp(-30 * (edge - 5 / math.hypot(7, 7))))
+            assert mask[row, column].item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_wave_of_one_frequency_is_only_scaled_and_by_what_is_kept_of_it():
+    """Three half periods down and four across, of an image that is wider than high."""
+    down, across = (
+        torch.cos(torch.pi * waves * (torch.arange(n, dtype=torch.float64) + 0.5) / n) for waves, n in ((3, 5), (4, 9))
+    )
+    wave = (down[:, None] * across)[None, None]
+    share = 1 / (1 + math.exp(-30 * (0.525 - 5 / math.hypot(4, 8))))
+    found = low_pass(wave, torch.tensor([0.5], dtype=torch.float64))
+    torch.testing.assert_close(found, share * wave, rtol=1e-12, atol=1e-12)
 
 
 def test_a_constant_image_loses_only_its_scale_and_a_chequered_one_everything_at_noise():

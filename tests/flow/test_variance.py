@@ -56,6 +56,7 @@ def test_no_gradient_goes_through_the_weight_or_the_control_variate():
 def test_the_fade_falls_from_data_to_noise(t):
     omega = fade(torch.tensor([0.0, t, 1.0], dtype=torch.float64), 0.3)
     assert omega[0] == 1 and omega[2] == 0 and 0 < omega[1] < 1
+    assert fade(torch.tensor([0.5], dtype=torch.float64), 0.3).item() == pytest.approx(1 / 1.09, rel=1e-12)
     assert fade(torch.tensor([1 / 1.3], dtype=torch.float64), 0.3).item() == pytest.approx(0.5)
 
 
@@ -65,6 +66,18 @@ def test_full_weight_without_fade_takes_the_frozen_model_s_error_away():
     assert torch.allclose(reduced_target(x_0, d_L, one, zero), x_0 - d_L)
     assert torch.equal(reduced_target(x_0, d_L, one, zero + 1), x_0), "faded: the plain target"
     assert torch.equal(reduced_target(x_0, d_L, 0 * one, zero), x_0)
+
+
+def test_each_channel_of_a_patch_loses_its_own_share_and_each_image_what_has_not_faded():
+    """Tokens are in (channel, row, column) order: the first third of their numbers is of the first channel."""
+    x_0, d_L = normal(B, N, D), normal(B, N, D, seed=1)
+    weight = torch.tensor([1, 0.5, 0], dtype=torch.float64).expand(B, N, 3)
+    target = reduced_target(x_0, d_L, weight, torch.tensor([0, 0.75, 1], dtype=torch.float64))
+    for image, unfaded in enumerate((1, 0.25, 0)):
+        expected = x_0[image].clone()
+        expected[:, : D // 3] -= unfaded * d_L[image, :, : D // 3]
+        expected[:, D // 3 : 2 * D // 3] -= 0.5 * unfaded * d_L[image, :, D // 3 : 2 * D // 3]
+        torch.testing.assert_close(target[image], expected, rtol=1e-12, atol=1e-12)
 
 
 def test_with_the_plain_target_it_is_the_flow_matching_loss():
@@ -92,14 +105,16 @@ def test_places_weigh_its_tokens_as_they_do_in_the_flow_matching_loss():
 
 
 def test_it_keeps_the_conditional_mean_and_takes_variance_away():
-    """Gaussian pixels of which the low-rank part is one factor: posterior means in closed form, and many draws."""
+    """Gaussian pixels of which the low-rank part is one factor: posterior means in closed form, and a patch of many draws."""
     count, t = 200_000, 0.7
     low, high, eps = normal(count, seed=1), 0.3 * normal(count, seed=2), normal(count, seed=3)
     x_0 = low + high
     x_t, x_t_L = (1 - t) * x_0 + t * eps, (1 - t) * low + t * eps
     mean = (1 - t) * 1.09 / ((1 - t) ** 2 * 1.09 + t**2) * x_t  # E[x_0 | x_t]
     frozen = (1 - t) / ((1 - t) ** 2 + t**2) * x_t_L  # E[x_0^L | x_t^L]
-    residual, reduced = x_0 - mean, x_0 - mean - (low - frozen)
+    residual, d_L = x_0 - mean, (low - frozen)[None, None]
+    weight = adaptive_weight(residual[None, None], d_L)
+    reduced = reduced_target(x_0[None, None], d_L, weight, torch.zeros(1, dtype=torch.float64))[0, 0] - mean
     assert reduced.var() < 0.2 * residual.var()
     # the mean moves by as much as E[x_0^L | x_t^L] differs from E[x_0^L | x_t]: here a little, at t = 1 not at all
     slope = (reduced * x_t).mean() / x_t.square().mean()

@@ -79,6 +79,27 @@ def test_augmentation_depends_on_the_generator_alone_and_keeps_the_range_roughly
     assert first.abs().max() < 1 + 0.1 + 0.2 + 0.15
 
 
+def test_contrast_and_brightness_change_evenly_up_to_a_tenth_of_the_range_each(config):
+    still = config.model_copy(update={"shift": 0, "brightness": 0.1, "noise": 0.0})
+    ramp = torch.linspace(-1, 1, 15).reshape(3, 1, 5).expand(800, 3, 1, 5)
+    changed = augment(ramp, still, torch.Generator().manual_seed(0)).double()
+    gain, offset = (changed[:, 2, 0, 4] - changed[:, 0, 0, 0]) / 2 - 1, changed.mean((1, 2, 3))
+    for found, most in ((gain, 0.1), (offset, 0.2)):  # pixels span a range of 2
+        assert found.abs().max() < most + 1e-6
+        assert found.std().item() == pytest.approx(most / 3**0.5, rel=0.1)  # of even draws
+    assert torch.stack([gain, offset]).corrcoef()[0, 1].abs() < 0.2  # of 800 independent pairs: 0.035
+    expected = ramp * (1 + gain)[:, None, None, None] + offset[:, None, None, None]
+    torch.testing.assert_close(changed, expected, rtol=0, atol=1e-5)  # float32
+
+
+def test_noise_is_added_to_each_number_on_its_own(config):
+    still = config.model_copy(update={"shift": 0, "brightness": 0.0, "noise": 0.03})
+    ramp = torch.linspace(-1, 1, 15).reshape(3, 1, 5).expand(4000, 3, 1, 5)
+    noise = (augment(ramp, still, torch.Generator().manual_seed(0)) - ramp).double().flatten(1)
+    assert noise.std(dim=0).tolist() == pytest.approx([0.06] * 15, rel=0.1)  # pixels span a range of 2
+    assert (noise.T.corrcoef() - torch.eye(15)).abs().max() < 0.1  # of 4000 independent pairs: 0.016
+
+
 def test_learning_rate_rises_and_falls_to_zero():
     peak = 3.0
     assert learning_rate(clip_training.WARMUP / 2, peak) == pytest.approx(peak / 2)

@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from asymflow.config.scoring import Scoring
 from asymflow.metrics.evaluators import LocalEvaluator
-from asymflow.metrics.frechet import Moments
+from asymflow.metrics.frechet import Moments, frechet_distance
+from asymflow.metrics.inception_score import inception_score
+from asymflow.metrics.kernel import kernel_distance
 from asymflow.metrics.report_card import report_card
 from asymflow.metrics.statistics import Statistics
 
@@ -36,6 +40,27 @@ def test_the_reference_itself_gets_the_best_numbers():
     assert metrics["patch_fid_local"] == pytest.approx(0, abs=1e-9)
     assert metrics["precision_local"] == metrics["recall_local"] == 1
     assert metrics["kid_local"] < 0  # unbiased for independent draws; here both sets are one
+
+
+def test_each_number_is_the_measure_that_its_name_says():
+    """The reference is of two kinds, of which the samples show one; and their crops are off by another amount."""
+    reference, samples = drawn(60, seed=0), drawn(60, seed=1)
+    reference.features[::2] += 20
+    samples.features.mul_(0.5)  # well within one kind
+    reference, samples = (
+        replace(s, images=Moments.of(s.features), patches=Moments.of(s.features + shift))
+        for s, shift in ((reference, 3), (samples, 1))
+    )
+    report = card(reference, samples)
+    metrics, errors = report["metrics"], report["errors"]
+    assert metrics["fid_local"] == frechet_distance(reference.images, samples.images)
+    assert metrics["patch_fid_local"] == frechet_distance(reference.patches, samples.patches)
+    assert metrics["precision_local"] > 0.9 and metrics["recall_local"] < 0.6
+    order = torch.randperm(60, generator=torch.Generator().manual_seed(0))
+    kernel = kernel_distance(reference.features[order], samples.features[order], blocks=4)
+    score = inception_score(samples.probabilities, splits=2, seed=0)
+    assert (metrics["kid_local"], errors["kid_local"]) == kernel
+    assert (metrics["is_local"], errors["is_local"]) == score
 
 
 def test_the_error_of_a_frechet_distance_is_its_spread_over_other_samples():

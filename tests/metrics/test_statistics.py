@@ -22,6 +22,15 @@ def test_statistics_do_not_depend_on_the_batches(evaluator, images):
     torch.testing.assert_close(whole.probabilities, parts.probabilities, atol=1e-6, rtol=1e-5)
 
 
+def test_moments_are_of_all_images_and_of_one_crop_of_each(evaluator, images):
+    gathered = gather(evaluator, images, torch.arange(3), batch=20)
+    for moments, seen in ((gathered.images, images), (gathered.patches, evaluator.crops(images, 0, 4))):
+        features = evaluator.features(seen).double()
+        # features are float32, and their rounding depends on the batch
+        torch.testing.assert_close(moments.mean, features.mean(0), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(moments.covariance, features.T.cov(), atol=1e-5, rtol=1e-4)
+
+
 def test_kept_features_belong_to_the_chosen_images(evaluator, images):
     kept = torch.tensor([2, 9, 10, 29])
     gathered = gather(evaluator, images, kept, batch=10)

@@ -1,7 +1,7 @@
 import torch
 
 from asymflow.config.evaluator import Evaluator
-from asymflow.metrics.tower import ImageTower, features, to_pixels
+from asymflow.metrics.tower import ImageTower, View, features, to_pixels
 
 
 def tower():
@@ -28,9 +28,15 @@ def test_tokens_come_in_raster_order():
 
 
 def test_features_are_the_middle_stages_and_the_tokens():
-    view = tower().view(torch.rand(2, 3, 32, 32))
-    expected = torch.cat([view.stages[1].mean((2, 3)), view.tokens.mean(1)], dim=1)
-    torch.testing.assert_close(features(view), expected)
+    """Means over places: of a stage's two maps 3 and 6, of the next one's single map 5, of two tokens (2, 4, -1)."""
+    first, last = torch.full((1, 2, 4, 4), 70.0), torch.full((1, 3, 1, 1), 90.0)
+    stage = torch.tensor([[[[1.0, 2.0], [3.0, 6.0]], [[6.0, 6.0], [6.0, 6.0]]]])
+    view = View(
+        stages=[first, stage, torch.full((1, 1, 1, 1), 5.0), last],
+        tokens=torch.tensor([[[1.0, 2.0, -4.0], [3.0, 6.0, 2.0]]]),
+        embedding=torch.full((1, 4), 80.0),
+    )
+    assert features(view).tolist() == [[3.0, 6.0, 5.0, 2.0, 4.0, -1.0]]
 
 
 def test_features_do_not_depend_on_the_batch():
@@ -43,6 +49,8 @@ def test_features_do_not_depend_on_the_batch():
 def test_pixels_span_minus_one_to_one():
     images = torch.tensor([0, 255], dtype=torch.uint8).reshape(2, 1, 1, 1).expand(2, 3, 4, 4)
     torch.testing.assert_close(to_pixels(images, 4), images.float() / 127.5 - 1)
+    row = torch.tensor([0, 51, 102, 255], dtype=torch.uint8).expand(1, 3, 4, 4)
+    torch.testing.assert_close(to_pixels(row, 4)[0, 0, 0], torch.tensor([-1.0, -0.6, -0.2, 1.0]))
 
 
 def test_images_of_another_size_are_resized_without_aliasing():
