@@ -224,7 +224,7 @@ STRUCTURES = {
     "a searched average of few snapshots": (
         "samplings: {searched_average: {snapshot: 2}}", "and 2 snapshots until then; expected two averages"
     ),
-    "an average of few snapshots": ("samplings: {average_003: {snapshot: 1}}", "and 1 snapshots until then; expected two averages"),
+    "an average of few snapshots": ("samplings: {average_003: {snapshot: 1}}", "and 1 snapshots until then; expected"),
     "one patch an image": (
         "arms: {rank8: {base: scratch, representation: {patch_size: 32}, target: {rank: 8}}}",
         "patches of 32 pixels in images of 32 have only one of them",
