@@ -21,6 +21,7 @@ from asymflow.config.subspace import Subspace as Config
 from asymflow.data.reader import ShardReader
 from asymflow.flow import asymmetric
 from asymflow.stages import fit_subspace
+from asymflow.subspace import bases
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/library.md").read_text()
@@ -133,6 +134,22 @@ def test_a_basis_is_the_one_that_the_pipeline_fits_to_the_same_images(basis):
     ours = af.fit_subspace(stored.double() / 127.5 - 1, patch_size=PATCH, basis=basis)
     assert torch.equal(ours.basis, theirs.basis) and torch.equal(ours.spectrum, theirs.spectrum)
     assert (ours.name, ours.order, ours.patches) == (theirs.name, theirs.order, theirs.patches)
+
+
+@pytest.mark.parametrize(
+    ("basis", "expected"),
+    [
+        ("pca", lambda moments: bases.pca(moments[0])[0]),
+        ("pca_centred", lambda moments: bases.pca(bases.centred(*moments))[0]),
+        ("dct", lambda _: bases.dct_basis(PATCH)),
+        ("random", lambda _: bases.random_basis(D, 3)),
+        ("identity", lambda _: torch.eye(D, dtype=torch.float64)),
+    ],
+)
+def test_a_basis_is_the_one_that_its_name_says(basis, expected):
+    moments = bases.gram([af.patchify(pictures().double(), PATCH)])
+    columns = bases.columns(basis, *moments, PATCH, seed=3)
+    torch.testing.assert_close(columns, expected(moments), rtol=0, atol=1e-12)
 
 
 def test_a_loader_a_list_and_a_tensor_give_the_same_subspace():

@@ -80,6 +80,17 @@ def test_arms_stand_in_the_study_s_order():
     ]
 
 
+def test_each_arm_s_mark_is_its_mean_over_seeds_whatever_its_name():
+    arms = dict.fromkeys(["wide", "narrow", "middle", "also"], (8, "pca"))
+    frame = table(arms)
+    frame.loc[frame["sampling"] == "guided", "fid_local"] *= 2
+    unguided, guided = figures.by_arm(frame, study(arms)).axes[0].containers
+    np.testing.assert_allclose(unguided.lines[0].get_xydata(), [[5.5, -0.09], [6.5, 0.91], [7.5, 1.91], [8.5, 2.91]])
+    np.testing.assert_allclose(guided.lines[0].get_xydata(), [[11, 0.09], [13, 1.09], [15, 2.09], [17, 3.09]])
+    whiskers = [segment[:, 0] for segment in unguided.lines[2][0].get_segments()]
+    np.testing.assert_allclose(whiskers, [[mean - 0.5**0.5, mean + 0.5**0.5] for mean in (5.5, 6.5, 7.5, 8.5)])
+
+
 def test_samplings_after_different_lengths_of_training_are_named_with_their_images():
     frame = table(ARMS)
 

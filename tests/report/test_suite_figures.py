@@ -1,5 +1,7 @@
 """Figures of studies of the validation suite."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -48,6 +50,24 @@ def test_the_suite_shows_each_arm_s_interval_and_the_floor_beside(judged):
     segments = bars[2][0].get_segments()
     np.testing.assert_allclose([s[:, 0] for s in segments], [[0.25, 0.4], [0.35, 0.5]])
     assert 1.1 in [line.get_xdata()[0] for line in panel.lines]
+
+
+def test_each_arm_s_mark_is_its_mean_over_seeds_whatever_its_name():
+    rows = [
+        {"arm": arm, "seed": seed, "sampling": "bare", "fid_local": 50.0 + 10 * i + 4 * seed, "recon_lpips_local": 0.3,
+         "recon_lpips_local_low": 0.1 + 0.1 * seed, "recon_lpips_local_high": 0.4 + 0.2 * seed, "samples": 10,
+         "evaluator": "local"}
+        for i, arm in enumerate(("wide", "narrow", "also"))
+        for seed in (0, 1)
+    ]  # fmt: skip
+    arms = {arm: {"target.rank": rank} for rank, arm in enumerate(("wide", "narrow", "also"))}
+    described = dataclasses.replace(STUDY, reference="wide", seeds=[0, 1], arms=arms)
+    distances, similarities = suite_figures.suite(pd.DataFrame(rows), described).axes
+    assert [text.get_text() for text in distances.get_yticklabels()] == ["wide *", "narrow", "also"]
+    (marks,) = distances.containers
+    np.testing.assert_allclose(marks.lines[0].get_xydata(), [[52, 0], [62, 1], [72, 2]])
+    (marks,) = similarities.containers
+    np.testing.assert_allclose([segment[:, 0] for segment in marks.lines[2][0].get_segments()], 3 * [[0.15, 0.5]])
 
 
 @pytest.mark.parametrize("judged", NAMES)

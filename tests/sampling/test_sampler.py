@@ -82,6 +82,14 @@ def test_noise_is_a_function_of_seed_and_number():
     assert not torch.equal(noise(1, range(1), SHAPE), noise(1, range(1, 2), SHAPE))
 
 
+def test_noise_is_standard_normal():
+    values = noise(0, range(521), (3, 8, 8)).double()
+    assert values.mean().item() == pytest.approx(0, abs=0.02)  # this and the others: six standard errors or more
+    assert values.var().item() == pytest.approx(1, abs=0.03)
+    kurtosis = values.pow(4).mean() / values.var() ** 2
+    assert kurtosis.item() == pytest.approx(3, abs=0.15), "that of a uniform law is 1.8"
+
+
 def test_guidance_and_interval_change_the_samples(run):
     plain = draw(run, range(6), guidance={"kind": "none"})
     assert not torch.equal(plain, draw(run, range(6)))

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 from workshop import PRX, run_stage
 
 from asymflow.data.suite import Suite
@@ -128,6 +129,28 @@ def test_answers_have_an_interval_each_and_the_true_images_are_the_best(prx):
     assert floor.loc["floor: the image itself", "recon_lpips_local"] == 0 < metrics["recon_lpips_local"]
     assert floor.loc["floor: no edit", "manipulation_lpips_local"] == 0
     assert set(floor.columns) <= set(metrics)
+
+
+def test_floors_are_the_image_itself_its_original_blurred_another_and_noise():
+    squares = torch.randint(0, 256, (5, 3, 3, 4, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    images = squares.repeat_interleave(8, -2).repeat_interleave(8, -1)
+    wanted = dict(zip(("text", "original", "edited", "told", "retold"), images, strict=True))
+    drawn = floors.drawings(wanted)
+    assert all(drawings.keys() == wanted.keys() for drawings in drawn.values())
+    for kind, own in wanted.items():
+        assert torch.equal(drawn["the image itself"][kind], own)
+        edited = {"edited": "original", "retold": "told"}
+        assert torch.equal(drawn["no edit"][kind], wanted[edited.get(kind, kind)])
+        assert torch.equal(drawn["another image"][kind], own[[2, 0, 1]])
+        # by 2 of 32 pixels, cut off at 6: what is farther from the border than that does not see it
+        blurred = gaussian_filter(own.double().numpy(), (0, 0, 2, 2), truncate=3)[..., 6:26, 6:26]
+        found = drawn["the image, blurred"][kind][..., 6:26, 6:26].double().numpy()
+        np.testing.assert_allclose(found, blurred, rtol=0, atol=0.51)  # rounded to 8 bits
+        noise = drawn["noise"][kind]
+        assert noise.shape == own.shape and noise.dtype == torch.uint8
+        mean, deviation = noise.double().mean().item(), noise.double().std().item()
+        assert mean == pytest.approx(127.5, abs=3) and deviation == pytest.approx(256 / 12**0.5, abs=3)
+    assert not any(torch.equal(one, other) for one, other in pairwise(drawn["noise"].values()))
 
 
 def study(prx, *arms, files=()):

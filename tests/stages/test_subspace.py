@@ -20,6 +20,7 @@ from asymflow.data.shards import write_splits
 from asymflow.report import tables
 from asymflow.stages import fit_subspace, spectrum, subspace_figure
 from asymflow.stages.subspace_figure import visible
+from asymflow.subspace import context
 from asymflow.subspace.bases import dct_basis, gram, pca, random_basis
 from asymflow.subspace.file import load
 from asymflow.subspace.patches import CHANNEL_LAST, patchify, unpatchify
@@ -135,6 +136,29 @@ def test_the_spectrum_has_a_row_for_each_direction_and_its_figure(folder, flip, 
     if not flip:
         unexplained = load(file(folder, "pca_unexplained", "rgb"), patch_size=PATCH, order=CHANNEL_LAST, colour="rgb")
         np.testing.assert_allclose(sorted(table["unexplained_both"])[::-1], unexplained.spectrum, rtol=1e-5)
+
+
+def test_each_column_of_the_spectrum_holds_what_its_name_says(folder):
+    reader, config = ShardReader(folder / "train.json"), Subspace()
+    basis = load(file(folder, "pca", "rgb"), patch_size=PATCH, order=CHANNEL_LAST, colour="rgb")
+    table = spectrum.measure(reader, basis, config)
+    sample = coefficients(reader, basis.basis, PATCH, "rgb", config, "test")
+    rows = context.split(24, config.seed)
+    centred, grid, variances = context.centred(sample.values, rows), (2, 2), {0.8: 16.0, 0.4: 4 / 9, 0.2: 1 / 16}
+    known = {
+        "class": context.unexplained_by_class(centred, sample.labels, rows, context.places(grid)),
+        "others": context.unexplained_by_others(centred, rows, grid),
+        "both": context.unexplained_by_both(centred, sample.labels, rows, grid),
+    }
+    expected = {f"unexplained_{name}": left for name, (left, _) in known.items()}
+    expected |= {f"strength_{name}": strength for name, (_, strength) in known.items()}
+    for level, variance in variances.items():
+        expected[f"alone_{level}"] = basis.spectrum * variance / (basis.spectrum + variance)
+        expected[f"noisy_{level}"] = context.unexplained_by_noisy(centred, rows, grid, [variance])[0]
+    made = ("direction", "eigenvalue", "patch_size", "images", "heldout", "data", "code", "commit")
+    assert set(table.columns) == {*expected, *made}
+    for column, values in expected.items():
+        np.testing.assert_allclose(table[column], values, rtol=1e-6, err_msg=column)
 
 
 @pytest.mark.parametrize("colour", COLOURS)

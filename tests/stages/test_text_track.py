@@ -126,7 +126,11 @@ def encoded_beside_training(track, index):
 
 
 def test_captions_that_are_encoded_beside_training_train_the_same_model(track, tmp_path):
-    """But for the last bit of the encoder, whose sums go another way in other batches, and bfloat16's rounding of it."""
+    """But for the last bit of the encoder, whose sums go another way in other batches, and bfloat16's rounding of it.
+
+    Where a gradient is next to nothing, Adam makes a whole step of it: one entry in a thousand may lie apart, but not most of a
+    tensor. With the captions of other images one in forty does.
+    """
     index = encoded_beside_training(track, tmp_path / "captions/train.json")
     kept = {str(path.relative_to(index.parent)) for path in index.parent.rglob("*.*")}
     assert kept == {"train.json", "train/evaluator.safetensors"}, "no tokens are kept"
@@ -134,8 +138,9 @@ def test_captions_that_are_encoded_beside_training_train_the_same_model(track, t
     run = track.train("from_scratch", out=tmp_path / "run", captions=index)
     beside = tensors.load(run / "model.safetensors", "model")
     assert kept.keys() == beside.keys()
-    for name, value in kept.items():
-        torch.testing.assert_close(beside[name], value, rtol=0.02, atol=2e-3, msg=name)
+    apart = {name: ~torch.isclose(beside[name], value, rtol=0, atol=2e-4) for name, value in kept.items()}
+    assert [name for name, entries in apart.items() if entries.double().mean() > 0.5] == []
+    assert torch.cat([entries.flatten() for entries in apart.values()]).double().mean() <= 1e-3
     said = [tensors.describe(folder / "model.safetensors", "model") for folder in (run, track.train("from_scratch"))]
     assert said[0]["reader"] == said[1]["reader"] and said[0]["shapes"] == said[1]["shapes"]
 

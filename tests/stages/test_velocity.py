@@ -1,11 +1,21 @@
 """The error of a velocity against what is known of Gaussian data, whose best velocity has a closed form."""
 
+import numpy as np
 import pytest
 import torch
 
+from asymflow.config.arm import Arm
 from asymflow.config.velocity import Velocity
+from asymflow.data import rows as stored_rows
+from asymflow.data.reader import ShardReader
+from asymflow.data.rows import RowReader
 from asymflow.flow.path import per_sample
+from asymflow.machine import Machine
+from asymflow.models.condition import Shapes
+from asymflow.models.velocity import VelocityModel
+from asymflow.sampling.run import Run
 from asymflow.stages import velocity
+from asymflow.subspace.patches import unpatchify
 
 D = 12
 CONFIG = Velocity(levels=(0.9, 0.5, 0.1), groups=(2, 5), principal=5)
@@ -66,3 +76,65 @@ def test_columns_are_geometric_means_over_levels(rows):
 def test_levels_and_groups_that_mean_nothing_are_refused(wrong, expected):
     with pytest.raises(ValueError, match=expected):
         Velocity(**wrong)
+
+
+# ----- what the stage gives of held-out images, batch by batch -----
+
+SIDE, PATCH, GRID, COUNT = 6, 2, (3, 3), 25
+
+
+class Heldout(ShardReader):
+    """Images in memory, as the stage reads them from shards; no two images are alike, and their classes follow no period."""
+
+    def __init__(self):
+        draw = torch.Generator().manual_seed(0)
+        self.stored = torch.randint(0, 256, (COUNT, 3, SIDE, SIDE), dtype=torch.uint8, generator=draw)
+        self.labels = torch.randint(0, 5, (COUNT,), generator=draw)
+
+    def images(self, indices):
+        return self.stored[list(indices)]
+
+
+@pytest.fixture
+def of_images():
+    """A run that is conditioned on classes and captions."""
+    arm = Arm.model_validate(
+        {
+            "representation": {"patch_size": PATCH}, "network": {"kind": "nanodit"}, "target": {"rank": 0},
+            "conditions": {"shown": [{"share": 1.0, "what": ["class", "caption"]}]},
+        }
+    )  # fmt: skip
+    model = VelocityModel(torch.nn.Identity(), torch.zeros(D, 0), 1.0, torch.float32)
+    cpu, shapes = Machine(torch.device("cpu"), torch.float32, compiled=False), Shapes(classes=5, caption=(4, 2))
+    return Run(model, arm, cpu, shapes, tuple("abcde"), SIDE, GRID, 7, 64)
+
+
+@pytest.fixture
+def captions(tmp_path):
+    """Of image i a text whose tokens are all i, the first 1 + i mod 4 of them the caption's."""
+    numbers = torch.arange(COUNT)
+    texts = {
+        "text": numbers[:, None, None].expand(-1, 4, 2).float(),
+        "mask": torch.arange(4) <= numbers[:, None] % 4,
+    }
+    stored_rows.write(tmp_path / "heldout.json", [texts], {}, {"empty": torch.full((4, 2), 99.0)})
+    return RowReader(tmp_path / "heldout.json")
+
+
+def test_each_image_comes_with_its_own_label_caption_and_noise_in_every_batch(of_images, captions):
+    heldout, config = Heldout(), Velocity(images=20, batch=10)
+    batches = list(velocity._given(of_images, heldout, {"captions": captions}, config))
+    assert [len(x_0) for x_0, _, _ in batches] == [10, 10]
+    for first, (x_0, eps, condition) in zip((0, 10), batches, strict=True):
+        numbers = range(first, first + 10)
+        pixels = (unpatchify(x_0, GRID, PATCH) + 1) * 127.5
+        torch.testing.assert_close(pixels, heldout.stored[first : first + 10].float(), rtol=0, atol=1e-3)
+        assert condition.label.tolist() == heldout.labels[first : first + 10].tolist()
+        assert condition.text[:, 0, 0].tolist() == list(numbers) and condition.shows("caption").all()
+        assert condition.mask.sum(1).tolist() == [1 + number % 4 for number in numbers]
+        assert (condition.empty == 99).all()
+        drawn = [
+            np.random.default_rng((2**31, number)).standard_normal((3, SIDE, SIDE), dtype=np.float32)
+            for number in numbers
+        ]
+        assert np.array_equal(unpatchify(eps, GRID, PATCH).numpy(), np.stack(drawn))

@@ -21,6 +21,7 @@ def example():
         source="a test",
         patches=7,
         scale=1.5,
+        data="a set",
         **AGREED,
     )
 
@@ -29,7 +30,7 @@ def test_a_subspace_survives_its_file(tmp_path):
     save(example(), tmp_path / "a.safetensors")
     loaded = load(tmp_path / "a.safetensors", **AGREED)
     assert torch.equal(loaded.basis, example().basis) and torch.equal(loaded.spectrum, example().spectrum)
-    for field in ("name", "patch_size", "order", "colour", "source", "patches", "scale"):
+    for field in ("name", "patch_size", "order", "colour", "source", "patches", "scale", "data"):
         assert getattr(loaded, field) == getattr(example(), field)
 
 

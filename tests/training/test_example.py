@@ -17,6 +17,15 @@ from asymflow.training.example import Example, condition_parts, draw, seed_step,
 B, PATCH, GRID = 8, 8, (3, 5)
 N, CPU = GRID[0] * GRID[1], torch.device("cpu")
 ALL_SHOWN = [{"share": 1.0, "what": ["class", "caption", "embedding", "patches"]}]
+ENDS = [  # of prx-tg's ways on the line from 0 to 1
+    (0.10, []),
+    (0.35, ["caption"]),
+    (0.40, ["embedding"]),
+    (0.45, ["patches"]),
+    (0.55, ["caption", "embedding", "patches"]),
+    (0.60, ["joints"]),
+    (1.00, ["caption", "embedding", "patches", "joints"]),
+]
 LAW = [  # prx-tg's
     {"share": 0.10},
     {"share": 0.25, "what": ["caption"]},
@@ -95,6 +104,23 @@ def test_pixels_are_in_minus_one_to_one_and_cut_into_patches():
     assert interpolate(example.x_0, example.eps, example.t).isfinite().all()
 
 
+def test_the_tokens_of_one_image_are_these_numbers():
+    """Two patches of 2 x 2 pixels: red is 0, 0.2 ... 1 of the brightest, green is full everywhere and blue nowhere."""
+    red = [[0, 51, 102, 153], [204, 255, 0, 51]]
+    image = torch.tensor([[red, [[255] * 4] * 2, [[0] * 4] * 2]], dtype=torch.uint8)
+    given, small = {"images": image, "label": torch.tensor([0])}, {"representation": {"patch_size": 2}}
+    channel_last = [
+        [-1, 1, -1, -0.6, 1, -1, 0.6, 1, -1, 1, 1, -1],
+        [-0.2, 1, -1, 0.2, 1, -1, -1, 1, -1, -0.6, 1, -1],
+    ]
+    channel_first = [
+        [-1, -0.6, 0.6, 1, 1, 1, 1, 1, -1, -1, -1, -1],
+        [-0.2, 0.2, -1, -0.6, 1, 1, 1, 1, -1, -1, -1, -1],
+    ]
+    torch.testing.assert_close(drawn(arm(**small), given=given).x_0, torch.tensor([channel_last]))
+    torch.testing.assert_close(drawn(arm("flux", **small), given=given).x_0, torch.tensor([channel_first]))
+
+
 def test_tokens_of_flux_2_have_their_own_order_and_the_same_pixels():
     example = drawn(arm("flux"))
     assert torch.equal(example.x_0, patchify(example.pixels, PATCH, CHANNEL_FIRST))
@@ -162,6 +188,14 @@ def test_flipping_mirrors_some_images_and_none_when_off():
     assert torch.equal(flipped.x_0, patchify(flipped.pixels, PATCH))
 
 
+def test_noise_is_standard_normal():
+    values = drawn(arm(), given=batch(35)).eps.double()
+    assert values.mean().item() == pytest.approx(0, abs=0.02)  # this and the others: six standard errors or more
+    assert values.var().item() == pytest.approx(1, abs=0.03)
+    kurtosis = values.pow(4).mean() / values.var() ** 2
+    assert kurtosis.item() == pytest.approx(3, abs=0.15), "that of a uniform law is 1.8"
+
+
 def test_noise_levels_follow_the_law_of_the_training_and_are_shifted_towards_noise():
     """Half of them lie above sigmoid(mean), shifted."""
     many = {name: values.expand(4000, *values.shape[1:]) for name, values in batch(1).items()}
@@ -196,10 +230,9 @@ def test_one_uniform_number_for_each_image_chooses_among_the_ways_in_their_order
     torch.manual_seed(0)
     uniform = torch.rand(1_000)
     assert torch.equal(torch.rand(1), after), "nothing else is drawn"
-    ends = torch.tensor([way.share for way in conditions.shown], dtype=torch.float64).cumsum(0)
     for number, one in zip(uniform.tolist(), chosen, strict=True):
-        way = conditions.shown[int((number >= ends[:-1]).sum())]
-        assert [name for name, yes in zip(MODALITIES, one.tolist(), strict=True) if yes] == list(way.what)
+        way = next(what for end, what in ENDS if number < end)
+        assert [name for name, yes in zip(MODALITIES, one.tolist(), strict=True) if yes] == way
 
 
 def test_a_law_of_one_way_shows_it_to_all_and_draws_as_much():

@@ -7,8 +7,7 @@ import torch
 from torch import nn
 
 from asymflow.config.arm import Arm
-from asymflow.flow.objective import flow_matching_loss
-from asymflow.flow.path import interpolate, velocity
+from asymflow.flow.path import interpolate
 from asymflow.models.assemble import Beginning, assemble
 from asymflow.models.condition import Condition, Shapes, presence
 from asymflow.models.velocity import VelocityModel
@@ -72,15 +71,34 @@ def flow(configured: Arm, made: torch.Tensor, shown: Example, A=None) -> torch.T
     return objective(configured, made, A)(shown)["flow"]
 
 
-def test_the_loss_is_flow_matching_of_the_recovered_velocity():
-    shown, made, A = example(), prediction(), basis(8)
-    minimised = objective(arm(target={"rank": 8}), made, A)
-    u_hat = minimised.model(
-        interpolate(shown.x_0, shown.eps, shown.t), shown.t, shown.condition, sigma_min=minimised.sigma_min
-    )
-    expected = flow_matching_loss(u_hat, velocity(shown.x_0, shown.eps), shown.t, 0.05).mean()
-    terms = minimised(shown)
-    assert list(terms) == ["flow"] and torch.equal(terms["flow"], expected)
+@pytest.mark.parametrize(
+    ("t", "predicted", "losses", "expected"),
+    [
+        # x_t = (2, 0, 0), recovered (1, -4, 0.5)
+        (0.5, [1.0, -2.0, 0.25], {}, (1 + 36 + 2.25) / 3),
+        # x_t = (1.05, -0.95, 0.475), recovered (1, -0.05 / 0.025, 0.025 / 0.025), weighted with (0.025 / 0.05)^2
+        (0.025, [1.0, 0.9, -0.45], {}, (1 + 16 + 4) / 3 / 4),
+        # recovered (1, -0.05 / 0.1, 0.025 / 0.1)
+        (0.025, [1.0, 0.9, -0.45], {"sigma_min": 0.1}, (1 + 6.25 + 1.5625) / 3 / 4),
+        # weighted with (0.025 / 0.1)^2
+        (0.025, [1.0, 0.9, -0.45], {"sigma_floor": 0.1}, (1 + 16 + 4) / 3 / 16),
+    ],
+)
+def test_the_loss_of_one_patch_is_the_squared_error_of_the_velocity_recovered_from_rank_1(
+    t, predicted, losses, expected
+):
+    """The velocity from the data to the noise is (2, 2, -1); its first number is predicted, the other two are recovered."""
+
+    def numbers(*values):
+        return torch.tensor([[values]], dtype=torch.float64)
+
+    shown = Example(
+        numbers(1.0, -1.0, 0.5), numbers(3.0, 1.0, -0.5), torch.tensor([t], dtype=torch.float64),
+        Condition(presence([], 1), (1, 1)), torch.zeros(1, 3, 1, 1), progress=0.0,
+    )  # fmt: skip
+    first = torch.tensor([[1.0], [0.0], [0.0]], dtype=torch.float64)
+    terms = objective(arm(target={"rank": 1}, losses=losses), numbers(*predicted), first)(shown)
+    assert list(terms) == ["flow"] and terms["flow"].item() == pytest.approx(expected, rel=1e-12)
 
 
 def test_at_rank_0_the_loss_is_prx_tg_s_own():

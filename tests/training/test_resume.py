@@ -41,6 +41,15 @@ ARM = Arm(
 )  # fmt: skip
 
 
+@pytest.fixture(scope="module", autouse=True)
+def nobody_limits():
+    """The time of the processes that are started here, however these tests are run."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name in ("SLURM_JOB_ID", "SLURM_JOB_END_TIME", "ASYMFLOW_MINUTES"):
+            monkeypatch.delenv(name, raising=False)
+        yield
+
+
 class Stage:
     """The train stage in processes of their own, which can be killed."""
 
@@ -219,9 +228,15 @@ def _weights(stage, name):
 
 
 def _agree(one, other):
-    """To the rounding of sums over a batch in another order, which eight updates of Adam enlarge."""
+    """To the rounding of sums over a batch in another order, which eight updates of Adam enlarge.
+
+    Where a gradient is next to nothing, its sign is a matter of rounding too, and Adam moves by whole steps: one entry in a
+    thousand may lie apart, but not most of a tensor.
+    """
     assert one.keys() == other.keys()
-    return all(torch.allclose(one[name], other[name], rtol=1e-3, atol=2e-5) for name in one)
+    apart = [~torch.isclose(one[name], other[name], rtol=1e-3, atol=2e-5) for name in one]
+    assert max(entries.double().mean() for entries in apart) <= 0.5
+    return torch.cat([entries.flatten() for entries in apart]).double().mean() <= 1e-3
 
 
 @pytest.fixture(scope="module")

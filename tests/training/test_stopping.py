@@ -10,7 +10,7 @@ from asymflow.training.stopping import SPARE, Stop, ends
 
 @pytest.fixture(autouse=True)
 def nobody_limits(monkeypatch):
-    for name in ("SLURM_JOB_END_TIME", "ASYMFLOW_MINUTES"):
+    for name in ("SLURM_JOB_ID", "SLURM_JOB_END_TIME", "ASYMFLOW_MINUTES"):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -41,7 +41,10 @@ def test_matrices_are_muon_s_and_all_else_is_adam_s():
 
 
 def test_it_does_what_the_two_of_torch_do_apart():
-    """In bfloat16, which torch iterates in; matrices of one shape are products of a batch, and so round otherwise."""
+    """In bfloat16, which torch iterates in; matrices of one shape are products of a batch, and so round otherwise.
+
+    The gradients of biases come through them.
+    """
     together, apart = layers(), layers()
     steps(together, optimiser(together), range(3))
     matrices = torch.optim.Muon(
@@ -52,7 +55,7 @@ def test_it_does_what_the_two_of_torch_do_apart():
     )
     steps(apart, SimpleNamespace(step=lambda: (matrices.step(), adam.step()), zero_grad=apart.zero_grad), range(3))
     for one, other in zip(together.parameters(), apart.parameters(), strict=True):
-        assert torch.allclose(one, other, atol=1e-3 if one.ndim == 2 else 0)
+        assert torch.allclose(one, other, atol=1e-3 if one.ndim == 2 else 2e-5)
 
 
 @pytest.mark.parametrize("shape", [(3, 40, 40), (3, 24, 40), (3, 40, 24)])
