@@ -199,6 +199,32 @@ def test_the_browser_loads_every_picture(site, browser, name):
     assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
 
 
+def bullets(text):
+    return re.findall(r"^- (.*?)(?=^- |^$)", text, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("page", "begins", "count"), [("which_target.md", "- **With more", 1), ("rivals.md", "## Eight", 4)]
+)
+def test_every_sentence_on_longer_training_names_its_rows_and_has_their_numbers(page, begins, count):
+    rows, once = (
+        tables.read(DOCS / f"tables/overnight_rivals{name}.csv").dropna(subset="seed") for name in ("", "_once")
+    )
+    text = (DOCS / page).read_text()
+    sentences = bullets(text[text.index(begins) :].partition("\n## ")[0])[:count]
+    assert len(sentences) == count
+    for sentence in sentences:
+        named = [word for word in re.findall(r"`(\w+)`", sentence) if word in {*rows["arm"], *once["arm"]}]
+        alone = once[once["arm"].isin(named)]
+        known = {f"{value:.1f}" for value in alone[["fid_local", "fid_local_error"]].to_numpy().ravel()}
+        for reference in {*named, "rank0", "nanodit_rank0"} & {*rows["arm"]}:
+            found = tables.summarise(rows, reference).query("metric in ('fid_local', 'seams') and arm in @named")
+            values = found[["mean", "difference", "difference_low", "difference_high"]].to_numpy().ravel()
+            known |= {f"{abs(value):.1f}" for value in values}
+        numbers = re.findall(r"(?<![\d.])(\d{1,3}\.\d)(?!\d)", sentence)
+        assert named and numbers and set(numbers) <= known, (sentence, set(numbers) - known)
+
+
 TARGETS_SAID = {
     "which_target.md": ("", 6),
     "rivals.md": ("## Every target", 5),
@@ -217,7 +243,7 @@ def test_every_sentence_on_targets_names_its_rows_and_has_their_numbers(page):
     begins, count = TARGETS_SAID[page]
     text = (DOCS / page).read_text()
     text = text[text.index(begins) + len(begins) :].partition("\n## ")[0]
-    sentences = re.findall(r"^- (.*?)(?=^- |^$)", text, re.MULTILINE | re.DOTALL)
+    sentences = [sentence for sentence in bullets(text) if not sentence.startswith("**With more training")]
     assert len(sentences) == count
     for sentence in sentences:
         named = [word for word in re.findall(r"`(\w+)`", sentence) if word in means.index]

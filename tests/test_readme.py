@@ -85,6 +85,7 @@ def why():
 
 def what_else():
     yield difference("rivals", "nanodit_rank0", ["nanodit_kdiff_equal"])
+    yield difference("overnight_rivals", "nanodit_rank0", ["nanodit_kdiff_equal"], sampling="guided")
 
 
 def what_prx_tg_measured():
@@ -114,7 +115,8 @@ def longest(rows):
     return rows[rows["images_seen"] == rows["images_seen"].max()]
 
 
-def difference(name, reference, arms, metric="fid_local"):
+def difference(name, reference, arms, metric="fid_local", sampling=None):
     rows = tables.read(TABLES / f"{name}.csv").dropna(subset="seed")
+    rows = rows[rows["sampling"] == sampling] if sampling else rows
     found = tables.summarise(rows, reference).query(f"metric == '{metric}' and arm in @arms")
     return found[["difference", "difference_low", "difference_high"]]
