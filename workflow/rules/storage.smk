@@ -1,6 +1,6 @@
 """Where files lie: results wherever a storage plugin keeps them, and files of the user's own where they are."""
 
-from asymflow.plan import INCEPTION
+from asymflow.config.evaluator import INCEPTION
 
 # the folder that a job finds results in: the one that Snakemake works in, or that of a storage plugin's copies
 ROOT = str(workflow.modifier.path_modifier.modify(paths.results)).removesuffix(paths.results) or "."
