@@ -156,7 +156,7 @@ def test_what_an_arm_may_be_told_is_what_some_way_shows_in_one_order():
         ),
         (
             {"samplings": {"unguided": {"weights": "average_0.1"}}},
-            "which puts an average of the weights together, but the arm keeps ema_2000 and 0 snapshots; expected two",
+            "which puts an average of the weights together, but the arm keeps ema_2000 and 0 snapshots until then; expected two",
         ),
         (
             {"samplings": {"searched": {"guidance": {"average": True}}}},
