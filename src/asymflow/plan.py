@@ -287,7 +287,7 @@ class Plan:
         run = wildcards.arm, wildcards.seed
         trained_here = not self._arm(wildcards).start.released
         studies, samplings = self.experiment.studies, self.experiment.samplings
-        study = next((name for name, study in studies.items() if wildcards.arm in study.arms), None)
+        study = next((name for name, one in studies.items() if wildcards.arm in one.arms), None)
         shown = study is not None and int(wildcards.seed) in self.experiment.study_seeds(study)
         settings = studies[study].samplings if shown else ()
         settings = [name for name in settings if not samplings[name].of_snapshots]  # snapshots are other models

@@ -25,9 +25,8 @@ def torchrun() -> tuple[int, int, int]:
 
 def cores() -> int:
     """Processor cores for each of this node's processes: of those that this job may use, not of those that the node has."""
-    allowed = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )  # macOS has none
+    # macOS does not say what is allowed
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, allowed // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
 
 
@@ -37,17 +36,18 @@ def patience() -> timedelta:
 
 
 @contextmanager
-def together(backend: Literal["gloo", "nccl"]) -> Iterator[None]:
+def together(backend: Literal["gloo", "nccl"], wait: timedelta | None = None) -> Iterator[None]:
     """Inside, the processes of this job can speak with each other; a single process needs nobody.
 
-    Raises ConnectionError when another process of the job has ended, or is silent for longer than `patience`.
+    Raises ConnectionError when another process of the job has ended, or is silent for longer than `wait`; None: `patience`.
     """
+    wait = wait or patience()
     rank, world_size, _ = torchrun()
     if world_size == 1:
         yield
         return
     try:
-        distributed.init_process_group(backend, timeout=patience())
+        distributed.init_process_group(backend, timeout=wait)
         yield
         distributed.destroy_process_group()
     except RuntimeError as error:
@@ -55,7 +55,8 @@ def together(backend: Literal["gloo", "nccl"]) -> Iterator[None]:
             raise
         raise ConnectionError(
             f"process {rank} of {world_size}: another process of this job has ended, or gave no answer for"
-            f" {patience().total_seconds():.0f} s (ASYMFLOW_PATIENCE); what was saved stays. Look at what that process says"
+            f" {wait.total_seconds():.0f} s (ASYMFLOW_PATIENCE of a training); what was saved stays. Look at what that process"
+            " says"
         ) from error
 
 

@@ -121,9 +121,8 @@ class Studies:
         """What `rule all` makes of a study: its tables and pictures by what each shows, and the page that compares samples."""
         judges, results = self.experiment.studies[study].judges, self.paths.results
         converges = self.experiment.studies[study].figure == "convergence"
-        released = any(
-            self.experiment.arms[arm].start.released for arm in self.experiment.studies[study].arms
-        )  # without curves
+        arms = [self.experiment.arms[arm] for arm in self.experiment.studies[study].arms]
+        curved = not any(arm.start.released for arm in arms)  # nobody saw those learn
         tables = {
             "table": (True, ".csv"),
             "summary": (True, "_summary.csv"),
@@ -137,7 +136,7 @@ class Studies:
             "samples": (True, "_samples.png"),
             "velocity": ("velocity" in judges, "_velocity.svg"),
             "crops": ("captions" in judges, "_crops.png"),
-            "curves": ("suite" in judges and not released, "_curves.png"),
+            "curves": ("suite" in judges and curved, "_curves.png"),
             "progression": ("suite" in judges, "_progression.png"),
             "nearest_images": ("memorisation" in judges, "_nearest_images.png"),
         }

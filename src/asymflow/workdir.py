@@ -26,12 +26,15 @@ def clear_dead_lock(folder: Path) -> None:
             pass
         else:
             left, host = list((folder / ".snakemake" / "locks").glob("*")), socket.gethostname().encode()
-            if left and os.pread(handle, 256, 0) in (b"", host):
+            owner = os.pread(handle, 256, 0) or host
+            if left and owner == host:
                 for lock in left:
                     lock.unlink()
                 print("a Snakemake that worked here has died; its lock is removed", file=sys.stderr)
-                left = []
-            if not left:
+            if left and owner != host:
+                said = f"a Snakemake on {owner.decode()} left its lock here, and may live"
+                print(f"{said}; if it does not, run `snakemake --unlock`", file=sys.stderr)
+            else:
                 os.ftruncate(handle, 0)
                 os.pwrite(handle, host, 0)
         fcntl.flock(handle, fcntl.LOCK_SH)

@@ -213,6 +213,10 @@ STRUCTURES = {
         "search: {count: 500}\nsamplings: {bare: {guidance: {kind: searched}}}",
         "key suite.texts: found 300; expected at least 500 (search.count",
     ),
+    "something else to ask for": (
+        "samplings: {guided: {asks: captoins}}",
+        "found 'captoins'; expected: Input should be 'own', 'classes', 'captions' or 'cases'",
+    ),
     "fewer cases than a score needs": ("suite: {texts: 15}", "key suite.texts: found 15; expected at least 20 (a score needs"),
     "latents of several shapes for one grid": (
         "data: {source: folder, path: x, shapes: [[16, 64]]}\narms: {rank8: {base: scratch, representation: {space: latent},"

@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -116,6 +118,31 @@ def test_workers_outlast_the_wish_to_stop_that_comes_to_their_whole_group(folder
     for worker in workers:
         worker.join(10)
     assert not any(worker.is_alive() for worker in workers)
+
+
+FAILING = """
+import sys
+from contextlib import closing
+from asymflow.data import batches
+from asymflow.data.reader import ShardReader
+batches.MEMORY_BYTES = 0
+supply = batches.Batches(ShardReader(sys.argv[1]), images=23, batch=2, seed=0)
+with closing(supply.starting_at(0, workers=2)) as drawn:
+    for batch in drawn:
+        raise RuntimeError("cuDNN has failed")
+"""
+
+
+def test_workers_end_with_a_training_that_fails(folder):
+    """An error that nobody catches is kept by Python, and with it what the training was doing."""
+    said = subprocess.run(
+        [sys.executable, "-c", FAILING, str(folder / "train.json")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert said.returncode == 1 and "cuDNN has failed" in said.stderr
 
 
 def test_a_set_that_is_larger_than_the_split_is_an_error(folder):

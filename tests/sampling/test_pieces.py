@@ -89,19 +89,3 @@ def test_what_else_lies_in_the_folder_is_not_joined(folder, tmp_path, name):
     shutil.copy(folder / "00000004.safetensors", folder / name)
     pieces.join(folder, tmp_path / "samples.npy", COUNT, BATCH, MODEL)
     assert (np.load(tmp_path / "samples.npy") == drawn(range(COUNT))).all()
-
-
-def test_whoever_joins_them_waits_for_the_last_one_however_long_it_takes(folder, monkeypatch):
-    """What lies in the place of a piece that has to be drawn counts for nothing."""
-    pieces.discard(folder, [range(4, 8)])
-    assert missing(folder) == [range(4, 8)]
-    looks = []
-
-    def later(seconds):
-        looks.append(seconds)
-        if len(looks) == 3:
-            pieces.write(folder, range(4, 8), drawn(range(4, 8)), MODEL, 1.5)
-
-    monkeypatch.setattr(pieces.time, "sleep", later)
-    pieces.wait_for(folder, COUNT, BATCH)
-    assert len(looks) == 3

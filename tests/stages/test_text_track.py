@@ -248,7 +248,7 @@ def test_a_flux2_klein_goes_the_same_way_and_comes_back_from_its_export(klein, p
 def test_a_model_with_a_head_is_not_exported(track, tmp_path):
     start = track.train("latent_base") / "model.safetensors"  # which the other begins with
     model = track.train("ddt") / "model.safetensors"
-    with pytest.raises(ValueError, match="has no decoder head, not for this flux; leave --diffusers out"):
+    with pytest.raises(ValueError, match="has no decoder head, not for this flux; export another arm"):
         run_stage(export, model=model, start=start, out=tmp_path / "out")
 
 

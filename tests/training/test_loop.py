@@ -166,3 +166,23 @@ def test_where_the_time_is_limited_a_first_save_tells_how_long_one_takes(trained
         _, _, limited = trained(log_images=6)
         assert [point["images"] for point in limited] == [point["images"] for point in points]
     assert seen == saves
+
+
+def test_a_training_that_fails_lets_go_of_whoever_decodes_for_it(trained, monkeypatch):
+    """While the error is still at hand."""
+    ended = []
+
+    def supplied(self, update):
+        try:
+            yield from ({"pulls": pulls[:, None]} for pulls in self.pulls)
+        finally:
+            ended.append(True)
+
+    def fails(*_):
+        raise RuntimeError("the disk is full")
+
+    monkeypatch.setattr(Given, "starting_at", supplied)
+    monkeypatch.setattr(checkpoint, "save", fails)
+    with pytest.raises(RuntimeError, match="disk is full") as caught:
+        trained()
+    assert ended and caught.value.__traceback__

@@ -28,8 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     if arm not in experiment.arms:
         raise ValueError(f"{arguments.run_folder} is of the arm {arm!r}, which this configuration does not have")
-    described = experiment.arms[arm]
-    if arguments.diffusers and (described.network.kind != "flux" or not described.lifted or described.start.head):
+    if arguments.diffusers and not experiment.arms[arm].whole_flux:
         raise ValueError(
             f"--diffusers is for a FLUX.2 that was lifted to pixels and has no decoder head; the arm {arm!r} is none: leave it"
             " out"

@@ -53,8 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     for name in names:
         if name not in experiment.studies:
             raise ValueError(f"there is no study {name!r}; expected one of {', '.join(experiment.studies)}")
-    paths = Paths(str(project / experiment.results))
-    runs = {key: Path(Paths(experiment.results).run("summary", *key)).parent for key in _runs(experiment, names)}
+    paths, relative = Paths(str(project / experiment.results)), Paths(experiment.results)
+    runs = {key: Path(relative.run("summary", *key)).parent for key in _runs(experiment, names)}
     trainings = {key: training(project / run, project / kept(run / "state")) for key, run in runs.items()}
     print(f"{_made(paths, names)} of {len(names)} studies have their table\n")
     print(table([_study(experiment, paths, name, trainings) for name in names]))

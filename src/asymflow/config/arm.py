@@ -70,6 +70,11 @@ class Arm(Section):
         return self.target.basis == "lift" or self.start.head is not None
 
     @property
+    def whole_flux(self) -> bool:
+        """Whether it is a FLUX.2 that was lifted to pixels with its own last layer, no decoder head."""
+        return self.network.kind == "flux" and self.lifted and self.start.head is None
+
+    @property
     def needs_latents(self) -> bool:
         """Whether training sees the latents of its images."""
         return self.representation.space == "latent" or self.losses.variance_reduction is not None

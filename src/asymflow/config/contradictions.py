@@ -173,7 +173,7 @@ def _unfit(arm: Arm, sampling: Sampling, experiment: Experiment) -> Iterator[str
             yield (
                 f"which puts an average of the weights together, but the arm keeps {', '.join(training.averages)} and"
                 f" {taken} snapshots until then; expected two averages power_<gamma> and at least {FEWEST_SNAPSHOTS} snapshots:"
-                " change its training"
+                " change its training, or the setting's snapshot"
             )
     elif sampling.weights and sampling.weights not in training.averages:
         yield f"whose weights are {sampling.weights}; the arm keeps {', '.join(training.averages)}: use one of these"

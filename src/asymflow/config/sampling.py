@@ -84,7 +84,7 @@ class Searched(Section):
 class Sampling(Section):
     """How images are drawn from a trained run."""
 
-    asks: Literal["own"] | Asks = "own"
+    asks: Literal["own", Asks] = "own"
     """What is asked for. classes: all of them, evenly; captions: the prompts, each alone; cases: those of the validation suite.
     own: captions for arms that are conditioned on captions but not on classes, else classes."""
 

@@ -2,7 +2,7 @@
 
 import signal
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import accumulate
 
@@ -165,10 +165,11 @@ class Batches(Dataset):
             batch |= rows.read(chosen.tolist())
         return batch | ({"numbers": chosen} if self.numbered else {})
 
-    def starting_at(self, update: int, workers: int | None = None) -> Iterator[Batch]:
+    def starting_at(self, update: int, workers: int | None = None) -> Generator[Batch]:
         """Batches from the given update on, decoded ahead by worker processes when the set is not in memory.
 
-        `workers`: how many; None: one for each processor core of this process but its own.
+        `workers`: how many; None: one for each processor core of this process but its own. They end with the iterator, which has
+        to be closed where an error may keep it alive.
         """
         remaining = range(update, len(self))
         if self.memory is not None:
@@ -177,11 +178,11 @@ class Batches(Dataset):
             self,
             batch_size=None,
             sampler=remaining,
-            num_workers=workers or min(max(1, cores() - 1), WORKERS),
+            num_workers=min(max(1, cores() - 1), WORKERS) if workers is None else workers,
             pin_memory=torch.cuda.is_available(),
             worker_init_fn=_outlast,
         )
-        return iter(loader)
+        return (batch for batch in loader)  # which can be closed
 
 
 def _outlast(_: int) -> None:

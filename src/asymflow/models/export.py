@@ -12,20 +12,20 @@ from diffusers import Flux2Transformer2DModel
 from asymflow import tensors
 from asymflow.config.arm import Arm
 from asymflow.models.assemble import Lift
-from asymflow.models.flux import Flux, HeadedFlux
+from asymflow.models.flux import Flux
 from asymflow.models.velocity import VelocityModel
 
 MEANING = "asymflow.safetensors"
 
 
-def export(model: VelocityModel, arm: Arm, lift: Lift | None, folder: Path) -> None:
+def export(model: VelocityModel, arm: Arm, lift: Lift, folder: Path) -> None:
     """Writes the model; its adapters are merged in place. Raises ValueError unless it is a FLUX.2 with its own last layer that
     was lifted to pixels."""
     network = model.network
-    if lift is None or not isinstance(network, Flux) or isinstance(network, HeadedFlux):
+    if not arm.whole_flux:
         raise ValueError(
             f"diffusers has a transformer for a FLUX.2 that was lifted to pixels and has no decoder head, not for this"
-            f" {arm.network.kind}; leave --diffusers out"
+            f" {arm.network.kind}; export another arm"
         )
     flux = network.flux.merge_and_unload() if arm.start.adapter else network.flux
     flux.save_pretrained(folder / "transformer", safe_serialization=True)

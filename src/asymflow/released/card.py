@@ -55,7 +55,7 @@ def card(
         "## Measured",
         "",
         *(line for score in scores for line in _measured(*score)),
-        *([] if scores else ["Nothing was measured.", ""]),
+        *([] if scores else ["Nothing was measured of these weights.", ""]),
         "## Limits",
         "",
         LIMITS,

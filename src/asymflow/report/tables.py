@@ -15,7 +15,7 @@ from asymflow.report.intervals import interval
 from asymflow.report.study import Study
 
 CHECKSUM = "checksum"  # column of a table that stands for all other cells
-NAMES = ("arm", "sampling", "claim")  # columns that hold names, whatever these look like
+NAMES = ("arm", "sampling", "claim", "reference", "first_sampling")  # columns that hold names, whatever these look like
 
 
 def write(table: pd.DataFrame, path: Path) -> None:

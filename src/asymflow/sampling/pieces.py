@@ -4,7 +4,6 @@ A piece says of what it is one, and which images it holds. It is taken again onl
 in the order of their numbers, never by what lies in the folder.
 """
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,6 @@ from asymflow import files, tensors
 from asymflow.files import writing
 
 Identity = dict[str, str]  # what decides about the images
-LOOKED_AFTER = 0.2  # seconds
 
 
 def ranges(count: int, batch: int) -> list[range]:
@@ -26,19 +24,6 @@ def ranges(count: int, batch: int) -> list[range]:
 def missing(folder: Path, count: int, batch: int, identity: Identity) -> list[range]:
     """The pieces that still have to be drawn; one that is damaged, or a piece of something else, counts as missing."""
     return [numbers for numbers in ranges(count, batch) if not _is_whole(_path(folder, numbers), numbers, identity)]
-
-
-def discard(folder: Path, pieces: list[range]) -> None:
-    """Removes what lies in the place of pieces that still have to be drawn."""
-    for numbers in pieces:
-        files.remove(_path(folder, numbers))
-
-
-def wait_for(folder: Path, count: int, batch: int) -> None:
-    """Returns when all pieces lie there. Whoever started the processes that draw them ends this one too when one of them dies;
-    how long they take for the last piece, nobody knows."""
-    while not all(_path(folder, numbers).exists() for numbers in ranges(count, batch)):
-        time.sleep(LOOKED_AFTER)
 
 
 def write(folder: Path, numbers: range, images: np.ndarray, identity: Identity, seconds: float) -> None:

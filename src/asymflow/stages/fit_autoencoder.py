@@ -71,8 +71,8 @@ def fit(reader: ShardReader, config: Config, hardware: machine.Machine) -> Autoe
     optimiser = torch.optim.AdamW(autoencoder.parameters(), lr=config.lr, betas=BETAS, weight_decay=0.0, fused=True)
     batches = Batches(reader, images=config.images, batch=config.batch, seed=config.seed)
     total = len(batches) * config.batch
-    with Progress("fit_autoencoder", total, "images") as progress:
-        for number, batch in enumerate(batches.starting_at(0, workers=1), start=1):
+    with closing(batches.starting_at(0, workers=1)) as supply, Progress("fit_autoencoder", total, "images") as progress:
+        for number, batch in enumerate(supply, start=1):
             x = _pixels(batch["images"], hardware)
             with torch.autocast(hardware.device.type, hardware.precision, enabled=hardware.precision != torch.float32):
                 latents = autoencoder.encode(x)

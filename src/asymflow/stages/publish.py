@@ -82,8 +82,8 @@ def is_asymjit(arm: Arm) -> bool:
 def is_asymflux2(arm: Arm) -> bool:
     """Whether LakonLab's AsymFLUX.2 can be a model of this arm: adapters over a FLUX.2 that was lifted to Oklab pixels, with its
     own last layer and the paper's target."""
-    lifted = arm.network.kind == "flux" and arm.lifted and arm.target.basis == "lift"
-    return lifted and arm.start.adapter is not None and arm.start.head is None and arm.representation.colour == "oklab"
+    adapted = arm.whole_flux and arm.start.adapter is not None
+    return adapted and arm.target.basis == "lift" and arm.representation.colour == "oklab"
 
 
 def _score(path: Path, model: str) -> tuple[str, dict[str, Any], dict[str, Any]]:

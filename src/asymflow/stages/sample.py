@@ -7,6 +7,7 @@ python -m asymflow.stages.sample --sampling JSON --asks classes --model results/
 import argparse
 import time
 from contextlib import nullcontext
+from datetime import timedelta
 from pathlib import Path
 from typing import get_args
 
@@ -21,11 +22,13 @@ from asymflow.sampling.asks.request import Request
 from asymflow.sampling.run import Files, Run, load, weight_files
 from asymflow.sampling.sampler import noise, sample
 
+UNHURRIED = timedelta(days=30)  # a process may have a piece more than another; of one that dies all are told at once
+
 
 def main() -> None:
     arguments = _arguments()
     rank, _, _ = torchrun()
-    with locked(_folder(arguments)) if rank == 0 else nullcontext(), together("gloo"):
+    with locked(_folder(arguments)) if rank == 0 else nullcontext(), together("gloo", UNHURRIED):
         _sample(arguments)
 
 
@@ -55,12 +58,11 @@ def _sample(arguments: argparse.Namespace) -> None:
         return
 
     own = pieces.missing(folder, count, batch, identity)[rank::world_size]
-    pieces.discard(folder, own)
     wait_for_all()  # all have looked before the first one writes
     _draw(run, request, settings, folder, own, identity)
 
+    wait_for_all()
     if rank == 0:
-        pieces.wait_for(folder, count, batch)
         samples, seconds = pieces.join(folder, arguments.samples, count, batch, identity)
         guidance = settings.guidance.model_dump(mode="json")
         summary = {

@@ -21,7 +21,10 @@ def main() -> None:
     parser.add_argument("--summary", type=Path, required=True)
     arguments = parser.parse_args()
     study = Study.parse(arguments.study, arguments.root)
-    published, systems = ([pd.read_csv(path) for path in paths] for paths in (arguments.published, arguments.systems))
+    named = dict.fromkeys(tables.NAMES, str)
+    published, systems = (
+        [pd.read_csv(path, dtype=named) for path in paths] for paths in (arguments.published, arguments.systems)
+    )
     floors = [tables.read(path) for path in arguments.floors]
     table = tables.gather(study, published, floors + systems)
     tables.write(table, arguments.table)

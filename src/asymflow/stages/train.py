@@ -286,6 +286,8 @@ def _is_finished(paths: argparse.Namespace, identity: dict[str, str]) -> bool:
             number: tensors.describe(checkpoint.snapshot_path(paths.snapshots, int(number)), "model")["checksum"]
             for number in summary["snapshots"]
         }
+        if summary["identity"] != identity:
+            return False
         for path in (paths.model, *(checkpoint.snapshot_path(paths.snapshots, int(number)) for number in snapshots)):
             tensors.load(path, "model")
         found = summary["identity"], summary["model"], summary["snapshots"], summary["curve"]

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -90,9 +91,12 @@ def train(
     since, marked = time.perf_counter() - done.seconds, images - len(losses) * schedule.batch  # the curve's last point
     measures = any_of(stop.unmeasured)  # how long a save takes: the last one has to end in time
     total = len(batches) * schedule.batch  # a last incomplete batch is not trained
-    supply = batches.starting_at(images // schedule.batch)
 
-    with Progress("train", total, "images", done=images) as progress:
+    # Closed, because the processes that decode for it ignore the wish to stop, and Python would wait for them at its end.
+    with (
+        closing(batches.starting_at(images // schedule.batch)) as supply,
+        Progress("train", total, "images", done=images) as progress,
+    ):
         for batch in supply:
             # Draw. The generators are seeded from the position, never from what happened before. The processes draw the same, of
             # which each keeps its share, and then part: what a network drops is each one's own.
