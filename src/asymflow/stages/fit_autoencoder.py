@@ -7,6 +7,7 @@ python -m asymflow.stages.fit_autoencoder --config JSON --data results/data/trai
 import argparse
 import math
 import time
+from contextlib import closing
 from pathlib import Path
 
 import torch
