@@ -105,13 +105,13 @@ def test_workers_outlast_the_wish_to_stop_that_comes_to_their_whole_group(folder
     monkeypatch.setattr(module, "MEMORY_BYTES", 0)
     read = batches(folder, stored=())
     supply = read.starting_at(0, workers=2)
-    first = next(supply)
+    first = [next(supply), next(supply)]  # of each worker one: both have begun
     workers = multiprocessing.active_children()
     assert len(workers) == 2
     for worker in workers:
         for number in (signal.SIGTERM, signal.SIGUSR1):
             os.kill(worker.pid, number)
-    for update, batch in enumerate([first, *supply]):
+    for update, batch in enumerate([*first, *supply]):
         assert torch.equal(batch["images"], read[update]["images"])
     assert update == len(read) - 1
     del supply
