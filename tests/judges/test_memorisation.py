@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from distances import Distance
 
 from asymflow.config.data import Data
 from asymflow.config.scoring import Scoring
@@ -16,7 +17,6 @@ from asymflow.data.suite import Suite
 from asymflow.judges import memorisation
 from asymflow.judges.evidence import Evidence
 from asymflow.metrics.evaluators import Evaluator, Look
-from asymflow.metrics.perceptual import Lpips
 
 CONFIG = SuiteConfig(texts=20, reconstructions=1, swaps=1, edits=1, memories=16, resamples=50)
 
@@ -28,19 +28,6 @@ class ByPixels(Evaluator):
 
     def look(self, images):
         return Look(images.flatten(1).float() - 127.5, torch.ones(len(images), 1))
-
-
-class Distance(Lpips):
-    """The mean square difference of the colours of each pixel."""
-
-    name = "lpips_local"
-
-    def __init__(self):
-        torch.nn.Module.__init__(self)
-        self.register_buffer("zero", torch.zeros(()))
-
-    def forward(self, one, other):
-        return (one - other).square().mean(1) + self.zero
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 import torch
+from distances import Distance, Given
 from workshop import run_stage
 
 from asymflow import documents
 from asymflow.files import checksum
 from asymflow.metrics import evaluators, perceptual
 from asymflow.metrics.evaluators import Evaluator, Look
-from asymflow.metrics.perceptual import Lpips
 from asymflow.report import tables
 from asymflow.stages import pairs
 
@@ -24,19 +24,6 @@ TOGETHER = {
     "lpips_local": 0.4**2 * ((5**2 + 2**2) + (4**2 + 5**2 + 3**2) + (3**2 + 4**2 + 5**2)) / 9,
     "similarity_local": 0,
 }
-
-
-class Distance(Lpips):
-    """The mean square difference of the colours of each pixel."""
-
-    name = "lpips_local"
-
-    def __init__(self):
-        torch.nn.Module.__init__(self)
-        self.register_buffer("zero", torch.zeros(()))
-
-    def forward(self, one, other):
-        return (one - other).square().mean(1) + self.zero
 
 
 class ByColour(Evaluator):
@@ -58,13 +45,6 @@ def test_image_i_goes_with_number_i_less_shift_of_the_others(monkeypatch, batch,
     monkeypatch.setattr(pairs, "BATCH", batch)
     found = pairs.alike(flat(ONES), flat(OTHERS), shift, Distance(), ByColour())
     assert found == pytest.approx(expected, rel=1e-5, abs=1e-6)
-
-
-class Given(Distance):
-    """No distance: the mean colour of each pixel that it is given, of the other image ten times."""
-
-    def forward(self, one, other):
-        return (one + 10 * other).mean(1) + self.zero
 
 
 def test_lpips_is_given_black_as_minus_one_and_white_as_one():

@@ -16,7 +16,7 @@ from asymflow.data.reader import Bucket, ShardReader
 from asymflow.data.rows import RowReader
 from asymflow.processes import ASKED_TO_STOP, cores
 
-WORKERS = 16  # at most: more decode no faster than a GPU trains, and each holds two batches in shared memory
+WORKERS = 16  # at most: each holds two batches in shared memory
 MEMORY_BYTES = 2 << 30  # a set whose pixels fit in this is decoded once and kept; larger ones are decoded as they come
 
 Batch = dict[str, Tensor]  # images, and label or stored rows by name, one of each for every image
